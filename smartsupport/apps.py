@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class SmartSupportConfig(AppConfig):
+    name = "smartsupport"
+    verbose_name = "Smart Support"

@@ -1,0 +1,17 @@
+"""Errors with a stable code: one exception tree, translated once per edge (API envelope, socket frame, admin message)."""
+
+from typing import Any
+
+
+class ServiceError(Exception):
+    """A refusal that may be shown to whoever asked. `code` is stable, `message` is a sentence, `extra` joins the payload."""
+
+    code = "error"
+    message = "The request could not be carried out."
+    status = 400
+
+    def __init__(self, message: str = "", *, code: str = "", **extra: Any) -> None:
+        self.message = message or self.message
+        self.code = code or self.code
+        self.extra = extra
+        super().__init__(self.message)
