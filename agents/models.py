@@ -1,0 +1,245 @@
+"""Agents, their tools, and the actions that they want to take. See docs/architecture.md, "The data that matters"."""
+
+import json
+import uuid
+from typing import Any, ClassVar
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+
+from smartsupport.lib.ids import digest
+
+name_validator = RegexValidator(r"\A[A-Za-z0-9_-]{1,64}\Z", "Use 1 to 64 letters, digits, _ or -.")
+
+
+class Access(models.TextChoices):
+    READ = "read", "Reads"
+    WRITE = "write", "Writes"
+
+
+class Approver(models.TextChoices):
+    NONE = "none", "Nobody"
+    CUSTOMER = "customer", "The customer"
+    STAFF = "staff", "Staff"
+
+
+class Risk(models.TextChoices):
+    SAFE = "safe", "Safe"
+    REVERSIBLE = "reversible", "Reversible"
+    DESTRUCTIVE = "destructive", "Destructive"
+    MONEY = "money", "Moves money"
+    PERSONAL = "personal", "Personal data"
+
+
+class Tool(models.Model):
+    """One operation of a business system, as data. The HTTP executor interprets it; no code is generated from it.
+
+    `parameters`: [{"argument", "name", "in": "path|query|header|cookie", "required", "style", "explode"}].
+    `request_body`: null, or {"content_type", "required", "fields": {argument: property}} for a JSON object whose
+    properties are arguments, or {"content_type", "required", "argument"} where one argument is the whole body.
+    `input_schema`: JSON Schema (object) of what the model may fill in: without bound arguments.
+    `bound`: {argument: binding}, filled in on the server from the verified identity; bindings: "customer.id".
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=64, unique=True, validators=[name_validator])
+    title = models.CharField(max_length=120, help_text="In plain words, as customers and staff read it: Cancel an order.")
+    description = models.TextField(help_text="What the model reads to choose this tool.")
+    source = models.ForeignKey("openapi_import.SpecSource", on_delete=models.PROTECT, related_name="tools")
+    operation_id = models.CharField(max_length=500)
+
+    method = models.CharField(max_length=8)
+    server_url = models.CharField(max_length=2000)
+    path = models.CharField(max_length=2000)
+    parameters = models.JSONField(default=list, blank=True)
+    request_body = models.JSONField(null=True, blank=True)
+    input_schema = models.JSONField(default=dict)
+    bound = models.JSONField(default=dict, blank=True)
+
+    access = models.CharField(max_length=8, choices=Access)
+    risk = models.CharField(max_length=16, choices=Risk, default=Risk.SAFE)
+    approval = models.CharField(max_length=8, choices=Approver, help_text="Who must agree before a write is carried out.")
+    staff_above_argument = models.CharField(
+        max_length=64, blank=True, help_text="An amount in this argument above the limit needs staff instead."
+    )
+    staff_above_amount = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    confirmation = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="What the approver is asked, with arguments in braces: Cancel order {order_id}.",
+    )
+    repeat_safe = models.BooleanField(
+        default=False,
+        help_text="The business system honours Idempotency-Key here: sending it twice has one effect.",
+    )
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(access="read", approval="none")
+                | models.Q(access="write", approval__in=["customer", "staff"]),
+                name="tool_writes_need_an_approver",
+                violation_error_message="A tool that writes needs an approver; a tool that reads needs none.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(staff_above_argument="", staff_above_amount=None)
+                | (~models.Q(staff_above_argument="") & models.Q(staff_above_amount__isnull=False)),
+                name="tool_staff_limit_is_whole",
+                violation_error_message="Give both the argument and the amount above which staff decide, or neither.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def fingerprint(self) -> str:
+        """Hash of everything that decides what a call of this tool does and who must agree to it."""
+        return digest(
+            [
+                str(self.pk),
+                self.method,
+                self.server_url,
+                self.path,
+                self.parameters,
+                self.request_body,
+                self.input_schema,
+                self.bound,
+                self.access,
+                self.approval,
+                self.staff_above_argument,
+                str(self.staff_above_amount) if self.staff_above_amount is not None else None,
+            ]
+        )
+
+
+class Agent(models.Model):
+    """A specialist: what it is for, how it speaks, and the tools it may use."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=64, unique=True, validators=[name_validator])
+    description = models.TextField()
+    permission = models.CharField(max_length=8, choices=Access)
+    tone = models.CharField(max_length=300, blank=True)
+    greeting = models.CharField(max_length=500, blank=True)
+    escalation_message = models.CharField(max_length=500, blank=True)
+    keywords = models.JSONField(default=list, blank=True)
+    model = models.CharField(max_length=120, blank=True, help_text="Empty: the deployment's model.")
+    tools = models.ManyToManyField(Tool, through="AgentTool", related_name="agents")
+    position = models.PositiveIntegerField(default=0)
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgentTool(models.Model):
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="tool_links")
+    tool = models.ForeignKey(Tool, on_delete=models.PROTECT, related_name="agent_links")
+    position = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["position", "id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["agent", "tool"], name="agent_has_tool_once")]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} uses {self.tool_id}"
+
+
+class ActionStatus(models.TextChoices):
+    AWAITING = "awaiting", "Waiting for a decision"
+    APPROVED = "approved", "Approved"
+    DISPATCHING = "dispatching", "Being carried out"
+    SUCCEEDED = "succeeded", "Done"
+    FAILED = "failed", "Failed"
+    UNKNOWN = "unknown", "Outcome unknown"
+    REJECTED = "rejected", "Declined"
+    EXPIRED = "expired", "Expired"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class ActionQuerySet(models.QuerySet["Action"]):
+    def awaiting(self) -> "ActionQuerySet":
+        return self.filter(status=ActionStatus.AWAITING)
+
+    def open_for_staff(self) -> "ActionQuerySet":
+        return self.awaiting().filter(approver=Approver.STAFF).order_by("created_at")
+
+    def overdue(self) -> "ActionQuerySet":
+        return self.awaiting().filter(expires_at__lte=timezone.now())
+
+
+class Action(models.Model):
+    """One tool call that is to have an effect, and its approval. Only `agents.approvals` and `agents.executor`
+    change its status, by compare-and-set. Its id is the interrupt id outside and the Idempotency-Key on the wire.
+
+    `arguments` and `bound_arguments` are canonical JSON text, frozen when the action is opened; `arguments_hash`
+    covers both, the tool's fingerprint, the customer and the approver.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    turn = models.ForeignKey("chat.Turn", on_delete=models.PROTECT, related_name="actions")
+    customer = models.ForeignKey("chat.Customer", on_delete=models.PROTECT, related_name="actions")
+    tool = models.ForeignKey(Tool, on_delete=models.PROTECT, related_name="actions")
+    tool_name = models.CharField(max_length=64)
+    tool_fingerprint = models.CharField(max_length=64)
+    tool_call_id = models.CharField(max_length=200)
+    agent = models.CharField(max_length=64)
+    arguments = models.TextField()
+    bound_arguments = models.TextField(default="{}")
+    arguments_hash = models.CharField(max_length=64)
+    message = models.CharField(max_length=500, help_text="What the approver is asked.")
+    approver = models.CharField(max_length=8, choices=Approver)
+    status = models.CharField(max_length=12, choices=ActionStatus, default=ActionStatus.AWAITING)
+    expires_at = models.DateTimeField()
+    decided_by = models.CharField(max_length=8, blank=True, help_text="customer or staff")
+    decided_by_name = models.CharField(max_length=150, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    dispatched_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    result = models.JSONField(null=True, blank=True)
+    error_kind = models.CharField(max_length=16, blank=True)
+    error_message = models.TextField(blank=True)
+    http_status = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ActionQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["turn", "tool_call_id"], name="action_once_per_tool_call"),
+            models.CheckConstraint(condition=models.Q(approver__in=["customer", "staff"]), name="action_has_approver"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["approver", "created_at"], name="action_awaiting", condition=models.Q(status="awaiting")
+            ),
+            models.Index(fields=["expires_at"], name="action_expiry", condition=models.Q(status="awaiting")),
+        ]
+        permissions: ClassVar = [("decide_action", "Can approve or decline actions")]
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The arguments as the model gave them: what the approver sees."""
+        value: dict[str, Any] = json.loads(self.arguments)
+        return value
+
+    def expected_hash(self) -> str:
+        return digest(
+            [self.arguments, self.bound_arguments, self.tool_fingerprint, str(self.customer_id), self.approver]
+        )
