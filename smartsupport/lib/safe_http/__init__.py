@@ -1,0 +1,39 @@
+"""The only way out: HTTP requests to public addresses and to allow-listed hosts. See docs/outbound-http.md."""
+
+from .client import SafeClient
+from .errors import (
+    BadResponse,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    InvalidRequest,
+    InvalidUrl,
+    NameNotFound,
+    OutboundError,
+    RedirectRefused,
+    RefusedAddress,
+    ResponseTooLarge,
+    TlsFailed,
+    TooManyRedirects,
+)
+from .messages import Response
+from .transport import Resolver
+
+__all__ = [
+    "BadResponse",
+    "ConnectFailed",
+    "ConnectionLost",
+    "DeadlineExceeded",
+    "InvalidRequest",
+    "InvalidUrl",
+    "NameNotFound",
+    "OutboundError",
+    "RedirectRefused",
+    "RefusedAddress",
+    "Resolver",
+    "Response",
+    "ResponseTooLarge",
+    "SafeClient",
+    "TlsFailed",
+    "TooManyRedirects",
+]
