@@ -1,0 +1,55 @@
+"""What a turn is given: the conversation so far, whom it serves, and where it reports. `agents` knows no socket and
+no chat table; `chat` implements the journal."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from agents.facts import Fact
+from agents.registry import Registry
+
+T = TypeVar("T")
+
+
+class StaleTurn(Exception):
+    """The turn was sealed, stopped, or taken over by another worker: whoever gets this must stop and write nothing."""
+
+
+class Journal(Protocol):
+    async def append(self, *facts: Fact) -> None:
+        """Record facts, then tell the sockets. Raises StaleTurn."""
+
+    async def transact(self, work: Callable[[], tuple[T, list[Fact]]], *, fenced: bool = True) -> T:
+        """Run `work` (synchronous, ORM) and record the facts that it returns in one transaction. Raises StaleTurn.
+
+        `fenced=False` only for the outcome of something that has already been sent: it is recorded even if the turn
+        was stopped meanwhile; the row's own compare-and-set protects it."""
+
+    async def token(self, agent: str, text: str) -> None:
+        """Show a piece of text that is still being written. Not recorded."""
+
+    def recorded(self, key: str) -> Fact | None:
+        """What an earlier attempt at this turn recorded under `key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing said earlier in the conversation."""
+
+    role: str  # customer | agent | staff
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnContext:
+    turn_id: UUID
+    conversation_id: UUID
+    customer_id: UUID
+    bindings: dict[str, str]  # {"customer.id": "cus_1001"}; a binding without a value is absent
+    message: str
+    history: tuple[Said, ...]
+    live_agent: str
+    fresh: bool  # never claimed before: there is nothing to resume
+    registry: Registry
+    journal: Journal

@@ -1,0 +1,145 @@
+"""What the graph reports: facts in the past tense, which the conversation's log keeps. One function per kind, so that
+a payload has one shape. `key` names what happens once in a turn: a turn that is run again finds it by its key."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    kind: str
+    payload: dict[str, Any] = field(default_factory=dict)
+    key: str = ""
+    agent: str = ""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    duration_ms: int | None = None
+
+
+def routed(*, agents: list[str], reason: str, by: str, usage: "Usage", duration_ms: int | None) -> Fact:
+    return Fact(
+        "routed",
+        {"agents": agents, "reason": reason, "by": by},
+        key="route",
+        tokens_in=usage.tokens_in,
+        tokens_out=usage.tokens_out,
+        duration_ms=duration_ms,
+    )
+
+
+def question_asked(*, message: str, usage: "Usage", duration_ms: int | None) -> Fact:
+    return Fact(
+        "question_asked",
+        {"message": message},
+        key="route",
+        tokens_in=usage.tokens_in,
+        tokens_out=usage.tokens_out,
+        duration_ms=duration_ms,
+    )
+
+
+def handoff_requested(*, reason: str, by: str, key: str, agent: str = "", usage: "Usage | None" = None) -> Fact:
+    return Fact(
+        "handoff_requested",
+        {"reason": reason, "by": by},
+        key=key,
+        agent=agent,
+        tokens_in=usage.tokens_in if usage else None,
+        tokens_out=usage.tokens_out if usage else None,
+    )
+
+
+def model_called(
+    *, step: int, agent: str, text: str, tool_calls: list[dict[str, Any]], model: str, usage: "Usage", duration_ms: int
+) -> Fact:
+    return Fact(
+        "model_called",
+        {"text": text, "tool_calls": tool_calls, "model": model},
+        key=f"model:{step}",
+        agent=agent,
+        tokens_in=usage.tokens_in,
+        tokens_out=usage.tokens_out,
+        duration_ms=duration_ms,
+    )
+
+
+def replied(*, agent: str, content: str, key: str) -> Fact:
+    return Fact("replied", {"content": content}, key=key, agent=agent)
+
+
+def tool_called(
+    *, agent: str, tool: str, title: str, args: dict[str, Any], call_id: str, action_id: UUID | None = None
+) -> Fact:
+    payload: dict[str, Any] = {"tool": tool, "title": title, "args": args, "call_id": call_id}
+    if action_id:
+        payload["action_id"] = str(action_id)
+    return Fact("tool_called", payload, agent=agent)
+
+
+def tool_returned(
+    *,
+    agent: str,
+    tool: str,
+    call_id: str,
+    ok: bool,
+    result: Any = None,
+    error: dict[str, str] | None = None,
+    status: int | None = None,
+    action_id: UUID | None = None,
+    duration_ms: int | None = None,
+) -> Fact:
+    payload: dict[str, Any] = {"tool": tool, "call_id": call_id, "ok": ok}
+    if ok:
+        payload["result"] = result
+    if error:
+        payload["error"] = error
+    if status is not None:
+        payload["status"] = status
+    if action_id:
+        payload["action_id"] = str(action_id)
+    return Fact("tool_returned", payload, key=f"tool:{call_id}", agent=agent, duration_ms=duration_ms)
+
+
+def approval_opened(
+    *, interrupt_id: UUID, agent: str, action: str, params: dict[str, Any], message: str, approver: str, expires_at: datetime
+) -> Fact:
+    return Fact(
+        "approval_opened",
+        {
+            "interrupt_id": str(interrupt_id),
+            "action": action,
+            "params": params,
+            "message": message,
+            "approver": approver,
+            "expires_at": expires_at.isoformat(),
+        },
+        key=f"approval:{interrupt_id}",
+        agent=agent,
+    )
+
+
+def approval_decided(
+    *, interrupt_id: UUID, action: str, resolution: str, by: str, by_name: str, reason: str
+) -> Fact:
+    payload = {"interrupt_id": str(interrupt_id), "action": action, "resolution": resolution, "by": by}
+    return Fact("approval_decided", {**payload, "by_name": by_name, "reason": reason}, key=f"decision:{interrupt_id}")
+
+
+def approval_expired(*, interrupt_id: UUID, action: str, message: str) -> Fact:
+    payload = {"interrupt_id": str(interrupt_id), "action": action, "message": message}
+    return Fact("approval_expired", payload, key=f"decision:{interrupt_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider reported them; None where it did not."""
+
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+    @classmethod
+    def of(cls, message: Any) -> "Usage":
+        reported = getattr(message, "usage_metadata", None) or {}
+        return cls(reported.get("input_tokens"), reported.get("output_tokens"))

@@ -1,0 +1,33 @@
+"""Text from outside, made storable and short."""
+
+import codecs
+from typing import Any
+
+REPLACEMENT = "\ufffd"
+
+
+def storable(value: Any) -> Any:
+    """`value` (JSON) with what Postgres cannot hold (NUL, lone surrogates) replaced by U+FFFD, in keys too."""
+    if isinstance(value, str):
+        if value.isascii() and "\x00" not in value:
+            return value
+        return value.replace("\x00", REPLACEMENT).encode("utf-8", "replace_surrogate").decode("utf-8")
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    return value
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` characters on one line, with an ellipsis where something was cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _replace_surrogate(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return REPLACEMENT.encode() * (error.end - error.start), error.end
+
+codecs.register_error("replace_surrogate", _replace_surrogate)
