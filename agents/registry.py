@@ -1,0 +1,156 @@
+"""The agents and tools of the moment, as an immutable snapshot that every turn works with.
+
+Rows are what staff edit; a snapshot is what a turn sees. `current()` asks the database one question (did anything
+change?) and rebuilds with two more only when something did.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from types import MappingProxyType
+from typing import Any
+
+from django.db import connection
+
+from agents.models import Access, Agent, AgentTool, Tool
+from smartsupport.lib.ids import canonical_json
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """An enabled tool, as agents and models see it. How it is called stays in the Tool row (`id`)."""
+
+    id: uuid.UUID
+    name: str
+    title: str
+    description: str
+    access: str  # read | write
+    approval: str  # none | customer | staff
+    risk: str
+    confirmation: str
+    bound: Mapping[str, str] = field(hash=False)  # {argument: "customer.id"}: not in the schema
+    schema_text: str = field(repr=False)  # canonical JSON
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """JSON Schema (an object) of what the model may fill in. A fresh copy: changing it changes nothing here."""
+        schema: dict[str, Any] = json.loads(self.schema_text)
+        return schema
+
+    @property
+    def writes(self) -> bool:
+        return self.access == Access.WRITE
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """An enabled agent with its enabled tools, in the order that staff gave them."""
+
+    name: str
+    description: str
+    permission: str  # read | write
+    tone: str
+    greeting: str
+    escalation_message: str
+    keywords: tuple[str, ...]
+    model: str  # "": the deployment's model
+    tools: tuple[ToolSpec, ...]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Every enabled agent. Never changes; an edit makes another one. `version` differs whenever the rows do."""
+
+    agents: tuple[AgentSpec, ...]
+    version: str = ""
+
+    def agent(self, name: str) -> AgentSpec | None:
+        return next((agent for agent in self.agents if agent.name == name), None)
+
+    def tool(self, agent: str, name: str) -> ToolSpec | None:
+        """The tool that this agent may use under that name; None also for a tool of another agent."""
+        spec = self.agent(agent)
+        return next((tool for tool in spec.tools if tool.name == name), None) if spec else None
+
+
+_lock = Lock()
+_latest: Registry | None = None
+
+
+def current() -> Registry:
+    """The registry as the database has it now: one query when nothing changed, three when something did.
+
+    Synchronous (ORM). Safe to call from any thread.
+    """
+    global _latest
+    version = _version()
+    with _lock:
+        known = _latest
+    if known is not None and known.version == version:
+        return known
+    # The version is read before the rows: an edit in between leaves an old version on newer rows, which the next
+    # call notices. The other way round it would never be noticed.
+    fresh = Registry(tuple(_agents()), version)
+    with _lock:
+        _latest = fresh
+    return fresh
+
+
+def _version() -> str:
+    """One hash over the stored versions of all agents, their links and the linked tools.
+
+    Postgres gives each stored version of a row its own (xmin, ctid), so this sees every committed edit, also one by
+    `update()` or SQL. A maximum of `updated_at` would not: a transaction that commits late carries an early time.
+    """
+    agent, link, tool = (model._meta.db_table for model in (Agent, AgentTool, Tool))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT md5(coalesce(string_agg(row, ',' ORDER BY row), '')) FROM (
+                SELECT 'a' || xmin || ctid || id AS row FROM {agent}
+                UNION ALL SELECT 'l' || xmin || ctid || id FROM {link}
+                UNION ALL SELECT 't' || t.xmin || t.ctid || t.id FROM {tool} t
+                WHERE EXISTS (SELECT 1 FROM {link} l WHERE l.tool_id = t.id)
+            ) AS rows
+            """
+        )
+        version: str = cursor.fetchone()[0]
+    return version
+
+
+def _agents() -> Iterator[AgentSpec]:
+    tools: dict[uuid.UUID, list[ToolSpec]] = {}
+    links = AgentTool.objects.filter(agent__enabled=True, tool__enabled=True).select_related("agent", "tool")
+    for link in links.order_by("position", "id"):
+        # A tool that was changed to write after it was given to a reading agent: fail closed.
+        if link.tool.access == Access.READ or link.agent.permission == Access.WRITE:
+            tools.setdefault(link.agent_id, []).append(_tool_spec(link.tool))
+    for agent in Agent.objects.filter(enabled=True).order_by("position", "name"):
+        yield AgentSpec(
+            name=agent.name,
+            description=agent.description,
+            permission=agent.permission,
+            tone=agent.tone,
+            greeting=agent.greeting,
+            escalation_message=agent.escalation_message,
+            keywords=tuple(agent.keywords),
+            model=agent.model,
+            tools=tuple(tools.get(agent.pk, ())),
+        )
+
+
+def _tool_spec(tool: Tool) -> ToolSpec:
+    return ToolSpec(
+        id=tool.pk,
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        access=tool.access,
+        approval=tool.approval,
+        risk=tool.risk,
+        confirmation=tool.confirmation,
+        bound=MappingProxyType(dict(tool.bound)),
+        schema_text=canonical_json(tool.input_schema),
+    )
