@@ -17,6 +17,7 @@ from .errors import (
     TooManyRedirects,
 )
 from .messages import Response
+from .shared import close_shared_clients, shared_client
 from .transport import Resolver
 
 __all__ = [
@@ -36,4 +37,6 @@ __all__ = [
     "SafeClient",
     "TlsFailed",
     "TooManyRedirects",
+    "close_shared_clients",
+    "shared_client",
 ]

@@ -27,7 +27,7 @@ from .errors import (
     TooManyRedirects,
 )
 from .messages import OutgoingRequest, Response
-from .urls import Target, parse_redirect
+from .urls import Target, loggable, parse_redirect
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -85,7 +85,11 @@ class Exchange:
             async with asyncio.timeout(self._limits.timeout):
                 answer = await self._follow(request, target, safe_to_repeat)
         except TimeoutError:
-            raise self._completed(DeadlineExceeded("The server took too long to answer.")) from None
+            late = DeadlineExceeded(
+                "The server took too long to answer.",
+                detail=f"{request.method} {target.loggable} within {self._limits.timeout} s",
+            )
+            raise self._completed(late) from None
         except OutboundError as error:
             raise self._completed(error) from error.__cause__
         return replace(answer, elapsed_ms=round((time.monotonic() - started) * 1000))
@@ -104,21 +108,22 @@ class Exchange:
             if following.origin != target.origin:
                 request = request.for_other_origin()
             target = following
-        raise TooManyRedirects("The server redirected the request too often.", detail=f"url={target.url}")
+        raise TooManyRedirects(
+            "The server redirected the request too often.", detail=f"url={target.loggable}"
+        )
 
     @staticmethod
     def _redirected(request: OutgoingRequest, target: Target, answer: Response) -> Target:
-        detail = (
-            f"{request.method} {target.url} -> {answer.status} {answer.headers.get('location', '')[:500]!r}"
-        )
+        location = answer.headers.get("location", "")
+        detail = f"{request.method} {target.loggable} -> {answer.status} {loggable(location)}"
         if request.method not in ("GET", "HEAD"):
             raise RedirectRefused(
                 "The server redirected a request that must not be sent twice. Correct the address it is sent to.",
                 detail=detail,
             )
-        if not answer.headers.get("location"):
+        if not location:
             raise RedirectRefused("The server redirected the request without saying where to.", detail=detail)
-        following = parse_redirect(target, answer.headers["location"])
+        following = parse_redirect(target, location)
         if target.scheme == "https" and following.scheme == "http":
             raise RedirectRefused(
                 "The server redirected the request to an unencrypted address.", detail=detail
@@ -160,11 +165,11 @@ class Exchange:
                         "The server answered with another protocol.", detail=f"url={target.url}"
                     )
                 progress.status = incoming.status
-                return await self._read(incoming, target)
+                return await self._read(incoming, request, target)
             finally:
                 await incoming.aclose()
 
-    async def _read(self, incoming: httpcore.Response, target: Target) -> Response:
+    async def _read(self, incoming: httpcore.Response, request: OutgoingRequest, target: Target) -> Response:
         headers = httpx.Headers(incoming.headers)
         content, truncated = b"", False
         # A redirect's body is of no use to anybody; closing without reading it costs that connection only.
@@ -173,7 +178,7 @@ class Exchange:
                 incoming.aiter_stream(),
                 headers,
                 max_bytes=self._limits.max_bytes,
-                truncate=self._limits.truncate,
+                truncate=self._limits.truncate or request.method == "HEAD",
             )
         return Response(incoming.status, headers, content, target.url, 0, truncated)
 
@@ -181,7 +186,7 @@ class Exchange:
 @contextmanager
 def _translated(target: Target) -> Iterator[None]:
     """Turn httpcore's exceptions into ours. What our own backend raised passes through."""
-    detail = f"url={target.url}: "
+    detail = f"url={target.loggable}: "
     try:
         yield
     except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:

@@ -54,9 +54,9 @@ class OutgoingRequest:
         return [(name.encode("ascii"), value.encode("utf-8")) for name, value in pairs]
 
     def for_other_origin(self) -> OutgoingRequest:
-        """The same request as a server of another origin may see it: without credentials and own headers."""
+        """The same request as a server of another origin may see it: without credentials, own headers and body."""
         kept = tuple(pair for pair in self.headers if pair[0].lower() in _ACROSS_ORIGINS)
-        return OutgoingRequest(self.method, kept, self.content)
+        return OutgoingRequest(self.method, kept, b"")
 
 
 @dataclass(frozen=True)

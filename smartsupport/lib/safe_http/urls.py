@@ -71,6 +71,11 @@ class Target:
         """The canonical URL, without a fragment."""
         return f"{self.scheme}://{self.authority}{self.path_and_query}"
 
+    @property
+    def loggable(self) -> str:
+        """The URL without its query, which may hold credentials."""
+        return loggable(self.url)
+
     def with_params(self, params: Params | None) -> Target:
         """This target with `params` appended to its query. None values are left out, lists are repeated."""
         pairs = [(name, _text(value)) for name, value in _pairs(params) if value is not None]
@@ -143,6 +148,11 @@ def parse_host(text: str) -> Host:
     return Host(name, None)
 
 
+def loggable(url: str) -> str:
+    """Any text that claims to be a URL, fit for a log: no user information, no query, no line breaks, bounded."""
+    return repr(url[:500].partition("?")[0].rpartition("@")[2])
+
+
 def _pairs(params: Params | None) -> Iterable[tuple[str, QueryValue]]:
     if isinstance(params, Mapping):
         for name, value in params.items():
@@ -159,4 +169,4 @@ def _text(value: QueryValue) -> str:
 
 
 def _invalid(why: str, url: str) -> InvalidUrl:
-    return InvalidUrl(f"The address cannot be used: {why}.", detail=f"url={url[:500]!r}")
+    return InvalidUrl(f"The address cannot be used: {why}.", detail=f"url={loggable(url)}")
