@@ -1,11 +1,23 @@
 """The Celery application: `celery -A smartsupport worker` and `beat`."""
 
+import logging.config
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
+from django.conf import settings
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartsupport.settings")
 
 app = Celery("smartsupport")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def log_like_everything_else(**_: Any) -> None:
+    """Connecting here is what keeps Celery from setting up logging of its own."""
+    logging.config.dictConfig(settings.LOGGING)

@@ -1,19 +1,32 @@
-"""Readers for environment variables. Each raises ImproperlyConfigured with one sentence that names the variable."""
+"""Readers for environment variables. Each raises ImproperlyConfigured with one sentence that names the variable.
 
+A sentence never repeats a value that may be secret (keys, passwords, URLs with a password in them).
+"""
+
+import base64
+import binascii
 import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from smartsupport.embedded import remembered
+
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+DEVELOPMENT_KEY = "insecure-development-key-never-use-it-in-production"
+NOT_RUNNING_DATABASE = "postgresql://postgres@127.0.0.1:1/smartsupport"
+NOT_RUNNING_BROKER = "redis://127.0.0.1:1/0"
+NAMED_HOST = re.compile(r"\.?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]|\*")
+HOST_WITH_PORT = re.compile(r"([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 def text(name: str, default: str) -> str:
-    return os.environ.get(name, default).strip()
+    return os.environ.get(name, "").strip() or default
 
 
 def boolean(name: str, default: bool) -> bool:
@@ -29,7 +42,7 @@ def integer(name: str, default: int, *, low: int, high: int) -> int:
     raw = text(name, "")
     if not raw:
         return default
-    if not re.fullmatch(r"-?[0-9]{1,12}", raw) or not low <= int(raw) <= high:
+    if not re.fullmatch(r"-?[0-9]{1,12}", raw, re.ASCII) or not low <= int(raw) <= high:
         raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}, not {raw!r}.")
     return int(raw)
 
@@ -39,7 +52,7 @@ def port(name: str, default: int) -> int:
 
 
 def choice(name: str, options: list[str], default: str) -> str:
-    raw = text(name, "") or default
+    raw = text(name, default)
     if raw not in options:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(options)}, not {raw!r}.")
     return raw
@@ -50,30 +63,124 @@ def words(name: str, default: list[str]) -> list[str]:
     return [word.strip() for word in raw.split(",") if word.strip()] if raw else default
 
 
+def hosts(name: str, default: list[str], *, with_port: bool = False) -> list[str]:
+    """Host names, comma-separated: no scheme, no path; a port only `with_port`."""
+    found = words(name, default)
+    shape = HOST_WITH_PORT if with_port else NAMED_HOST
+    for host in found:
+        if not shape.fullmatch(host):
+            raise ImproperlyConfigured(
+                f"{name} must list host names separated by commas, without https:// or a path; {host!r} is not one."
+            )
+    return found
+
+
+def origins(name: str) -> list[str]:
+    """Origins such as `https://support.example.com`, comma-separated."""
+    found = words(name, [])
+    for origin in found:
+        parts = _split(origin)
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+            raise ImproperlyConfigured(f"{name} must list origins like https://support.example.com; {origin!r} is not one.")
+    return [origin.rstrip("/") for origin in found]
+
+
+def http_url(name: str, default: str = "") -> str:
+    """An http(s) URL with a host, or the default."""
+    raw = text(name, default)
+    parts = _split(raw)
+    if raw and (parts is None or parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", raw)):
+        raise ImproperlyConfigured(f"{name} must be a URL that begins with http:// or https:// and names a host.")
+    return raw
+
+
+def secret(name: str, *, at_least: int = 1, required: str = "") -> str:
+    """A secret of at least so many characters; `required` is the reason why it may not be missing."""
+    value = text(name, "")
+    if not value and required:
+        raise ImproperlyConfigured(f"{name} must be set {required}.")
+    if value and len(value) < at_least:
+        raise ImproperlyConfigured(f"{name} must have at least {at_least} characters.")
+    return value
+
+
 def secret_key(*, debug: bool) -> str:
-    value = text("SECRET_KEY", "")
-    if value:
-        return value
     if debug:
-        return "insecure-development-key-never-use-it-in-production"
-    raise ImproperlyConfigured("SECRET_KEY must be set when DEBUG is off.")
+        return secret("SECRET_KEY") or DEVELOPMENT_KEY
+    value = secret("SECRET_KEY", at_least=50, required="when DEBUG is off")
+    if value == DEVELOPMENT_KEY:
+        raise ImproperlyConfigured("SECRET_KEY is the one that everybody knows from development: choose a random one.")
+    return value
+
+
+def webhook_secret(*, required: bool) -> str:
+    value = secret("WEBHOOK_SECRET", required="when WEBHOOK_URL is set and DEBUG is off" if required else "")
+    if value.startswith("whsec_"):
+        try:
+            base64.b64decode(value.removeprefix("whsec_"), validate=True)
+        except (binascii.Error, ValueError):
+            raise ImproperlyConfigured("WEBHOOK_SECRET must be base64 after its whsec_ prefix.") from None
+    return value
+
+
+def provider_key(name: str, provider: str, chosen: str) -> str:
+    """What the provider needs; missing, it stops the start if that provider is the chosen one."""
+    return secret(name, required=f"when LLM_PROVIDER is {provider}" if chosen == provider else "")
 
 
 def data_dir(base: Path) -> Path:
-    return (base / text("DATA_DIR", ".local")).resolve()
+    raw = text("DATA_DIR", ".local")
+    if "\0" in raw:
+        raise ImproperlyConfigured("DATA_DIR must be the path of a folder.")
+    path = (base / Path(raw).expanduser()).resolve()
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not nearest.is_dir():
+        raise ImproperlyConfigured(f"DATA_DIR must be the path of a folder, and {nearest} is a file.")
+    return path
 
 
-def database_url(directory: Path) -> str:
-    return text("DATABASE_URL", "") or "postgresql://postgres@127.0.0.1:5432/smartsupport"
+def database_url(directory: Path, *, debug: bool) -> str:
+    """DATABASE_URL, else the embedded server's, else (development only) one that nothing answers on."""
+    raw = text("DATABASE_URL", "")
+    if not raw:
+        if not debug:
+            raise ImproperlyConfigured("DATABASE_URL must be set when DEBUG is off.")
+        return remembered.read(directory).database_url or NOT_RUNNING_DATABASE
+    parts = _split(raw)
+    if parts is None or parts.scheme not in ("postgresql", "postgres") or not parts.hostname or len(parts.path) < 2:
+        raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
+    return raw
 
 
-def redis_url(directory: Path) -> str:
-    return text("REDIS_URL", "") or "redis://127.0.0.1:6379/0"
+def redis_url(directory: Path, *, debug: bool) -> str:
+    """REDIS_URL, else the embedded server's, else (development only) one that nothing answers on."""
+    raw = text("REDIS_URL", "")
+    if not raw:
+        if not debug:
+            raise ImproperlyConfigured("REDIS_URL must be set when DEBUG is off.")
+        return remembered.read(directory).redis_url or NOT_RUNNING_BROKER
+    parts = _split(raw)
+    if parts is None or parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise ImproperlyConfigured("REDIS_URL must look like redis://:password@host:6379/0.")
+    if not re.fullmatch(r"(/[0-9]*)?", parts.path, re.ASCII):
+        raise ImproperlyConfigured("REDIS_URL must end with the number of a database, like redis://host:6379/0.")
+    return raw
 
 
 def database(url: str) -> dict[str, Any]:
+    """Django's settings for a Postgres URL, with one connection pool per process."""
     config: dict[str, Any] = environ.Env.db_url_config(url)
     config["ENGINE"] = "django.db.backends.postgresql"
     config["CONN_MAX_AGE"] = 0
     config.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
     return config
+
+
+def _split(url: str) -> SplitResult | None:
+    """The URL's parts, or None where it is none (a bad port included)."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts

@@ -1,10 +1,12 @@
 """Every setting of the project, read from the environment once. A value that cannot work stops the start with one
-sentence that names the variable (`smartsupport.environment`)."""
+sentence that names the variable (`smartsupport.environment`). docs/configuration.md explains each of them."""
 
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 from smartsupport import environment as env
-from smartsupport import version
+from smartsupport import logs, version
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = version.VERSION
@@ -12,12 +14,16 @@ VERSION = version.VERSION
 # Core
 DEBUG = env.boolean("DEBUG", True)
 SECRET_KEY = env.secret_key(debug=DEBUG)
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 DATA_DIR = env.data_dir(BASE_DIR)
 PORT = env.port("PORT", 8000)
 DEMO_PORT = env.port("DEMO_PORT", 8001)
-DATABASE_URL = env.database_url(DATA_DIR)
-REDIS_URL = env.redis_url(DATA_DIR)
+DATABASE_URL = env.database_url(DATA_DIR, debug=DEBUG)
+REDIS_URL = env.redis_url(DATA_DIR, debug=DEBUG)
+if not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("ALLOWED_HOSTS must be set when DEBUG is off.")
+if PORT == DEMO_PORT:
+    raise ImproperlyConfigured(f"DEMO_PORT must differ from PORT; both are {PORT}.")
 
 INSTALLED_APPS = [
     "chat",  # before channels: its `runworker` adds recovery, heartbeat and draining
@@ -43,6 +49,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "django_structlog.middlewares.RequestMiddleware",  # first, so that its request id is on every line
+    "smartsupport.csp.ContentSecurityPolicyMiddleware",
+    "smartsupport.api_errors.ApiErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -51,7 +60,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
 ]
 
 ROOT_URLCONF = "smartsupport.urls"
@@ -83,41 +91,137 @@ CHANNEL_LAYERS = {
     }
 }
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True  # results live in our own tables
+CELERY_TASK_ACKS_LATE = True
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "smartsupport:celery:"}
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# Security. Behind a proxy that ends TLS, TRUST_PROXY_HEADERS lets X-Forwarded-Proto say so; without such a proxy
+# anybody could send that header, so it is off.
+HTTPS_ONLY = env.boolean("HTTPS_ONLY", not DEBUG)
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked by the machine's own supervisor, over plain HTTP
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000 if HTTPS_ONLY else 0, low=0, high=63_072_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("TRUST_PROXY_HEADERS", False) else None
+)
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for subdomains and the preload list bind a whole company: its decision, not our default
+    "security.W021",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
 
 # Models
 LLM_PROVIDER = env.choice("LLM_PROVIDER", ["offline", "openai", "azure_openai", "anthropic", "google"], "offline")
 LLM_MODEL = env.text("LLM_MODEL", "")
-OPENAI_API_KEY = env.text("OPENAI_API_KEY", "")
-OPENAI_BASE_URL = env.text("OPENAI_BASE_URL", "")
-AZURE_OPENAI_API_KEY = env.text("AZURE_OPENAI_API_KEY", "")
-AZURE_OPENAI_ENDPOINT = env.text("AZURE_OPENAI_ENDPOINT", "")
-AZURE_OPENAI_DEPLOYMENT = env.text("AZURE_OPENAI_DEPLOYMENT", "")
-AZURE_OPENAI_API_VERSION = env.text("AZURE_OPENAI_API_VERSION", "")
-ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY", "")
-GOOGLE_API_KEY = env.text("GOOGLE_API_KEY", "")
+OPENAI_API_KEY = env.provider_key("OPENAI_API_KEY", "openai", LLM_PROVIDER)
+OPENAI_BASE_URL = env.http_url("OPENAI_BASE_URL")
+AZURE_OPENAI_API_KEY = env.provider_key("AZURE_OPENAI_API_KEY", "azure_openai", LLM_PROVIDER)
+AZURE_OPENAI_ENDPOINT = env.http_url("AZURE_OPENAI_ENDPOINT")
+AZURE_OPENAI_DEPLOYMENT = env.provider_key("AZURE_OPENAI_DEPLOYMENT", "azure_openai", LLM_PROVIDER)
+AZURE_OPENAI_API_VERSION = env.provider_key("AZURE_OPENAI_API_VERSION", "azure_openai", LLM_PROVIDER)
+ANTHROPIC_API_KEY = env.provider_key("ANTHROPIC_API_KEY", "anthropic", LLM_PROVIDER)
+GOOGLE_API_KEY = env.provider_key("GOOGLE_API_KEY", "google", LLM_PROVIDER)
 TEMPLATE_NAME = env.choice("TEMPLATE_NAME", ["ecommerce", "saas", "fintech"], "ecommerce")
+if LLM_PROVIDER == "azure_openai" and not AZURE_OPENAI_ENDPOINT:
+    raise ImproperlyConfigured("AZURE_OPENAI_ENDPOINT must be set when LLM_PROVIDER is azure_openai.")
+
+# Staff and integrators: taken for the first of each, by `manage.py seed`; generated and printed once when unset.
+ADMIN_PASSWORD = env.secret("ADMIN_PASSWORD", at_least=1 if DEBUG else 12)
+ADMIN_API_KEY = env.secret("ADMIN_API_KEY", at_least=1 if DEBUG else 24)
 
 # Customers and limits
-CUSTOMER_JWT_SECRET = env.text("CUSTOMER_JWT_SECRET", "")
 ALLOW_ANONYMOUS_CHAT = env.boolean("ALLOW_ANONYMOUS_CHAT", DEBUG)
+CUSTOMER_JWT_SECRET = env.secret(
+    "CUSTOMER_JWT_SECRET",
+    at_least=1 if DEBUG else 32,
+    required="" if DEBUG or ALLOW_ANONYMOUS_CHAT else "when DEBUG is off and ALLOW_ANONYMOUS_CHAT is too",
+)
 DEMO_CUSTOMER_ID = env.text("DEMO_CUSTOMER_ID", "cus_1001" if DEBUG else "")
 SESSION_TTL_MINUTES = env.integer("SESSION_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
 INTERRUPT_TTL_MINUTES = env.integer("INTERRUPT_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
-SAFE_HTTP_ALLOWED_HOSTS = env.words(
-    "SAFE_HTTP_ALLOWED_HOSTS", [f"127.0.0.1:{DEMO_PORT}", f"localhost:{DEMO_PORT}"] if DEBUG else []
+# In development the demo business API is always among them: the demo's tools are nothing without it.
+SAFE_HTTP_ALLOWED_HOSTS = env.hosts("SAFE_HTTP_ALLOWED_HOSTS", [], with_port=True) + (
+    [f"127.0.0.1:{DEMO_PORT}", f"localhost:{DEMO_PORT}"] if DEBUG else []
 )
 TOOL_TIMEOUT_SECONDS = env.integer("TOOL_TIMEOUT_SECONDS", 60, low=1, high=600)
 
 # Webhooks
-WEBHOOK_URL = env.text("WEBHOOK_URL", "")
-WEBHOOK_SECRET = env.text("WEBHOOK_SECRET", "")
+WEBHOOK_URL = env.http_url("WEBHOOK_URL")
+WEBHOOK_SECRET = env.webhook_secret(required=bool(WEBHOOK_URL) and not DEBUG)
 WEBHOOK_TIMEOUT_SECONDS = env.integer("WEBHOOK_TIMEOUT_SECONDS", 10, low=1, high=120)
 WEBHOOK_MAX_RETRIES = env.integer("WEBHOOK_MAX_RETRIES", 3, low=0, high=10)
 
+# The REST API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        *(["chat.identity.ApiKeyAuthentication"] if (BASE_DIR / "chat" / "identity.py").exists() else []),
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["smartsupport.lib.envelope.Nobody"],  # each view says who may; a forgotten one says no
+    "DEFAULT_RENDERER_CLASSES": ["smartsupport.lib.envelope.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["smartsupport.lib.envelope.BoundedJSONParser"],
+    "EXCEPTION_HANDLER": "smartsupport.lib.envelope.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "DATETIME_FORMAT": "iso-8601",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Smart Support API",
+    "DESCRIPTION": "Conversations, approvals, imports and analytics of Smart Support. Every answer is an envelope: "
+    "`success`, `data`, `error`.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "smartsupport.schema.wrap_in_envelope",
+    ],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# Logs: structlog for everything, stdlib loggers included, with secrets masked (`smartsupport.logs`).
+LOG_FORMAT = env.choice("LOG_FORMAT", ["console", "json"], "console" if DEBUG else "json")
+LOG_LEVEL = env.choice("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO")
+LOGGING = logs.configuration(LOG_FORMAT, LOG_LEVEL)
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10  # one line per request, when it is done, is enough
+
 # Pages
-STATIC_URL = "static/"
+STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "staticfiles"
+# Fixed here, because the tests switch DEBUG off afterwards.
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 LOGIN_URL = "admin:login"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024

@@ -60,7 +60,6 @@ def start(directory: Path, *, port: int | None = None, throwaway: bool = False) 
     password = _password(directory / "postgres-password.txt", fresh=not cluster.exists())
     if not cluster.exists():
         _initialise(programs, cluster, password, account)
-    _wait_for_predecessor(cluster)
     log = directory / "postgres.log"
     chosen = ports.choose(port)
     settings = SETTINGS | {"port": str(chosen)} | (THROWAWAY_SETTINGS if throwaway else {})
@@ -70,7 +69,14 @@ def start(directory: Path, *, port: int | None = None, throwaway: bool = False) 
     with log.open("ab") as output:
         # INT is Postgres's "fast shutdown": cut the connections, write everything, go.
         process = tethered.start(
-            command, stop_signal="INT", grace_seconds=20, account=account, output=output, cwd=Path("/")
+            command,
+            stop_signal="INT",
+            grace_seconds=20,
+            account=account,
+            lock=home / "postgres.lock",
+            stale=cluster / "postmaster.pid",
+            output=output,
+            cwd=Path("/"),
         )
     server = Postgres(f"postgresql://postgres:{password}@127.0.0.1:{chosen}/{DATABASE}", chosen, process)
     try:
@@ -140,27 +146,6 @@ def _initialise(programs: Path, cluster: Path, password: str, account: accounts.
     if made.returncode != 0:
         raise EmbeddedServerFailed(f"Postgres could not make its data folder in {unfinished}: {_last_line(made.stderr)}")
     unfinished.rename(cluster)
-
-
-def _wait_for_predecessor(cluster: Path) -> None:
-    """A server whose owner was killed needs a moment to shut down; starting beside it would fail."""
-    lock = cluster / "postmaster.pid"
-    deadline = time.monotonic() + 25
-    while (pid := _serving(lock)) is not None:
-        if time.monotonic() > deadline:
-            raise EmbeddedServerFailed(f"Another Postgres (process {pid}) still uses {cluster}: stop it, then start again.")
-        time.sleep(0.1)
-
-
-def _serving(lock: Path) -> int | None:
-    try:
-        pid = int(lock.read_text().splitlines()[0])
-        os.kill(pid, 0)
-    except PermissionError:
-        return pid
-    except (OSError, ValueError, IndexError):
-        return None
-    return pid
 
 
 def _create_database(server: Postgres, password: str, log: Path) -> None:

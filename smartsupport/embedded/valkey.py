@@ -48,7 +48,7 @@ def start(directory: Path, *, port: int | None = None, throwaway: bool = False) 
     # In a file, because a command line is there for every user of the machine to read.
     config = _write_config(home, password, chosen, durable=not throwaway)
     with log.open("ab") as output:
-        process = tethered.start([program, config], output=output, cwd=home)
+        process = tethered.start([program, config], lock=directory / "valkey.lock", output=output, cwd=home)
     server = Valkey(f"redis://:{password}@127.0.0.1:{chosen}/0", chosen, process)
     try:
         _wait_until_ready(server, log)

@@ -1,0 +1,99 @@
+"""Is this process up (`/healthz`), is the whole thing ready for customers (`/readyz`), and which version is it."""
+
+from collections.abc import Callable
+
+import psycopg
+import redis
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from smartsupport.lib import envelope, heartbeat
+
+logger = structlog.get_logger(__name__)
+TIMEOUT_SECONDS = 2
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 while this process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 with every check `ok`, or 503 with what is wrong: `{"status", "checks", "missing"}`."""
+    checks = {name: check() for name, check in CHECKS.items()}
+    missing = [name for name, found in checks.items() if found != "ok"]
+    body = {"status": "unavailable" if missing else "ok", "checks": checks, "missing": missing}
+    return JsonResponse(body, status=503 if missing else 200)
+
+
+@never_cache
+@require_safe
+def api_health(request: HttpRequest) -> JsonResponse:
+    """The public health route of the API; `status` and `version` stand beside the envelope as well as in it."""
+    facts = {"status": "ok", "version": settings.VERSION}
+    return JsonResponse(envelope.success(facts) | facts)
+
+
+def _postgres() -> str:
+    # Past the pool, whose patience is longer than that of whoever asks here.
+    wanted = connection.settings_dict
+    try:
+        with psycopg.connect(
+            host=wanted["HOST"],
+            port=wanted["PORT"] or None,
+            user=wanted["USER"] or None,
+            password=wanted["PASSWORD"] or None,
+            dbname=wanted["NAME"],
+            connect_timeout=TIMEOUT_SECONDS,
+        ) as direct:
+            direct.execute("SELECT 1")
+    except psycopg.Error:
+        return "does not answer"
+    return "ok"
+
+
+def _valkey() -> str:
+    try:
+        with redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
+        ) as client:
+            client.ping()
+    except redis.RedisError:
+        return "does not answer"
+    return "ok"
+
+
+def _migrations() -> str:
+    if _postgres() != "ok":
+        return "unknown while Postgres does not answer"
+    try:
+        executor = MigrationExecutor(connection)
+        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:
+        logger.exception("migrations_not_readable")
+        return "cannot be read"
+    return f"{len(waiting)} not applied" if waiting else "ok"
+
+
+def _turns_worker() -> str:
+    try:
+        return "ok" if heartbeat.alive() else "none is alive"
+    except redis.RedisError:
+        return "unknown while Valkey does not answer"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "postgres": _postgres,
+    "valkey": _valkey,
+    "migrations": _migrations,
+    "turns_worker": _turns_worker,
+}

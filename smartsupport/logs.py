@@ -1,0 +1,111 @@
+"""Structured logs: one line per fact, for people (`console`) or machines (`json`).
+
+Bind what a line is about once, and every line until it is cleared carries it, in this task or thread:
+
+    structlog.contextvars.bind_contextvars(conversation_id=..., turn_id=...)
+
+The request id is bound by django-structlog, which also hands the bound names on to Celery tasks. Secrets are masked
+last, whatever logged them: by the name of a field, and by their shape inside any text.
+"""
+
+import re
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+MASK = "[hidden]"
+SECRET_FIELD = re.compile(
+    r"(?i)(^|[_-])(token|password|passwd|secret|authorization|api[_-]?key|cookie|credentials?)($|[_-](?!count))"
+)
+SECRET_TEXT = [
+    re.compile(r"(?i)(\b(?:token|access_token|api[_-]?key|password|secret)=)[^&\s\"'#]+"),
+    re.compile(r"(?i)(\b(?:authorization|x-api-key)['\"]?\s*[:=]\s*['\"]?(?:bearer\s+|basic\s+)?)[^\s\"',;&]+"),
+    re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"),
+    re.compile(r"(://[^/\s:@]*:)[^@\s/]+(?=@)"),
+]
+JSON_WEB_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+")
+DEEPEST = 6
+
+
+def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: secrets out, by field name and by shape."""
+    return {name: _masked(name, value, DEEPEST) for name, value in event.items()}
+
+
+def masked_text(text: str) -> str:
+    """The text with tokens, keys and passwords in it replaced."""
+    for pattern in SECRET_TEXT:
+        text = pattern.sub(rf"\g<1>{MASK}", text)
+    return JSON_WEB_TOKEN.sub(MASK, text)
+
+
+def _masked(name: str, value: Any, depth: int) -> Any:
+    if SECRET_FIELD.search(name) and isinstance(value, str | bytes) and value:
+        return MASK
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if isinstance(value, str):
+        return masked_text(value)
+    if depth and isinstance(value, dict):
+        return {key: _masked(str(key), item, depth - 1) for key, item in value.items()}
+    if depth and isinstance(value, list | tuple):
+        return [_masked("", item, depth - 1) for item in value]
+    return value
+
+
+def shared_processors() -> list[Processor]:
+    """What happens to every line, whether structlog or the standard library made it."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.UnicodeDecoder(),
+    ]
+
+
+def configuration(log_format: str, level: str) -> dict[str, Any]:
+    """Django's LOGGING, and structlog set up to match. `log_format` is `console` or `json`."""
+    last: list[Processor]
+    if log_format == "json":
+        last = [structlog.processors.format_exc_info, mask_secrets, structlog.processors.JSONRenderer(default=str)]
+    else:
+        # Tracebacks become text before the masking, so that what they quote is masked as well.
+        console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        last = [structlog.processors.format_exc_info, mask_secrets, console]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared_processors(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared_processors(),
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+            # Each request is told once, by django-structlog; these tell it again, and the last two at length.
+            "django.request": {"level": "CRITICAL"},
+            "daphne": {"level": "WARNING"},
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+            "openai": {"level": "WARNING"},
+        },
+    }
