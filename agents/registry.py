@@ -8,14 +8,26 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
 from django.db import connection
 
+from agents.agents_yaml import import_agents
 from agents.models import Access, Agent, AgentTool, Tool
+from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import canonical_json
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class TemplateNotFound(ServiceError):
+    """`Template 'x' not found. Available: a, b`"""
+
+    code = "template_not_found"
+    status = 404
 
 
 @dataclass(frozen=True)
@@ -154,3 +166,22 @@ def _tool_spec(tool: Tool) -> ToolSpec:
         bound=MappingProxyType(dict(tool.bound)),
         schema_text=canonical_json(tool.input_schema),
     )
+
+
+def available_templates() -> list[str]:
+    """The names of the templates that come with the product, sorted."""
+    return sorted(path.stem for path in TEMPLATES.glob("*.yaml"))
+
+
+def template_text(name: str) -> str:
+    """The agents file of a template. Raises TemplateNotFound."""
+    available = available_templates()
+    if name not in available:
+        raise TemplateNotFound(f"Template '{name}' not found. Available: {', '.join(available)}")
+    return (TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def load_template(name: str) -> list[Agent]:
+    """Replace all agents by those of a template. Raises TemplateNotFound, or AgentsYamlInvalid where its tools are
+    missing; nothing is changed then."""
+    return import_agents(template_text(name), replace=True)

@@ -1,0 +1,131 @@
+"""Agents as a YAML file: import (all of it or nothing) and export. The format: docs/agents-yaml.md."""
+
+import io
+from typing import Any
+
+from django.db import connection, transaction
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import LiteralScalarString
+
+from agents.agents_yaml_reading import AgentEntry, AgentsYamlInvalid, read_agents
+from agents.models import Agent, AgentTool, Tool
+
+__all__ = [
+    "AgentEntry",
+    "AgentsYamlInvalid",
+    "entries_of",
+    "export_agents",
+    "import_agents",
+    "stored_entries",
+]
+
+IMPORT_LOCK = 0x5357_0001  # any number, the same in every process
+
+
+@transaction.atomic
+def import_agents(text: str, *, replace: bool = True) -> list[Agent]:
+    """Make the agents what the file says; the file's agents, in its order.
+
+    replace: the file is the whole set, and agents that are not in it are removed. Without it they stay, after those
+    of the file. An agent that exists keeps its id and whether it is enabled. Raises AgentsYamlInvalid, and has then
+    changed nothing.
+    """
+    _one_at_a_time()
+    # Locked, so that none of them turns into a writing tool before the check on it is committed.
+    tools = {tool.name: tool for tool in Tool.objects.select_for_update(no_key=True).order_by("name")}
+    entries = read_agents(text, tools={tool.name: tool.access for tool in tools.values()})
+    kept = [] if replace else list(Agent.objects.exclude(name__in=[entry.name for entry in entries]))
+    if replace:
+        Agent.objects.exclude(name__in=[entry.name for entry in entries]).delete()
+    for position, other in enumerate(kept, start=len(entries)):
+        Agent.objects.filter(pk=other.pk).update(position=position)
+    return [_store(entry, position, tools) for position, entry in enumerate(entries)]
+
+
+def export_agents() -> str:
+    """Every agent, enabled or not, as a file that `import_agents` takes back unchanged."""
+    yaml = YAML()
+    yaml.width = 110
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.StringIO()
+    yaml.dump({"agents": [_plain(entry) for entry in stored_entries()]}, stream)
+    return stream.getvalue()
+
+
+def stored_entries() -> list[AgentEntry]:
+    """The agents in the database as a file would have them."""
+    tools: dict[Any, list[str]] = {}
+    for agent_id, name in AgentTool.objects.order_by("position", "id").values_list("agent_id", "tool__name"):
+        tools.setdefault(agent_id, []).append(name)
+    return [
+        AgentEntry(
+            name=agent.name,
+            description=agent.description,
+            permission=agent.permission,
+            tone=agent.tone,
+            greeting=agent.greeting,
+            escalation_message=agent.escalation_message,
+            tools=tuple(tools.get(agent.pk, ())),
+            keywords=tuple(agent.keywords),
+            model=agent.model,
+        )
+        for agent in Agent.objects.order_by("position", "name")
+    ]
+
+
+def entries_of(text: str) -> list[AgentEntry]:
+    """The agents of a file against the tools that there are, without importing them. Raises AgentsYamlInvalid."""
+    return read_agents(text, tools=dict(Tool.objects.values_list("name", "access")))
+
+
+def _one_at_a_time() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
+
+
+def _store(entry: AgentEntry, position: int, tools: dict[str, Tool]) -> Agent:
+    agent, _ = Agent.objects.update_or_create(
+        name=entry.name,
+        defaults={
+            "description": entry.description,
+            "permission": entry.permission,
+            "tone": entry.tone,
+            "greeting": entry.greeting,
+            "escalation_message": entry.escalation_message,
+            "keywords": list(entry.keywords),
+            "model": entry.model,
+            "position": position,
+        },
+    )
+    AgentTool.objects.filter(agent=agent).delete()
+    AgentTool.objects.bulk_create(
+        AgentTool(agent=agent, tool=tools[name], position=place) for place, name in enumerate(entry.tools)
+    )
+    return agent
+
+
+def _plain(entry: AgentEntry) -> dict[str, Any]:
+    """What goes into the file: keywords and model only where there are any."""
+    plain: dict[str, Any] = {
+        "name": entry.name,
+        "description": _readable(entry.description),
+        "permission": entry.permission,
+        "personality": {
+            "tone": _readable(entry.tone),
+            "greeting": _readable(entry.greeting),
+            "escalation_message": _readable(entry.escalation_message),
+        },
+        "tools": list(entry.tools),
+    }
+    if entry.keywords:
+        plain["keywords"] = list(entry.keywords)
+    if entry.model:
+        plain["model"] = entry.model
+    return plain
+
+
+def _readable(text: str) -> str:
+    """Several lines as a block, where YAML can give exactly these characters back from one."""
+    lines = text.split("\n")
+    plain = all(line == line.rstrip() and line.isprintable() for line in lines) and not text[:1].isspace()
+    return LiteralScalarString(text) if len(lines) > 1 and plain and text.rstrip("\n") else text
