@@ -90,6 +90,11 @@ def ask(tool: Tool, arguments: dict[str, Any]) -> str:
     return shorten(text, 500)
 
 
+def frozen(arguments: dict[str, Any]) -> str:
+    """Arguments as they are stored and hashed."""
+    return canonical_json(arguments)
+
+
 def open_action(
     *,
     turn_id: UUID,
@@ -99,8 +104,13 @@ def open_action(
     agent: str,
     arguments: dict[str, Any],
     bound: dict[str, Any],
+    overridden: tuple[str, ...] = (),
 ) -> tuple[Action, bool]:
-    """The action of this tool call, and whether it was opened just now. Call it in a transaction."""
+    """The action of this tool call, and whether it was opened just now. Call it in a transaction.
+
+    `overridden` names bound arguments that the model tried to fill in itself; that is logged."""
+    if overridden:
+        log.warning("bound_arguments_overridden", tool=tool.name, arguments=list(overridden))
     action = Action(
         turn_id=turn_id,
         customer_id=customer_id,
@@ -109,8 +119,8 @@ def open_action(
         tool_fingerprint=tool.fingerprint(),
         tool_call_id=tool_call_id,
         agent=agent,
-        arguments=canonical_json(arguments),
-        bound_arguments=canonical_json(bound),
+        arguments=frozen(arguments),
+        bound_arguments=frozen(bound),
         message=ask(tool, arguments),
         approver=approver_for(tool, arguments),
         expires_at=timezone.now() + timedelta(minutes=settings.INTERRUPT_TTL_MINUTES),

@@ -1,7 +1,26 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class AgentsConfig(AppConfig):
     name = "agents"
     verbose_name = "Agents, tools and actions"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(make_checkpoint_tables, sender=self)
+
+
+def make_checkpoint_tables(using: str, **kwargs: Any) -> None:
+    """LangGraph's saver brings its own tables and its own migrations; they run with ours."""
+    from django.db import connections
+    from langgraph.checkpoint.postgres import PostgresSaver
+    from psycopg import connect
+    from psycopg.rows import dict_row
+
+    keys = ("dbname", "user", "password", "host", "port", "sslmode")
+    parameters = {k: v for k, v in connections[using].get_connection_params().items() if k in keys}
+    with connect(**parameters, autocommit=True, prepare_threshold=0, row_factory=dict_row) as connection:
+        PostgresSaver(connection).setup()

@@ -1,0 +1,184 @@
+"""The only code that can cause an effect. It takes an Action id and nothing else.
+
+    approved --(compare-and-set, checks, committed)--> dispatching --(request sent)--> succeeded | failed | unknown
+
+The dispatch is recorded before a byte leaves, so a row found in `dispatching` by somebody who did not send it means
+that nobody saw the outcome. It is sent again only where the tool is declared safe to repeat (its Idempotency-Key is
+the action's id, so the business system acts once); otherwise it becomes `unknown` for staff to settle.
+"""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from agents import facts, tool_http
+from agents.context import Journal, StaleTurn
+from agents.models import Action, ActionStatus, Tool
+
+log = structlog.get_logger(__name__)
+
+_in_flight: set[asyncio.Task[Action]] = set()
+
+
+class NotExecutable(Exception):
+    """The action may not run. The message says why, in words that the model and staff can read."""
+
+
+async def execute(action_id: UUID, journal: Journal) -> Action:
+    """Carry out an approved action once and return its settled row.
+
+    A repeat, or a call after a crash, finds the row as it is: settled rows are returned, nothing is sent twice.
+    The dispatch outlives a cancelled caller: what was sent is always recorded. Raises StaleTurn.
+    """
+    task = asyncio.ensure_future(_execute(action_id, journal))
+    _in_flight.add(task)
+    task.add_done_callback(_in_flight.discard)
+    return await asyncio.shield(task)
+
+
+async def drain(timeout: float) -> None:
+    """Wait up to `timeout` seconds for dispatched requests to be recorded."""
+    if _in_flight:
+        await asyncio.wait(set(_in_flight), timeout=timeout)
+
+
+async def _execute(action_id: UUID, journal: Journal) -> Action:
+    action, request = await journal.transact(lambda: _dispatch(action_id))
+    if request is None:
+        return action
+    started = asyncio.get_running_loop().time()
+    outcome = await tool_http.send(request, repeatable=action.tool.repeat_safe)
+    duration_ms = round((asyncio.get_running_loop().time() - started) * 1000)
+    return await journal.transact(lambda: _record(action_id, outcome, duration_ms), fenced=False)
+
+
+def _dispatch(action_id: UUID) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
+    """Win the action and record that it is about to be sent. No request where it is settled already."""
+    action = Action.objects.select_for_update(of=("self",)).select_related("tool").get(pk=action_id)
+    if action.status == ActionStatus.DISPATCHING:
+        return _found_dispatching(action)
+    if action.status != ActionStatus.APPROVED:
+        return (action, None), []
+    try:
+        request = _checked_request(action)
+    except (NotExecutable, tool_http.RecipeError) as fault:
+        return _refuse(action, str(fault))
+    won = Action.objects.filter(pk=action_id, status=ActionStatus.APPROVED).update(
+        status=ActionStatus.DISPATCHING, dispatched_at=timezone.now(), attempts=F("attempts") + 1
+    )
+    if not won:
+        raise StaleTurn("The action was taken by somebody else.")
+    action.refresh_from_db(fields=["status", "dispatched_at", "attempts"])
+    log.info("action_dispatched", action_id=str(action_id), tool=action.tool_name)
+    fact = facts.tool_called(
+        agent=action.agent,
+        tool=action.tool_name,
+        title=action.tool.title,
+        args=action.args,
+        call_id=action.tool_call_id,
+        action_id=action.pk,
+    )
+    return (action, request), [fact]
+
+
+def _checked_request(action: Action) -> tool_http.Request:
+    """What was approved, and nothing else: raises NotExecutable when anything differs."""
+    tool: Tool = action.tool
+    if action.arguments_hash != action.expected_hash():
+        raise NotExecutable("The arguments are not the ones that were approved.")
+    if not tool.enabled:
+        raise NotExecutable(f"The tool {tool.name} has been switched off since this was approved.")
+    if tool.fingerprint() != action.tool_fingerprint:
+        raise NotExecutable(f"The tool {tool.name} has changed since this was approved. It has to be asked for again.")
+    if action.decided_at is None or action.decided_at > action.expires_at:
+        raise NotExecutable("The approval came too late.")
+    return _request(action)
+
+
+def _request(action: Action) -> tool_http.Request:
+    return tool_http.build(
+        action.tool, json.loads(action.arguments), json.loads(action.bound_arguments), idempotency_key=str(action.pk)
+    )
+
+
+def _found_dispatching(action: Action) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
+    """Somebody sent this and was never heard of again, or is still waiting for the answer."""
+    if action.tool.repeat_safe:
+        Action.objects.filter(pk=action.pk).update(attempts=F("attempts") + 1)
+        return (action, _request(action)), []
+    limit = timedelta(seconds=settings.TOOL_TIMEOUT_SECONDS)
+    if action.dispatched_at and action.dispatched_at + limit > timezone.now():
+        log.warning("action_outcome_abandoned", action_id=str(action.pk))
+    outcome = tool_http.Outcome(
+        False, kind="unknown", message="The connection was lost before the outcome was seen.", seen=False
+    )
+    settled, recorded = _record(action.pk, outcome, None)
+    return (settled, None), recorded
+
+
+def _refuse(action: Action, why: str) -> tuple[tuple[Action, None], list[facts.Fact]]:
+    outcome = tool_http.Outcome(False, kind="validation", message=why)
+    settled, recorded = _record(action.pk, outcome, None, source=ActionStatus.APPROVED)
+    return (settled, None), recorded
+
+
+def _record(
+    action_id: UUID,
+    outcome: tool_http.Outcome,
+    duration_ms: int | None,
+    *,
+    source: str = ActionStatus.DISPATCHING,
+) -> tuple[Action, list[facts.Fact]]:
+    """Settle the action. The first to record wins; a later one gets the settled row and adds nothing, except that
+    whoever really saw the answer corrects an `unknown` written meanwhile."""
+    corrected = False
+    status = ActionStatus.SUCCEEDED if outcome.ok else ActionStatus.FAILED if outcome.seen else ActionStatus.UNKNOWN
+    kind, message = outcome.kind, outcome.message
+    if status == ActionStatus.UNKNOWN:
+        kind, message = "unknown", UNKNOWN_MESSAGE
+    values = {
+        "status": status,
+        "finished_at": timezone.now(),
+        "result": outcome.result,
+        "error_kind": kind,
+        "error_message": message if not outcome.ok else "",
+        "http_status": outcome.status,
+    }
+    won = Action.objects.filter(pk=action_id, status=source).update(**values)
+    if not won and status != ActionStatus.UNKNOWN and source == ActionStatus.DISPATCHING:
+        corrected = bool(Action.objects.filter(pk=action_id, status=ActionStatus.UNKNOWN).update(**values))
+    action = Action.objects.select_related("tool").get(pk=action_id)
+    if not won and not corrected:
+        return action, []
+    log.info("action_settled", action_id=str(action_id), status=status, error_kind=kind, http_status=outcome.status)
+    fact = returned_fact(action, duration_ms)
+    return action, [replace(fact, key=f"{fact.key}:corrected") if corrected else fact]
+
+
+UNKNOWN_MESSAGE = "It was sent, but no answer came back, so nobody knows whether it happened. Staff will check it."
+
+
+def returned_fact(action: Action, duration_ms: int | None) -> facts.Fact:
+    ok = action.status == ActionStatus.SUCCEEDED
+    error: dict[str, Any] | None = None
+    if not ok:
+        error = {"kind": action.error_kind, "message": action.error_message}
+    return facts.tool_returned(
+        agent=action.agent,
+        tool=action.tool_name,
+        call_id=action.tool_call_id,
+        ok=ok,
+        result=action.result,
+        error=error,
+        status=action.http_status,
+        action_id=action.pk,
+        duration_ms=duration_ms,
+    )

@@ -1,0 +1,67 @@
+"""Runs one turn's graph, from the start or from where it waits. One LangGraph thread per turn, deleted when the turn
+is sealed: with one thread per conversation the Postgres saver keeps every version of a growing message list."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import connection
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.types import Command
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from agents import graph
+from agents.context import TurnContext
+
+RECURSION_LIMIT = 80
+POOL_SIZE = 8
+
+
+class Runner:
+    """The compiled graph and its saver. One per event loop; open it before the first turn."""
+
+    def __init__(self) -> None:
+        self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+            kwargs={**_connection_kwargs(), "autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+            min_size=1,
+            max_size=POOL_SIZE,
+            open=False,
+            name="checkpoints",
+            check=AsyncConnectionPool.check_connection,
+        )
+        self._saver: AsyncPostgresSaver | None = None
+        self._graph: Any = None
+
+    async def open(self) -> None:
+        await self._pool.open()
+        self._saver = AsyncPostgresSaver(self._pool)
+        self._graph = graph.build().compile(checkpointer=self._saver)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def run(self, context: TurnContext) -> Literal["completed", "waiting"]:
+        """Run the turn until it is done or waits for a person. Raises StaleTurn, or what the model provider raised."""
+        config = {"configurable": {"thread_id": str(context.turn_id)}, "recursion_limit": RECURSION_LIMIT}
+        given = {"messages": []} if context.fresh else await self._where_it_stopped(config)
+        # One write where it stops: in between, the journal's keys say what was done already.
+        result = await self._graph.ainvoke(given, config, context=context, durability="exit")
+        return "waiting" if result.get("__interrupt__") else "completed"
+
+    async def _where_it_stopped(self, config: dict[str, Any]) -> Any:
+        snapshot = await self._graph.aget_state(config)
+        if snapshot.interrupts:
+            # By id: a bare value would also answer the *next* interrupt of the same run.
+            return Command(resume={waiting.id: True for waiting in snapshot.interrupts})
+        return None if snapshot.next else {"messages": []}
+
+    async def forget(self, turn_id: UUID) -> None:
+        """Delete the turn's thread. Nothing is kept of a sealed turn but its events."""
+        if self._saver is not None:
+            await self._saver.adelete_thread(str(turn_id))
+
+
+def _connection_kwargs() -> dict[str, Any]:
+    """Where Django's own connection goes, without Django's pool and cursor settings."""
+    parameters = connection.get_connection_params()
+    return {k: v for k, v in parameters.items() if k in ("dbname", "user", "password", "host", "port", "sslmode")}

@@ -1,0 +1,213 @@
+"""A tool's recipe and arguments become one HTTP request, and its answer one outcome. Sending goes through `safe_http`.
+
+The error taxonomy of the contract: `transient` (408, 425, 429, 500, 502, 503, 504, time-outs, connection faults),
+`validation` (other 4xx), `auth` (401, 403), `unknown` (everything else: redirects, odd 5xx, an outcome nobody saw).
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from django.conf import settings
+
+from agents.models import Tool
+from smartsupport.lib import safe_http
+from smartsupport.lib.text import shorten, storable
+
+log = structlog.get_logger(__name__)
+
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+ATTEMPTS = 3
+BACKOFF_SECONDS = 0.25
+FORBIDDEN_HEADERS = frozenset({"host", "authorization", "cookie", "content-length", "transfer-encoding", "connection"})
+
+
+class RecipeError(Exception):
+    """The tool's recipe and these arguments make no request. The message may be shown to the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, ready to send. `body` is JSON text or None."""
+
+    method: str
+    url: str
+    query: tuple[tuple[str, str], ...]
+    headers: dict[str, str]
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a request. `kind` is "" when ok; `seen` is False where the request may have had an effect that
+    nobody saw (it was sent, and no answer came back)."""
+
+    ok: bool
+    result: Any = None
+    kind: str = ""
+    message: str = ""
+    status: int | None = None
+    seen: bool = True
+    attempts: int = 1
+
+
+def build(tool: Tool, arguments: dict[str, Any], bound: dict[str, Any], *, idempotency_key: str = "") -> Request:
+    """The request that `tool` makes of `arguments`. What is bound wins over anything that a model sent."""
+    values = {**arguments, **bound}
+    path = tool.path
+    query: list[tuple[str, str]] = []
+    headers = {"Accept": "application/json"}
+    for parameter in tool.parameters:
+        argument, name, place = parameter["argument"], parameter["name"], parameter["in"]
+        if values.get(argument) is None:
+            if parameter.get("required"):
+                raise RecipeError(f"Missing argument: {argument}.")
+            continue
+        value = values[argument]
+        if place == "path":
+            path = path.replace("{" + name + "}", _path_segment(argument, value))
+        elif place == "query":
+            query += _query_pairs(parameter, value)
+        elif place == "header" and name.lower() not in FORBIDDEN_HEADERS:
+            headers[name] = _header_value(argument, value)
+    if "{" in path:
+        raise RecipeError("A part of the address is missing.")
+    body = _body(tool, values)
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    if idempotency_key:
+        headers["Idempotency-Key"] = idempotency_key
+    return Request(tool.method.upper(), tool.server_url.rstrip("/") + path, tuple(query), headers, body)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _path_segment(argument: str, value: Any) -> str:
+    text = ",".join(_plain(item) for item in value) if isinstance(value, list) else _plain(value)
+    if text in ("", ".", ".."):
+        raise RecipeError(f"{argument} cannot be {text!r}.")
+    return quote(text, safe="")
+
+
+def _query_pairs(parameter: dict[str, Any], value: Any) -> list[tuple[str, str]]:
+    name = parameter["name"]
+    if isinstance(value, list):
+        if parameter.get("explode", True):
+            return [(name, _plain(item)) for item in value]
+        return [(name, ",".join(_plain(item) for item in value))]
+    if isinstance(value, dict):
+        return [(str(key), _plain(item)) for key, item in value.items()]
+    return [(name, _plain(value))]
+
+
+def _header_value(argument: str, value: Any) -> str:
+    text = _plain(value)
+    if not text.isprintable() or not text.isascii():
+        raise RecipeError(f"{argument} has a character that a header cannot carry.")
+    return text
+
+
+def _body(tool: Tool, values: dict[str, Any]) -> bytes | None:
+    recipe = tool.request_body
+    if not recipe:
+        return None
+    if "argument" in recipe:
+        content = values.get(recipe["argument"])
+        if content is None and not recipe.get("required"):
+            return None
+    else:
+        content = {name: values[key] for key, name in recipe["fields"].items() if values.get(key) is not None}
+    return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+
+
+async def send(request: Request, *, repeatable: bool) -> Outcome:
+    """Send it, again where that is safe and may help, within the tool call's time limit. Never raises for the other
+    side's faults."""
+    deadline = asyncio.get_running_loop().time() + settings.TOOL_TIMEOUT_SECONDS
+    attempt = 0
+    while True:
+        attempt += 1
+        outcome = await _send_once(request, timeout=max(0.1, deadline - asyncio.get_running_loop().time()))
+        again = outcome.kind == "transient" and (repeatable or outcome.seen)
+        pause = BACKOFF_SECONDS * 2 ** (attempt - 1)
+        if not again or attempt >= ATTEMPTS or asyncio.get_running_loop().time() + pause >= deadline:
+            return replace(outcome, attempts=attempt)
+        await asyncio.sleep(pause)
+
+
+async def _send_once(request: Request, *, timeout: float) -> Outcome:
+    client = await safe_http.shared_client(allowed_hosts=tuple(settings.SAFE_HTTP_ALLOWED_HOSTS))
+    try:
+        response = await client.request(
+            request.method,
+            request.url,
+            params=list(request.query),
+            headers=request.headers,
+            content=request.body,
+            timeout=timeout,
+            follow_redirects=request.method in ("GET", "HEAD"),
+        )
+    except safe_http.OutboundError as error:
+        return _not_answered(error)
+    return _answered(response)
+
+
+def _not_answered(error: "safe_http.OutboundError") -> Outcome:
+    log.warning("tool_request_unanswered", code=error.code, sent=error.sent, detail=error.detail)
+    if isinstance(error, safe_http.RefusedAddress | safe_http.InvalidUrl | safe_http.InvalidRequest):
+        return Outcome(False, kind="unknown", message="The address of this tool is not allowed.", seen=not error.sent)
+    if error.status is not None and 200 <= error.status < 300:
+        return Outcome(True, result={"note": "It worked, but the answer could not be read."}, status=error.status)
+    if error.sent:
+        return Outcome(False, kind="transient", message="The business system did not answer.", seen=False)
+    return Outcome(False, kind="transient", message="The business system cannot be reached.")
+
+
+def _answered(response: "safe_http.Response") -> Outcome:
+    status = response.status
+    result = storable(_decoded(response))
+    if 200 <= status < 300:
+        return Outcome(True, result=result, status=status)
+    message = _error_text(result) or f"The business system answered with status {status}."
+    if status in TRANSIENT_STATUSES:
+        # An answer of 5xx does not say whether something happened before it failed.
+        return Outcome(False, result, "transient", message, status, seen=status in (425, 429))
+    if status in (401, 403):
+        return Outcome(False, result, "auth", "The business system refused our credentials.", status)
+    if 400 <= status < 500:
+        return Outcome(False, result, "validation", message, status)
+    return Outcome(False, result, "unknown", message, status, seen=status < 500)
+
+
+def _decoded(response: "safe_http.Response") -> Any:
+    if not response.content:
+        return None
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        kind = response.headers.get("content-type", "").split(";")[0].strip()
+        if kind.startswith("text/") or not kind:
+            return response.content.decode("utf-8", "replace")
+        return {"content_type": kind, "bytes": len(response.content)}
+
+
+def _error_text(result: Any) -> str:
+    """The sentence in an error answer: problem details, {"error": {"message"}}, {"message"}, {"detail"}, or text."""
+    if isinstance(result, str):
+        return shorten(result, 500)
+    if not isinstance(result, dict):
+        return ""
+    inner = result.get("error") if isinstance(result.get("error"), dict) else result
+    for field in ("message", "detail", "title", "error_description", "error"):
+        if isinstance(inner.get(field), str) and inner[field].strip():
+            return shorten(inner[field], 500)
+    return ""

@@ -1,0 +1,107 @@
+"""The messages of a turn: how the log's facts become a model's messages and back, and what is still to be answered."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agents.context import Said, TurnContext
+from agents.facts import Fact
+from agents.models import Action, ActionStatus
+from agents.policy import INVALID_JSON
+from agents.tool_http import Outcome
+
+RESULT_LIMIT = 70_000
+CALLS_LIMIT = 16
+STAFF_PREFIX = "[A colleague wrote] "
+
+
+def history_messages(history: Sequence[Said]) -> list[BaseMessage]:
+    """What was said before this turn, oldest first."""
+    spoken: list[BaseMessage] = []
+    for said in history:
+        if said.role == "customer":
+            spoken.append(HumanMessage(said.text))
+        else:
+            spoken.append(AIMessage(STAFF_PREFIX + said.text if said.role == "staff" else said.text))
+    return spoken
+
+
+def prompt(system: str, context: TurnContext, turn: Sequence[AnyMessage]) -> list[BaseMessage]:
+    """The stable part first: system prompt, history, then the newest message and what this turn did about it."""
+    return [SystemMessage(system), *history_messages(context.history), HumanMessage(context.message), *turn]
+
+
+def normalised_calls(message: AIMessage, *, step: int, taken: set[str]) -> list[dict[str, Any]]:
+    """The tool calls of a model answer, each with an id that is unique in its turn and at most 200 characters.
+    Arguments that were not JSON are kept as text under one reserved name, for `policy.judge` to refuse."""
+    calls: list[dict[str, Any]] = []
+    broken = [{"name": c["name"], "args": {INVALID_JSON: c["args"]}, "id": c["id"]} for c in message.invalid_tool_calls]
+    for index, call in enumerate([*message.tool_calls, *broken][:CALLS_LIMIT]):
+        call_id = (call.get("id") or "")[:150]
+        if not call_id or call_id in taken:
+            call_id = f"{call_id}_{step}_{index}".lstrip("_")
+        taken.add(call_id)
+        calls.append({"name": str(call.get("name") or "")[:200], "args": call.get("args") or {}, "id": call_id})
+    return calls
+
+
+def spoken(text: str, calls: list[dict[str, Any]], agent: str) -> AIMessage:
+    return AIMessage(content=text, tool_calls=[{**call, "type": "tool_call"} for call in calls], name=agent)
+
+
+def from_record(fact: Fact) -> AIMessage:
+    """The model answer that an earlier attempt recorded (`model_called`)."""
+    return spoken(fact.payload["text"], fact.payload["tool_calls"], fact.agent)
+
+
+def call_ids(messages: Sequence[AnyMessage]) -> set[str]:
+    return {call["id"] or "" for message in messages if isinstance(message, AIMessage) for call in message.tool_calls}
+
+
+def pending_calls(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:
+    """Tool calls of the newest model answer that have no result yet, in order."""
+    answered: set[str] = set()
+    for message in reversed(messages):
+        if isinstance(message, ToolMessage):
+            answered.add(message.tool_call_id)
+        elif isinstance(message, AIMessage):
+            return [dict(call) for call in message.tool_calls if call["id"] not in answered]
+    return []
+
+
+def tool_message(call: dict[str, Any], envelope: dict[str, Any]) -> ToolMessage:
+    """What the model sees of a result: JSON, cut at 70,000 characters with a word about the cut."""
+    text = json.dumps(envelope, ensure_ascii=False, default=str)
+    if len(text) > RESULT_LIMIT:
+        text = text[:RESULT_LIMIT] + f"… [cut: {len(text) - RESULT_LIMIT} of {len(text)} characters left out]"
+    status = "success" if envelope["ok"] else "error"
+    return ToolMessage(content=text, tool_call_id=call["id"], name=call["name"], status=status)
+
+
+def refused(call: dict[str, Any], kind: str, message: str) -> ToolMessage:
+    return tool_message(call, {"ok": False, "error": {"kind": kind, "message": message}})
+
+
+def read_result(call: dict[str, Any], outcome: Outcome) -> ToolMessage:
+    if outcome.ok:
+        return tool_message(call, {"ok": True, "result": outcome.result})
+    return refused(call, outcome.kind, outcome.message)
+
+
+def action_result(call: dict[str, Any], action: Action) -> ToolMessage:
+    """The outcome of a write, as its row has it."""
+    if action.status == ActionStatus.SUCCEEDED:
+        return tool_message(call, {"ok": True, "result": action.result})
+    if action.status in (ActionStatus.FAILED, ActionStatus.UNKNOWN):
+        return refused(call, action.error_kind, action.error_message)
+    who = "The customer" if action.decided_by == "customer" else "Our staff"
+    why = f" Reason given: {action.reason}" if action.reason else ""
+    texts = {
+        ActionStatus.REJECTED: ("rejected", f"{who} declined this. It was not carried out.{why}"),
+        ActionStatus.EXPIRED: ("expired", "Nobody decided in time, so this was not carried out."),
+        ActionStatus.CANCELLED: ("cancelled", "This was stopped before it was carried out."),
+    }
+    kind, message = texts[ActionStatus(action.status)]
+    return refused(call, kind, message)
