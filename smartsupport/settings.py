@@ -168,10 +168,10 @@ WEBHOOK_MAX_RETRIES = env.integer("WEBHOOK_MAX_RETRIES", 3, low=0, high=10)
 # The REST API
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        *(["chat.identity.ApiKeyAuthentication"] if (BASE_DIR / "chat" / "identity.py").exists() else []),
-        "rest_framework.authentication.SessionAuthentication",
+        "chat.authentication.ApiKeyAuthentication",
+        "chat.authentication.StaffSessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["smartsupport.lib.envelope.Nobody"],  # each view says who may; a forgotten one says no
+    "DEFAULT_PERMISSION_CLASSES": ["chat.authentication.MayCall"],  # each view says who may; a forgotten one says no
     "DEFAULT_RENDERER_CLASSES": ["smartsupport.lib.envelope.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["smartsupport.lib.envelope.BoundedJSONParser"],
     "EXCEPTION_HANDLER": "smartsupport.lib.envelope.exception_handler",
@@ -197,6 +197,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "Access": "agents.models.Access",
+        "ToolApprover": "agents.models.Approver",
+        "ConversationStatus": "chat.models.ConversationStatus",
+        "TurnStatus": "chat.models.TurnStatus",
+    },
 }
 
 # Logs: structlog for everything, stdlib loggers included, with secrets masked (`smartsupport.logs`).

@@ -1,7 +1,7 @@
 """Every route of the site."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
@@ -15,5 +15,7 @@ urlpatterns = [
     path("api/v1/health", health.api_health, name="api-health"),
     path("api/v1/schema/", schema, name="schema"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/v1/", include("agents.api.urls")),
+    path("api/v1/", include("replay.api")),
     path("admin/", admin.site.urls),
 ]

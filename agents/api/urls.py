@@ -1,0 +1,13 @@
+from django.urls import path
+
+from agents.api import views
+
+urlpatterns = [
+    path("interrupts", views.InterruptsView.as_view()),
+    path("interrupts/<str:interrupt_id>", views.InterruptView.as_view()),
+    path("interrupts/<str:interrupt_id>/decision", views.DecisionView.as_view()),
+    path("agents", views.AgentsView.as_view()),
+    path("agents/import", views.AgentsImportView.as_view()),
+    path("agents/export", views.AgentsExportView.as_view()),
+    path("agents/<str:name>", views.AgentView.as_view()),
+]

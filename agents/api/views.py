@@ -1,0 +1,191 @@
+"""REST: approvals (interrupts) and the agents."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents import agents_yaml, approvals
+from agents.api import serializers as shapes
+from agents.api.yaml_body import JsonWhateverAsked, YamlParser, yaml_text
+from agents.models import Action, ActionStatus, Agent
+from smartsupport.lib.envelope import BoundedJSONParser
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.rest import Need, one_page, read_body, read_query
+
+INTERRUPT = OpenApiParameter("interrupt_id", str, OpenApiParameter.PATH)
+NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, description="The agent's name.")
+READ_AGENTS = Need("agents:read", "agents.view_agent")
+
+
+class AgentNotFound(ServiceError):
+    code, status = "not_found", 404
+
+
+def interrupts() -> QuerySet[Action]:
+    return Action.objects.select_related("tool", "turn__conversation")
+
+
+def interrupt(interrupt_id: UUID | None) -> Action:
+    """Raises ActionNotFound."""
+    row = interrupts().filter(pk=interrupt_id).first() if interrupt_id else None
+    if row is None:
+        raise approvals.ActionNotFound()
+    return row
+
+
+class InterruptsView(APIView):
+    needs: ClassVar = {"GET": Need("interrupts:read", "agents.view_action")}
+
+    @extend_schema(
+        operation_id="interrupts_list",
+        summary="List approvals",
+        description="What waits is listed oldest first, everything else newest first.",
+        tags=["Approvals"],
+        parameters=[shapes.InterruptQuery],
+        responses=shapes.InterruptPageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        query = read_query(shapes.InterruptQuery, request)
+        rows = interrupts().order_by("-created_at", "-id")
+        status = query.get("status")
+        if status == "awaiting":
+            rows = rows.awaiting().order_by("created_at", "id")
+        elif status == "approved":
+            rows = rows.filter(status__in=list(shapes.CARRIED_OUT))
+        elif status:
+            rows = rows.filter(status=ActionStatus(status))
+        page, counts = one_page(rows, query)
+        return Response({"interrupts": shapes.InterruptSerializer(page, many=True).data, **counts})
+
+
+class InterruptView(APIView):
+    needs: ClassVar = {"GET": Need("interrupts:read", "agents.view_action")}
+
+    @extend_schema(
+        operation_id="interrupts_get",
+        summary="One approval",
+        tags=["Approvals"],
+        parameters=[INTERRUPT],
+        responses=shapes.InterruptSerializer,
+    )
+    def get(self, request: Request, interrupt_id: str) -> Response:
+        return Response(shapes.InterruptSerializer(interrupt(parse_uuid(interrupt_id))).data)
+
+
+class DecisionView(APIView):
+    needs: ClassVar = {"POST": Need("interrupts:decide", "agents.decide_action")}
+    parser_classes: ClassVar = [BoundedJSONParser]
+
+    @extend_schema(
+        operation_id="interrupts_decide",
+        summary="Approve or decline what waits for staff",
+        description=(
+            "The first decision counts. A later one is answered 409 with who was first, one after the deadline 410. "
+            "What the customer has to decide cannot be decided here (403)."
+        ),
+        tags=["Approvals"],
+        parameters=[INTERRUPT],
+        request=shapes.DecisionSerializer,
+        responses=shapes.InterruptSerializer,
+        examples=[
+            OpenApiExample("Approve", value={"approved": True}, request_only=True),
+            OpenApiExample("Decline", value={"approved": False, "reason": "Not covered."}, request_only=True),
+        ],
+    )
+    def post(self, request: Request, interrupt_id: str) -> Response:
+        row = interrupt(parse_uuid(interrupt_id))
+        body = read_body(shapes.DecisionSerializer, request)
+        by = approvals.Decider(kind="staff", name=request.user.get_username())
+        approvals.decide(action_id=row.pk, by=by, **body)
+        return Response(shapes.InterruptSerializer(interrupt(row.pk)).data)
+
+
+def agents_with_tools() -> QuerySet[Agent]:
+    return Agent.objects.prefetch_related("tool_links__tool")
+
+
+class AgentsView(APIView):
+    needs: ClassVar = {"GET": READ_AGENTS}
+
+    @extend_schema(
+        operation_id="agents_list",
+        summary="All agents with their tools",
+        tags=["Agents"],
+        responses=shapes.AgentListSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        return Response({"agents": shapes.AgentSerializer(agents_with_tools(), many=True).data})
+
+
+class AgentView(APIView):
+    needs: ClassVar = {"GET": READ_AGENTS}
+
+    @extend_schema(
+        operation_id="agents_get",
+        summary="One agent",
+        tags=["Agents"],
+        parameters=[NAME],
+        responses=shapes.AgentSerializer,
+    )
+    def get(self, request: Request, name: str) -> Response:
+        agent = agents_with_tools().filter(name=name).first() if "\0" not in name else None
+        if agent is None:
+            raise AgentNotFound("Agent not found")
+        return Response(shapes.AgentSerializer(agent).data)
+
+
+class AgentsImportView(APIView):
+    needs: ClassVar = {"POST": Need("agents:write", "agents.change_agent")}
+    parser_classes: ClassVar = [BoundedJSONParser, MultiPartParser, YamlParser]
+
+    @extend_schema(
+        operation_id="agents_import",
+        summary="Replace the agents by a YAML document",
+        description=(
+            "Taken whole or refused whole: every fault is listed with its line. Send the YAML as the body "
+            "(`application/yaml`), as a multipart `file`, or as JSON `{yaml}`."
+        ),
+        tags=["Agents"],
+        request={
+            "application/json": shapes.ImportSerializer,
+            "application/yaml": OpenApiTypes.STR,
+            "multipart/form-data": {
+                "type": "object",
+                "properties": {"file": {"type": "string", "format": "binary"}},
+                "required": ["file"],
+            },
+        },
+        responses=shapes.AgentListSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        agents_yaml.import_agents(yaml_text(request))
+        return Response({"agents": shapes.AgentSerializer(agents_with_tools(), many=True).data})
+
+
+class AgentsExportView(APIView):
+    needs: ClassVar = {"GET": READ_AGENTS}
+    content_negotiation_class = JsonWhateverAsked
+
+    @extend_schema(
+        operation_id="agents_export",
+        summary="The agents as YAML",
+        description="What this returns can be imported again. The only answer that is not an envelope.",
+        tags=["Agents"],
+        responses={(200, "application/yaml"): OpenApiResponse(OpenApiTypes.STR, description="The agents YAML.")},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return yaml_download(agents_yaml.export_agents())
+
+
+def yaml_download(text: str) -> HttpResponse:
+    headers: dict[str, Any] = {"Content-Disposition": 'attachment; filename="agents.yaml"'}
+    return HttpResponse(text, content_type="application/yaml; charset=utf-8", headers=headers)

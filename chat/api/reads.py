@@ -1,0 +1,142 @@
+"""The rows behind the conversation routes, each read in a constant number of queries."""
+
+import time
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from agents.models import Action
+from chat.models import Conversation, Event, Turn, TurnStatus
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.rest import ThreadNotFound
+
+UNFINISHED = [TurnStatus.QUEUED, TurnStatus.RUNNING, TurnStatus.WAITING]
+FINISHED = [TurnStatus.COMPLETED, TurnStatus.FAILED, TurnStatus.STOPPED]
+MAX_WAITING_REQUESTS = 64
+_waiting = BoundedSemaphore(MAX_WAITING_REQUESTS)
+
+
+class TurnNotFound(ServiceError):
+    code, status, message = "not_found", 404, "Turn not found"
+
+
+def conversations(query: dict[str, Any]) -> QuerySet[Conversation]:
+    """The conversations that the query string asks for, newest activity first."""
+    rows = Conversation.objects.select_related("customer").order_by("-last_activity_at", "-id")
+    if status := query.get("status"):
+        rows = rows.filter(status=status)
+    if customer := query.get("customer"):
+        chosen = Q(customer__subject=customer)
+        if known := parse_uuid(customer):
+            chosen |= Q(customer_id=known)
+        rows = rows.filter(chosen)
+    if text := query.get("q", "").strip():
+        rows = rows.filter(
+            Q(thread_id__icontains=text)
+            | Q(customer__name__icontains=text)
+            | Q(customer__email__icontains=text)
+            | Q(last_line__icontains=text)
+        )
+    return rows
+
+
+def conversation(thread_id: str) -> Conversation:
+    """Raises ThreadNotFound."""
+    row = Conversation.objects.select_related("customer").filter(thread_id=thread_id).first()
+    if row is None:
+        raise ThreadNotFound()
+    return row
+
+
+def events_after(row: Conversation, *, after: int, limit: int) -> tuple[list[Event], int | None]:
+    """Up to `limit` events behind `after`, in order, and the `after` of the next page (None: there is none)."""
+    found = list(row.events.filter(seq__gt=after).order_by("seq")[: limit + 1])
+    more = len(found) > limit
+    return found[:limit], found[limit - 1].seq if more else None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnReport:
+    """A turn, what was answered in it, and what it waits for."""
+
+    turn: Turn
+    position: int
+    replies: list[dict[str, Any]]
+    pending: list[Action]
+    failure: dict[str, str] | None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.turn, name)
+
+    @property
+    def finished(self) -> bool:
+        return self.turn.status in FINISHED
+
+
+def turn_report(*, thread_id: str, turn_id: UUID | None) -> TurnReport:
+    """Five queries at most. Raises TurnNotFound."""
+    rows = Turn.objects.select_related("conversation")
+    turn = rows.filter(pk=turn_id, conversation__thread_id=thread_id).first() if turn_id else None
+    if turn is None:
+        raise TurnNotFound()
+    said = Event.objects.filter(turn=turn, kind__in=["replied", "question_asked", "turn_failed"]).order_by("seq")
+    facts = list(said)
+    ahead = Turn.objects.filter(
+        conversation_id=turn.conversation_id, status__in=UNFINISHED, message_seq__lt=turn.message_seq
+    )
+    failures = [fact for fact in facts if fact.kind == "turn_failed"]
+    return TurnReport(
+        turn=turn,
+        position=ahead.count() if turn.status in UNFINISHED else 0,
+        replies=[_reply(fact) for fact in facts if fact.kind != "turn_failed"],
+        pending=list(Action.objects.awaiting().filter(turn=turn).order_by("created_at")),
+        failure=_failure(failures[-1]) if failures else None,
+    )
+
+
+def _reply(fact: Event) -> dict[str, Any]:
+    answered = fact.kind == "replied"
+    return {
+        "seq": fact.seq,
+        "agent": fact.agent,
+        "kind": "agent_response" if answered else "clarification",
+        "content": str(fact.payload.get("content" if answered else "message", "")),
+    }
+
+
+def _failure(fact: Event) -> dict[str, str]:
+    return {"code": str(fact.payload.get("code", "error")), "message": str(fact.payload.get("message", ""))}
+
+
+def wait_for_turn(turn_id: UUID, *, seconds: int) -> None:
+    """Return when the turn is finished or waits for a decision, or after `seconds`.
+
+    It looks at the row by its key, at growing intervals up to half a second, and gives its database connection back
+    in between: a waiting request costs a sleeping thread and two small queries a second. Beyond
+    MAX_WAITING_REQUESTS in this process nobody waits; the caller is told 202 at once and can ask again.
+    """
+    if not seconds or not _waiting.acquire(blocking=False):
+        return
+    try:
+        until = time.monotonic() + seconds
+        pause = 0.05
+        while not _settled(turn_id):
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, 0.5)
+    finally:
+        _waiting.release()
+
+
+def _settled(turn_id: UUID) -> bool:
+    status = Turn.objects.filter(pk=turn_id).values_list("status", flat=True).first()
+    if not connection.in_atomic_block:
+        connection.close()
+    return status not in (TurnStatus.QUEUED, TurnStatus.RUNNING)

@@ -1,0 +1,183 @@
+"""What the conversation routes read and answer."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from agents.models import Action
+from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
+from smartsupport.lib.rest import PageQuery, StrictCharField
+
+MAX_WAIT_SECONDS = 60
+
+
+class ConversationQuery(PageQuery):
+    status = serializers.ChoiceField(ConversationStatus.choices, required=False)
+    customer = serializers.CharField(
+        required=False, max_length=255, help_text="A customer's `id` here, or the `subject` your own site gave."
+    )
+    q = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="Part of the thread id, the customer's name or email, or the last line.",
+    )
+
+
+class EventQuery(serializers.Serializer[Any]):
+    after = serializers.IntegerField(
+        min_value=0, max_value=2**62, default=0, help_text="The last `seq` that you have."
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
+
+
+class WaitQuery(serializers.Serializer[Any]):
+    wait = serializers.IntegerField(
+        min_value=0,
+        max_value=MAX_WAIT_SECONDS,
+        default=0,
+        help_text="Seconds to wait for the turn to finish before answering.",
+    )
+
+
+class CustomerSerializer(serializers.ModelSerializer[Customer]):
+    class Meta:
+        model = Customer
+        fields = ["id", "subject", "business_id", "name", "email"]
+
+
+class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    customer = CustomerSerializer()
+    live_agent = serializers.CharField(help_text="The one agent that answered last; empty when none or several did.")
+
+    class Meta:
+        model = Conversation
+        fields = [
+            "thread_id",
+            "status",
+            "customer",
+            "live_agent",
+            "handoff_reason",
+            "handoff_at",
+            "last_seq",
+            "last_line",
+            "last_activity_at",
+            "created_at",
+        ]
+
+
+class ConversationPageSerializer(serializers.Serializer[Any]):
+    conversations = ConversationSerializer(many=True)
+    total = serializers.IntegerField()
+    page = serializers.IntegerField()
+    per_page = serializers.IntegerField()
+
+
+class EventSerializer(serializers.ModelSerializer[Event]):
+    turn_id = serializers.UUIDField(allow_null=True)
+    payload = serializers.DictField(help_text="What happened; its fields depend on `kind`.")
+    at = serializers.DateTimeField(source="created_at")
+    tokens_in = serializers.IntegerField(allow_null=True)
+    tokens_out = serializers.IntegerField(allow_null=True)
+    duration_ms = serializers.IntegerField(allow_null=True)
+    cost_micros = serializers.IntegerField(allow_null=True, help_text="Micro-dollars.")
+
+    class Meta:
+        model = Event
+        fields = [
+            "seq",
+            "kind",
+            "version",
+            "turn_id",
+            "agent",
+            "payload",
+            "tokens_in",
+            "tokens_out",
+            "cost_micros",
+            "duration_ms",
+            "at",
+        ]
+
+
+class EventPageSerializer(serializers.Serializer[Any]):
+    thread_id = serializers.CharField()
+    events = EventSerializer(many=True)
+    next = serializers.IntegerField(allow_null=True, help_text="Ask again with this as `after`; null: there are no more.")
+    last_seq = serializers.IntegerField(help_text="The newest event's `seq` at this moment.")
+
+
+class NewCustomerSerializer(serializers.Serializer[Any]):
+    """The customer of a thread that does not exist yet."""
+
+    subject = StrictCharField(max_length=255, help_text="Your own id of this customer: the `sub` of the chat's token.")
+    name = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True, default="")
+
+
+class MessageSerializer(serializers.Serializer[Any]):
+    # What `content` must be is checked in one place, chat.turns, with the socket's own sentences.
+    content = StrictCharField(trim_whitespace=False, max_length=10_000)
+    client_message_id = StrictCharField(
+        required=False,
+        allow_null=True,
+        max_length=200,
+        help_text="Your own id of this message. Sent again, it is answered again and runs once.",
+    )
+    customer = NewCustomerSerializer(required=False, help_text="Only to open a new thread.")
+
+
+class ReplySerializer(serializers.Serializer[Any]):
+    seq = serializers.IntegerField()
+    agent = serializers.CharField()
+    kind = serializers.ChoiceField(["agent_response", "clarification"])
+    content = serializers.CharField(help_text="Markdown, as the agent wrote it.")
+
+
+class PendingSerializer(serializers.ModelSerializer[Action]):
+    interrupt_id = serializers.UUIDField(source="id")
+    action = serializers.CharField(source="tool_name")
+    params = serializers.DictField(source="args")
+
+    class Meta:
+        model = Action
+        fields = ["interrupt_id", "action", "params", "message", "approver", "expires_at"]
+
+
+class TurnErrorSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class TurnSerializer(serializers.ModelSerializer[Turn]):
+    turn_id = serializers.UUIDField(source="id")
+    thread_id = serializers.CharField(source="conversation.thread_id")
+    status = serializers.ChoiceField(TurnStatus.choices)
+    seq = serializers.IntegerField(source="message_seq", help_text="The `seq` of the customer's message.")
+    position = serializers.IntegerField(
+        help_text="Unfinished turns of this thread that come first; 0 is running, waiting, or next."
+    )
+    replies = ReplySerializer(many=True)
+    pending = PendingSerializer(many=True, help_text="Approvals that this turn waits for.")
+    error = TurnErrorSerializer(allow_null=True, source="failure")
+
+    class Meta:
+        model = Turn
+        fields = [
+            "turn_id",
+            "thread_id",
+            "status",
+            "seq",
+            "position",
+            "client_message_id",
+            "replies",
+            "pending",
+            "error",
+            "queued_at",
+            "started_at",
+            "sealed_at",
+        ]
+
+
+class StoppedSerializer(serializers.Serializer[Any]):
+    thread_id = serializers.CharField()
+    stopping = serializers.BooleanField(help_text="False: nothing was being worked on.")

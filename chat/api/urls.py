@@ -1,0 +1,13 @@
+from django.urls import path
+
+from chat.api import schema as schema  # registers how the credentials are documented
+from chat.api import views
+
+urlpatterns = [
+    path("conversations", views.ConversationsView.as_view()),
+    path("conversations/<str:thread_id>", views.ConversationView.as_view()),
+    path("conversations/<str:thread_id>/events", views.EventsView.as_view()),
+    path("conversations/<str:thread_id>/messages", views.MessagesView.as_view()),
+    path("conversations/<str:thread_id>/turns/<str:turn_id>", views.TurnView.as_view()),
+    path("conversations/<str:thread_id>/stop", views.StopView.as_view()),
+]

@@ -1,0 +1,144 @@
+"""REST: conversations, their events, messages from an integrator, stopping."""
+
+from typing import ClassVar
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from chat.api import reads, writes
+from chat.api import serializers as shapes
+from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.rest import Need, checked_thread_id, one_page, read_body, read_query
+
+READ = Need("conversations:read", "chat.view_conversation")
+WRITE = Need("conversations:write", "chat.change_conversation")
+THREAD = OpenApiParameter(
+    "thread_id", str, OpenApiParameter.PATH, description="1 to 128 letters, digits, `_` or `-`."
+)
+TURN = OpenApiParameter("turn_id", str, OpenApiParameter.PATH, description="From the answer to a message.")
+
+
+class ConversationsView(APIView):
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="conversations_list",
+        summary="List conversations, newest activity first",
+        tags=["Conversations"],
+        parameters=[shapes.ConversationQuery],
+        responses=shapes.ConversationPageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        query = read_query(shapes.ConversationQuery, request)
+        rows, counts = one_page(reads.conversations(query), query)
+        return Response({"conversations": shapes.ConversationSerializer(rows, many=True).data, **counts})
+
+
+class ConversationView(APIView):
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="conversations_get",
+        summary="One conversation",
+        tags=["Conversations"],
+        parameters=[THREAD],
+        responses=shapes.ConversationSerializer,
+    )
+    def get(self, request: Request, thread_id: str) -> Response:
+        row = reads.conversation(checked_thread_id(thread_id))
+        return Response(shapes.ConversationSerializer(row).data)
+
+
+class EventsView(APIView):
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="conversations_events",
+        summary="What happened, in order",
+        description="The events behind `after`, by `seq`, which counts from 1 without gaps.",
+        tags=["Conversations"],
+        parameters=[THREAD, shapes.EventQuery],
+        responses=shapes.EventPageSerializer,
+    )
+    def get(self, request: Request, thread_id: str) -> Response:
+        row = reads.conversation(checked_thread_id(thread_id))
+        query = read_query(shapes.EventQuery, request)
+        events, following = reads.events_after(row, after=query["after"], limit=query["limit"])
+        return Response(
+            {
+                "thread_id": row.thread_id,
+                "events": shapes.EventSerializer(events, many=True).data,
+                "next": following,
+                "last_seq": row.last_seq,
+            }
+        )
+
+
+class MessagesView(APIView):
+    needs: ClassVar = {"POST": WRITE}
+
+    @extend_schema(
+        operation_id="conversations_send_message",
+        summary="Send a message for the thread's customer",
+        description=(
+            "The message is the customer's: it is queued behind what they wrote before. With `customer`, a thread that "
+            "does not exist is opened for them. With `?wait=`, the answer comes when the turn is finished (200); when "
+            "the time is up first, or a person has to decide on an action, it comes with the turn as it is (202)."
+        ),
+        tags=["Conversations"],
+        parameters=[THREAD, shapes.WaitQuery],
+        request=shapes.MessageSerializer,
+        responses={200: shapes.TurnSerializer, 202: shapes.TurnSerializer},
+        examples=[
+            OpenApiExample(
+                "A first message",
+                value={
+                    "content": "What is the status of order 1042?",
+                    "client_message_id": "msg-1",
+                    "customer": {"subject": "cus_1001", "name": "Ada Stone", "email": "ada@example.com"},
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, thread_id: str) -> Response:
+        thread_id = checked_thread_id(thread_id)
+        wait = read_query(shapes.WaitQuery, request)["wait"]
+        turn_id = writes.send_message(thread_id=thread_id, **read_body(shapes.MessageSerializer, request))
+        reads.wait_for_turn(turn_id, seconds=wait)
+        report = reads.turn_report(thread_id=thread_id, turn_id=turn_id)
+        return Response(shapes.TurnSerializer(report).data, status=200 if wait and report.finished else 202)
+
+
+class TurnView(APIView):
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="conversations_turn",
+        summary="One turn: its status, the answers so far, and what it waits for",
+        tags=["Conversations"],
+        parameters=[THREAD, TURN],
+        responses=shapes.TurnSerializer,
+    )
+    def get(self, request: Request, thread_id: str, turn_id: str) -> Response:
+        report = reads.turn_report(thread_id=checked_thread_id(thread_id), turn_id=parse_uuid(turn_id))
+        return Response(shapes.TurnSerializer(report).data)
+
+
+class StopView(APIView):
+    needs: ClassVar = {"POST": WRITE}
+
+    @extend_schema(
+        operation_id="conversations_stop",
+        summary="Stop what is being worked on",
+        description="An action that was already sent to the business system is finished and recorded.",
+        tags=["Conversations"],
+        parameters=[THREAD],
+        request=None,
+        responses={202: shapes.StoppedSerializer},
+    )
+    def post(self, request: Request, thread_id: str) -> Response:
+        row = reads.conversation(checked_thread_id(thread_id))
+        return Response({"thread_id": row.thread_id, "stopping": writes.stop(row)}, status=202)

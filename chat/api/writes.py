@@ -1,0 +1,47 @@
+"""What the conversation routes change: each is one call of chat.turns."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from rest_framework.exceptions import ValidationError
+
+from chat import turns
+from chat.models import Conversation, Customer
+from smartsupport.lib.rest import ThreadNotFound
+
+
+@transaction.atomic
+def send_message(
+    *, thread_id: str, content: str, client_message_id: str | None = None, customer: dict[str, Any] | None = None
+) -> UUID:
+    """Queue a message of the thread's customer; the id of its turn. `customer` opens a thread that does not exist.
+
+    Raises ThreadNotFound, ValidationError (the thread is another customer's) and what chat.turns.submit raises; then
+    nothing was written, no new customer either.
+    """
+    row = Conversation.objects.select_related("customer").filter(thread_id=thread_id).first()
+    if row is None:
+        if customer is None:
+            raise ThreadNotFound()
+        owner = _known_or_new(customer)
+    else:
+        owner = row.customer
+        if customer is not None and customer["subject"] != owner.subject:
+            raise ValidationError({"customer": ["This thread belongs to another customer."]})
+    submitted = turns.submit(
+        customer=owner, thread_id=thread_id, content=content, client_message_id=client_message_id
+    )
+    return submitted.turn_id
+
+
+def _known_or_new(customer: dict[str, Any]) -> Customer:
+    """The customer with this subject. One who is known already is not renamed from here."""
+    subject = customer["subject"]
+    fresh = {"business_id": subject, "name": customer["name"], "email": customer["email"]}
+    return Customer.objects.get_or_create(subject=subject, defaults=fresh)[0]
+
+
+def stop(conversation: Conversation) -> bool:
+    """Ask the turns in work to stop; whether there were any."""
+    return bool(turns.stop(conversation=conversation))

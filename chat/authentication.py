@@ -1,0 +1,98 @@
+"""Who may call the REST API: an integrator with a key, or a member of staff who is signed in to the console.
+
+A customer's cookie or token is not looked at here: the three kinds of credential never stand in for each other.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from chat import api_keys
+from chat.models import ApiKey
+from smartsupport.lib.rest import Need
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # at run time it imports this module, through the settings
+
+HEADER = "X-API-Key"
+
+
+class Integrator:
+    """The caller behind an API key. It is not a Django user and has none of a user's permissions."""
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+    is_staff = False
+    is_superuser = False
+    pk = None
+    id = None
+
+    def __init__(self, key: ApiKey) -> None:
+        self.key = key
+
+    def get_username(self) -> str:
+        """How decisions and logs name it. User names have no spaces, so nobody can be taken for a key."""
+        return f"API key {self.key.name}"
+
+    def has_scope(self, scope: str) -> bool:
+        return scope in self.key.scopes or "admin" in self.key.scopes
+
+    def __str__(self) -> str:
+        return self.get_username()
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`X-API-Key`. Absent: the next kind is tried. Wrong or disabled: 403, whatever else the caller holds."""
+
+    def authenticate(self, request: Request) -> tuple[Integrator, ApiKey] | None:
+        text = request.headers.get(HEADER, "")
+        if not text:
+            return None
+        key = api_keys.find(text)
+        if key is None:
+            raise PermissionDenied("Invalid API key", code="invalid_api_key")
+        api_keys.record_use(key)
+        return Integrator(key), key
+
+    def authenticate_header(self, request: Request) -> str:
+        return HEADER
+
+
+class StaffSessionAuthentication(SessionAuthentication):
+    """The console's session, for active members of staff; writes need the CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, None] | None:
+        user = getattr(request._request, "user", None)
+        if user is None or not user.is_active or not user.is_staff:
+            return None
+        self.enforce_csrf(request)
+        return user, None
+
+
+class MayCall(BasePermission):
+    """Checks the view's `needs` for the method: {"GET": Need(scope, permission)}. Nothing declared: nobody may."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        caller: Any = request.user
+        if not getattr(caller, "is_authenticated", False) or request.successful_authenticator is None:
+            raise NotAuthenticated(f"Missing {HEADER} header", code="missing_api_key")
+        needs: dict[str, Need] = getattr(view, "needs", {})
+        need = needs.get("GET" if request.method == "HEAD" else str(request.method))
+        if request.method == "OPTIONS":
+            return True
+        if need is None:
+            if request.method in view.allowed_methods:
+                raise PermissionDenied()
+            return True  # the method does not exist here: 405 says so
+        if isinstance(caller, Integrator):
+            if not caller.has_scope(need.scope):
+                raise PermissionDenied(f"This API key lacks the scope {need.scope}.", code="scope_missing")
+            return True
+        if not caller.has_perm(need.permission):
+            raise PermissionDenied(f"You lack the permission {need.permission}.", code="permission_missing")
+        return True
