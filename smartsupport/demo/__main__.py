@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -30,7 +31,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=20260101, help="seed of the first day's data")
     parser.add_argument(
         "--today",
-        type=date.fromisoformat,
+        type=_day,
         default=None,
         help="day that new data counts back from (default: today)",
     )
@@ -81,11 +82,24 @@ def main() -> int:
     return 0
 
 
+def _why_not_listening(error: OSError, options: argparse.Namespace) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {options.port} is already in use. Stop the other program or choose another --port."
+    reason = error.strerror or error
+    return f"The demo business API cannot listen on {options.host}, port {options.port}: {reason}."
+
+
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= LAST_PORT:
-        raise ValueError(text)
-    return port
+    if not text.isascii() or not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 0 to {LAST_PORT}")
+    return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day: write it as YYYY-MM-DD") from None
 
 
 if __name__ == "__main__":

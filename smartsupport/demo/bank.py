@@ -11,6 +11,17 @@ from .errors import conflict, invalid, not_found
 from .formats import money, timestamp, written
 
 REVIEW_DAYS = 10
+TRANSACTIONS = (
+    "SELECT t.*, d.dispute_id FROM transactions t LEFT JOIN disputes d USING (transaction_id)"
+    " WHERE t.customer_id = :customer"
+)
+MATCHING_TRANSACTIONS = TRANSACTIONS + (
+    " AND (:since IS NULL OR substr(t.at, 1, 10) >= :since) AND (:until IS NULL OR substr(t.at, 1, 10) <= "
+    ":until)"
+    " AND (:text IS NULL OR instr(lower(t.description), lower(:text)) > 0)"
+    " ORDER BY t.at DESC, t.transaction_id DESC"
+)
+ONE_TRANSACTION = TRANSACTIONS + " AND t.transaction_id = :transaction"
 
 
 def get_account_balance(db: sqlite3.Connection, call: Call) -> Answer:
@@ -37,32 +48,23 @@ def get_transaction_history(db: sqlite3.Connection, call: Call) -> Answer:
     """The customer's payments, newest first, narrowed by day and by words of the statement."""
     since, until = _days(call)
     text = call.arguments.get("text")
-    conditions = ["customer_id = ?"]
-    values: list[Any] = [call.customer_id]
-    if since:
-        conditions.append("substr(at, 1, 10) >= ?")
-        values.append(since.isoformat())
-    if until:
-        conditions.append("substr(at, 1, 10) <= ?")
-        values.append(until.isoformat())
-    if text:
-        conditions.append("instr(lower(description), lower(?)) > 0")
-        values.append(text.strip())
-    condition = " AND ".join(conditions)
-    total = db.execute(f"SELECT count(*) FROM transactions WHERE {condition}", values).fetchone()[0]
-    rows = db.execute(
-        f"SELECT *, (SELECT dispute_id FROM disputes d WHERE d.transaction_id = t.transaction_id) AS dispute_id"
-        f" FROM transactions t WHERE {condition} ORDER BY at DESC, transaction_id DESC LIMIT ?",
-        (*values, call.arguments["limit"]),
-    ).fetchall()
-    return Answer(200, {"transactions": [_transaction(row) for row in rows], "total": total})
+    filters = {
+        "customer": call.customer_id,
+        "since": since.isoformat() if since else None,
+        "until": until.isoformat() if until else None,
+        "text": text.strip() if text else None,
+    }
+    rows = db.execute(MATCHING_TRANSACTIONS, filters).fetchall()
+    wanted = rows[: call.arguments["limit"]]
+    return Answer(200, {"transactions": [_transaction(row) for row in wanted], "total": len(rows)})
 
 
 def file_dispute(db: sqlite3.Connection, call: Call) -> Answer:
     """Open a dispute about a payment from the account. There is at most one for each payment."""
     number = call.arguments["transaction_id"]
     payment = db.execute(
-        "SELECT *, (SELECT dispute_id FROM disputes d WHERE d.transaction_id = t.transaction_id) AS dispute_id"
+        "SELECT *, (SELECT dispute_id FROM disputes d WHERE d.transaction_id = t.transaction_id) AS "
+        "dispute_id"
         " FROM transactions t WHERE transaction_id = ? AND customer_id = ?",
         (number, call.customer_id),
     ).fetchone()

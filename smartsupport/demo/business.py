@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -75,15 +76,15 @@ class Business:
     async def _respond(self, route: Route, request: web.Request) -> web.Response:
         body = await json_body(request)
         call = self._call(route, request, body)
+        operation = _for_known_customer(OPERATIONS[route.operation_id])
         if route.method == "GET":
             with self._books.snapshot() as db:
-                _check_customer(db, call)
-                return web.json_response(OPERATIONS[route.operation_id](db, call).body)
+                return web.json_response(operation(db, call).body)
         key = checked_key(request.headers.get("Idempotency-Key"))
         wire = Request(route.operation_id, route.method, request.path, body, key)
         # Nothing is awaited from here to the end of the transaction: of two requests with the same key the
         # second finds the answer of the first.
-        outcome = carry_out(self._books, wire, _for_known_customer(OPERATIONS[route.operation_id]), call)
+        outcome = carry_out(self._books, wire, operation, call)
         return _written_response(outcome)
 
     def _call(self, route: Route, request: web.Request, body: Any) -> Call:
@@ -137,17 +138,11 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _check_customer(db: Any, call: Call) -> None:
-    if (
-        call.customer_id
-        and not db.execute("SELECT 1 FROM customers WHERE customer_id = ?", (call.customer_id,)).fetchone()
-    ):
-        raise not_found("Customer", call.customer_id)
-
-
 def _for_known_customer(operation: Operation) -> Operation:
-    def checked(db: Any, call: Call) -> Answer:
-        _check_customer(db, call)
+    def checked(db: sqlite3.Connection, call: Call) -> Answer:
+        known = db.execute("SELECT 1 FROM customers WHERE customer_id = ?", (call.customer_id,)).fetchone()
+        if call.customer_id and not known:
+            raise not_found("Customer", call.customer_id)
         return operation(db, call)
 
     return checked

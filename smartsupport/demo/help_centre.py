@@ -1,4 +1,5 @@
-"""The help centre: written articles, and a search that would rather find nothing than something beside the point.
+"""The help centre: written articles, and a search that would rather find nothing than something beside the
+point.
 
 Ranking is BM25 (Robertson and Zaragoza, 2009) over stemmed words, a heading counting three times.
 """
@@ -14,31 +15,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .calls import Answer, Call
+from .help_words import COMMON, SAME
 
 FOLDER = Path(__file__).with_name("help_articles")
 TOPICS = ("shop", "saas", "bank")
 HEADING_WEIGHT = 3
 K1, B = 1.4, 0.6
 # Found is what holds at least this share of the question's telling words, weighted by how telling they are.
-LEAST_COVERAGE = 0.45
+# Less is
+# enough for an article whose heading names one of them.
+LEAST_COVERAGE = 0.6
+LEAST_COVERAGE_WITH_HEADING = 0.2
+SHORTEST_DOUBLED = 5
 WORD = re.compile(r"[^\W_]+")
-COMMON = frozenset(
-    "a about all also am an and any are as at be been but by can could did do does for from get give had has have hello "
-    "help hi how i if in into is it its just know let like long may me might more much must my need no not of on or our "
-    "please question should so some tell than thank thanks that the their them then there they this to too us want was "
-    "we were what when where which who why will with would yes you your happen happens work".split()
-)
-# Words that customers use for the words that the articles use.
-SAME = {
-    "package": "parcel", "delivery": "shipping", "deliver": "shipping", "delivered": "shipping", "ship": "shipping",
-    "shipped": "shipping", "shipment": "shipping", "arrive": "shipping", "money": "refund", "reimburse": "refund",
-    "refunded": "refund", "login": "sign", "log": "sign", "bill": "invoice", "receipt": "invoice", "cost": "price",
-    "costs": "price", "pricing": "price", "postage": "shipping", "voucher": "coupon", "broken": "damaged",
-    "defective": "damaged", "faulty": "damaged", "stolen": "lost", "fraud": "unknown", "unauthorised": "unknown",
-    "unauthorized": "unknown", "recognise": "unknown", "recognize": "unknown", "contest": "dispute", "users": "seat",
-    "user": "seat", "members": "seat", "member": "seat", "2fa": "factor", "mfa": "factor", "phone": "telephone",
-    "guarantee": "warranty", "atm": "cash", "chargeback": "dispute",
-}  # fmt: skip
+CONTRACTION = re.compile(r"(n['’]t|['’](s|re|ll|ve|d|m))\b")
 
 
 class Article(NamedTuple):
@@ -60,15 +50,17 @@ def fallback_respond(db: sqlite3.Connection, call: Call) -> Answer:
     """The articles that best answer a question; an empty list where none does."""
     question, topic = call.arguments["question"], call.arguments.get("topic")
     found = search(question, topic=topic, limit=call.arguments["limit"])
-    if found:
-        message = (
-            "1 help article fits the question."
-            if len(found) == 1
-            else f"{len(found)} help articles fit the question."
-        )
-    else:
-        message = "No help article fits the question."
-    return Answer(200, {"question": question, "articles": [a._asdict() for a in found], "message": message})
+    counted = {0: "No help article fits", 1: "1 help article fits"}.get(
+        len(found), f"{len(found)} help articles fit"
+    )
+    return Answer(
+        200,
+        {
+            "question": question,
+            "articles": [a._asdict() for a in found],
+            "message": f"{counted} the question.",
+        },
+    )
 
 
 def search(question: str, *, topic: str | None = None, limit: int = 3) -> list[Article]:
@@ -80,12 +72,12 @@ def search(question: str, *, topic: str | None = None, limit: int = 3) -> list[A
     telling = sum(index.rarity.get(word, unknown) for word in asked)
     ranked = []
     for number, (article, counts) in enumerate(zip(index.articles, index.counts, strict=True)):
-        met = [word for word in asked if word in counts]
-        if (
-            topic in (None, article.topic)
-            and met
-            and sum(index.rarity[w] for w in met) >= LEAST_COVERAGE * telling
-        ):
+        met = sorted(word for word in asked if word in counts)
+        if not met or topic not in (None, article.topic):
+            continue
+        in_heading = not set(met).isdisjoint(_words(article.title))
+        enough = LEAST_COVERAGE_WITH_HEADING if in_heading else LEAST_COVERAGE
+        if sum(index.rarity[word] for word in met) >= enough * telling:
             ranked.append((-_score(index, counts, met), number, article))
     ranked.sort()
     # What follows far behind the best one is noise.
@@ -114,9 +106,7 @@ def _read(topic: str) -> list[Article]:
 
 
 def _words(text: str) -> list[str]:
-    words = (
-        word for word in WORD.findall(text.lower().replace("’", "'").replace("'", "")) if word not in COMMON
-    )
+    words = (word for word in WORD.findall(CONTRACTION.sub("", text.lower())) if word not in COMMON)
     return [_stem(SAME.get(word, word)) for word in words]
 
 
@@ -124,5 +114,7 @@ def _stem(word: str) -> str:
     """The word without its English ending, crudely but the same way on both sides of the search."""
     for ending, rest in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", "")):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            return word[: -len(ending)] + rest
-    return word
+            word = word[: -len(ending)] + rest
+            break
+    # cancelling, cancelled: cancel
+    return word[:-1] if len(word) >= SHORTEST_DOUBLED and word[-1] == word[-2] else word

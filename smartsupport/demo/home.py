@@ -11,7 +11,8 @@ HOME_PAGE = """<!doctype html>
   code { font-size: .95em; }
 </style>
 <h1>Demo business API</h1>
-<p>This is a made-up business to try Smart Support on: a shop, a software subscription and a bank. Its customers,
+<p>This is a made-up business to try Smart Support on: a shop, a software subscription and a bank. Its
+customers,
 orders and payments were generated; none of them is real.</p>
 <ul>
   <li><a href="/openapi.json">The OpenAPI document</a>: everything the business can do.</li>
@@ -19,6 +20,7 @@ orders and payments were generated; none of them is real.</p>
   <li><a href="/_faults">The faults</a> that the server was told to make.</li>
   <li><a href="/_health">The health check</a>.</li>
 </ul>
-<p>To start with: <a href="/shop/customers/cus_1001/orders/1042">order 1042</a> of customer <code>cus_1001</code>.</p>
+<p>To start with: <a href="/shop/customers/cus_1001/orders/1042">order 1042</a> of customer
+<code>cus_1001</code>.</p>
 </html>
 """

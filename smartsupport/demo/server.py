@@ -1,4 +1,4 @@
-"""The web application: the business's routes, its document, and the controls for whoever runs the demonstration."""
+"""The web application: the business's routes, its document, and the controls for whoever runs it."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPNotFound:
         return _error(Refusal(404, "not_found", "There is nothing at this address. See /openapi.json."))
     except web.HTTPMethodNotAllowed as error:
-        refusal = Refusal(405, "method_not_allowed", f"{request.method} is not possible here.")
-        return _error(refusal, {"Allow": ", ".join(sorted(error.allowed_methods))})
+        wrong_method = Refusal(405, "method_not_allowed", f"{request.method} is not possible here.")
+        return _error(wrong_method, {"Allow": ", ".join(sorted(error.allowed_methods))})
     except web.HTTPRequestEntityTooLarge:
         return _error(Refusal(413, "too_large", f"The request body is larger than {LARGEST_BODY} bytes."))
     except web.HTTPException as error:

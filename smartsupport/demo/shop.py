@@ -29,18 +29,18 @@ def get_order_status(db: sqlite3.Connection, call: Call) -> Answer:
 
 def list_orders(db: sqlite3.Connection, call: Call) -> Answer:
     """The customer's orders, newest first, without their items."""
-    wanted, per_page = call.arguments.get("status"), call.arguments["limit"]
-    condition = "customer_id = ? AND (? IS NULL OR status = ?)"
+    filters = {"customer": call.customer_id, "status": call.arguments.get("status")}
+    limit, page = call.arguments["limit"], call.arguments["page"]
     total = db.execute(
-        f"SELECT count(*) FROM orders WHERE {condition}", (call.customer_id, wanted, wanted)
+        "SELECT count(*) FROM orders WHERE customer_id = :customer AND (:status IS NULL OR status = :status)",
+        filters,
     ).fetchone()[0]
     rows = db.execute(
-        f"SELECT * FROM orders WHERE {condition} ORDER BY placed_at DESC, order_id DESC LIMIT ? OFFSET ?",
-        (call.customer_id, wanted, wanted, per_page, (call.arguments["page"] - 1) * per_page),
+        "SELECT * FROM orders WHERE customer_id = :customer AND (:status IS NULL OR status = :status)"
+        " ORDER BY placed_at DESC, order_id DESC LIMIT :limit OFFSET :skipped",
+        {**filters, "limit": limit, "skipped": (page - 1) * limit},
     ).fetchall()
-    return Answer(
-        200, {"orders": [_summary(db, row) for row in rows], "total": total, "page": call.arguments["page"]}
-    )
+    return Answer(200, {"orders": [_summary(db, row) for row in rows], "total": total, "page": page})
 
 
 def get_tracking_info(db: sqlite3.Connection, call: Call) -> Answer:
@@ -90,7 +90,8 @@ def cancel_order(db: sqlite3.Connection, call: Call) -> Answer:
         raise conflict(f"Order {order_id} is already cancelled.")
     if status not in CANCELLABLE:
         raise conflict(
-            f"Order {order_id} was already {status} and can no longer be cancelled. It can be returned instead."
+            f"Order {order_id} was already {status} and can no longer be cancelled. It can be returned "
+            f"instead."
         )
     refund = _amounts(db, order)["total"]
     db.execute(
@@ -101,8 +102,8 @@ def cancel_order(db: sqlite3.Connection, call: Call) -> Answer:
     return Answer(
         200,
         {
-            "message": f"Order {order_id} was cancelled. {written(refund, order['currency'])} will be refunded to "
-            f"{order['payment_method']} within 5 working days.",
+            "message": f"Order {order_id} was cancelled. {written(refund, order['currency'])} will be "
+            f"refunded to {order['payment_method']} within 5 working days.",
             "refund": money(refund, order["currency"]),
             "order": _order(db, _find_order(db, call)),
         },
@@ -120,7 +121,8 @@ def apply_discount(db: sqlite3.Connection, call: Call) -> Answer:
     db.execute("UPDATE orders SET discount_percent = ? WHERE order_id = ?", (percent, order_id))
     order = _find_order(db, call)
     after = _amounts(db, order)["total"]
-    message = f"A discount of {percent}% was applied to order {order_id}. The new total is {written(after, currency)}."
+    message = f"A discount of {percent}% was applied to order {order_id}."
+    message += f" The new total is {written(after, currency)}."
     if after < before:
         message += f" {written(before - after, currency)} will be refunded to {order['payment_method']}."
     return Answer(
@@ -148,7 +150,8 @@ def generate_coupon(db: sqlite3.Connection, call: Call) -> Answer:
     if days > LONGEST_COUPON_DAYS:
         raise invalid(f"Invalid expiry: {days} days. Must be at most {LONGEST_COUPON_DAYS}.")
     coupon = _issue_coupon(db, call, call.arguments["discount_percent"], days=days, order_id=None)
-    message = f"Coupon {coupon['code']} gives {coupon['discount_percent']}% off and is valid until {coupon['expires_at'][:10]}."
+    until = coupon["expires_at"][:10]
+    message = f"Coupon {coupon['code']} gives {coupon['discount_percent']}% off and is valid until {until}."
     return Answer(201, {"message": message, "coupon": coupon})
 
 

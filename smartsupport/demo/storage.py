@@ -24,7 +24,8 @@ class Books:
     def __init__(self, folder: Path, *, seed: int, today: date | None) -> None:
         """Open the books in `folder`, and fill them from `seed` if they are new.
 
-        `today` is the day from which the generated dates count back; None means the real one. Books that exist
+        `today` is the day from which the generated dates count back; None means the real one. Books that
+        exist
         keep what they hold, whatever the seed. Raises BooksUnusable.
         """
         self._today = today
@@ -37,7 +38,8 @@ class Books:
             self.db.execute("PRAGMA foreign_keys = ON")
             self._open(seed)
         except (OSError, sqlite3.Error) as error:
-            raise BooksUnusable(f"The data folder {folder} cannot be used: {error}.") from error
+            reason = getattr(error, "strerror", None) or error
+            raise BooksUnusable(f"The data folder {folder} cannot be used: {reason}.") from error
         self.seed = int(self.fact("seed"))
 
     def _open(self, seed: int) -> None:
@@ -99,7 +101,7 @@ class Books:
                 row["name"] for row in self.db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             ]
             for name in names:
-                self.db.execute(f'DELETE FROM "{name}"')
+                self.db.execute(f'DELETE FROM "{name}"')  # noqa: S608 - names of our own tables
             self._fill(self.seed)
 
     def close(self) -> None:

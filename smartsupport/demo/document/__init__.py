@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document of the business, written by hand.
 
-It is what the server itself goes by: routes, arguments and their limits are read from here, so the document and the
+It is what the server itself goes by: routes, arguments and their limits are read from here, so the document
+and the
 behaviour cannot part.
 """
 
@@ -26,9 +27,10 @@ def build(server_url: str = "/") -> Object:
             "title": "Harbour & Co. business API",
             "version": "1.0.0",
             "summary": "A demonstration business: shop, software subscription and bank.",
-            "description": "Orders, subscriptions and bank payments of a made-up business. Every path names the "
-            "customer whose data it touches; what belongs to somebody else is not found. Operations with an effect "
-            "take an `Idempotency-Key`, so that a repeated request has no second effect.",
+            "description": "Orders, subscriptions and bank payments of a made-up business. Every path names "
+            "the customer whose data it touches; what belongs to somebody else is not found. "
+            "Operations with an effect take an `Idempotency-Key`, so that a repeated request "
+            "has no second effect.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": server_url, "description": "This server."}],
@@ -90,7 +92,7 @@ PARAMETERS: Object = {
         "name": "Idempotency-Key",
         "in": "header",
         "required": False,
-        "description": "A key of the caller's choice. A request that is repeated with the same key has no second "
+        "description": "A key of the caller's choice. A request repeated with the same key has no second "
         "effect and gets the first answer again.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     },

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from .parts import (
-    Object, body, day, identifier, in_path, many, moment, number, or_null, query, reading, record, ref, text, writing,
+    Object,
+    body,
+    day,
+    identifier,
+    in_path,
+    many,
+    moment,
+    number,
+    or_null,
+    query,
+    reading,
+    record,
+    ref,
+    text,
+    writing,
 )  # fmt: skip
 
 TAG = "bank"
@@ -52,7 +66,8 @@ PATHS: Object = {
             "get_account_balance",
             tag=TAG,
             summary="Get the balance of the bank account",
-            description="Tells the balance of the customer's bank account, what is pending, and what is available.",
+            description="Tells the balance of the customer's bank account, what is pending, and what is "
+            "available.",
             answer=record(
                 "The balance.",
                 {
@@ -70,9 +85,10 @@ PATHS: Object = {
             "get_transaction_history",
             tag=TAG,
             summary="Get the transaction history",
-            description="Lists the payments from and to the customer's bank account, newest first, with transaction "
-            "number, date, merchant, amount and status. Use it for questions such as “Show my recent transactions” or "
-            "“What did I pay to Northwind?”, and to find the number of a payment that the customer wants to dispute.",
+            description="Lists the payments from and to the customer's bank account, newest first, with "
+            "transaction number, date, merchant, amount and status. Use it for questions such "
+            "as “Show my recent transactions” or “What did I pay to Northwind?”, and to find "
+            "the number of a payment that the customer wants to dispute.",
             parameters=(
                 query("since", day("Only transactions on or after this day.")),
                 query("until", day("Only transactions on or before this day.")),
@@ -99,16 +115,17 @@ PATHS: Object = {
             "list_disputes",
             tag=TAG,
             summary="List the customer's disputes",
-            description="Lists the disputes that the customer has filed, newest first. Use it when the customer asks "
-            "about a dispute without giving its number.",
+            description="Lists the disputes that the customer has filed, newest first. Use it when the "
+            "customer asks about a dispute without giving its number.",
             answer=record("The disputes.", {"disputes": many(ref("Dispute"), "Newest first.")}),
         ),
         "post": writing(
             "file_dispute",
             tag=TAG,
             summary="File a dispute about a transaction",
-            description="Disputes (contests) a payment that the customer does not recognise, that was charged twice or "
-            "that was never delivered. There is at most one dispute for each transaction.",
+            description="Disputes (contests) a payment that the customer does not recognise, that was "
+            "charged twice or that was never delivered. There is at most one dispute for each "
+            "transaction.",
             request=body(
                 "Which payment, and why.",
                 {
@@ -136,7 +153,8 @@ PATHS: Object = {
             "check_dispute_status",
             tag=TAG,
             summary="Check the status of a dispute",
-            description="Looks up one dispute by its number: the payment, the reason, and how far the bank has got.",
+            description="Looks up one dispute by its number: the payment, the reason, and how far the bank "
+            "has got.",
             answer=ref("Dispute"),
         ),
     },

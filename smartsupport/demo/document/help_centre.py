@@ -24,9 +24,10 @@ PATHS: Object = {
             "fallback_respond",
             tag=TAG,
             summary="Search the help centre",
-            description="Finds the help articles that best answer a general question: returns, shipping times, refunds, "
-            "payment, passwords, invoices, lost cards, opening hours and the like. Use it when no other tool fits the "
-            "question. The list is empty when no article fits.",
+            description="Finds the help articles that best answer a general question: returns, shipping "
+            "times, refunds, payment, passwords, invoices, lost cards, opening hours and the "
+            "like. Use it when no other tool fits the question. The list is empty when no "
+            "article fits.",
             parameters=(
                 {
                     **query(

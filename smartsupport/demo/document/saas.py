@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from ..plans import PLANS
 from .parts import (
-    Object, body, day, many, number, or_null, query, reading, record, ref, text, writing,
+    Object,
+    body,
+    day,
+    many,
+    number,
+    or_null,
+    query,
+    reading,
+    record,
+    ref,
+    text,
+    writing,
 )  # fmt: skip
 
 TAG = "saas"
@@ -82,9 +93,9 @@ PATHS: Object = {
             "get_account_status",
             tag=TAG,
             summary="Get the account and subscription status",
-            description="Looks up the customer's account: current plan and subscription status, seats and storage used, "
-            "when it renews or ends, and what is owed. Use it for questions such as “Which plan am I on?” or “When is "
-            "my next payment?”.",
+            description="Looks up the customer's account: current plan and subscription status, seats and "
+            "storage used, when it renews or ends, and what is owed. Use it for questions such "
+            "as “Which plan am I on?” or “When is my next payment?”.",
             answer=ref("Account"),
         ),
     },
@@ -94,8 +105,8 @@ PATHS: Object = {
             "list_plans",
             tag=TAG,
             summary="List the plans on offer",
-            description="Lists every subscription plan with its price, seats and storage. Use it when the customer "
-            "compares plans or asks for prices.",
+            description="Lists every subscription plan with its price, seats and storage. Use it when the "
+            "customer compares plans or asks for prices.",
             answer=record("The plans.", {"plans": many(ref("Plan"), "Cheapest first.")}),
         ),
     },
@@ -105,7 +116,8 @@ PATHS: Object = {
             "list_invoices",
             tag=TAG,
             summary="List the customer's invoices",
-            description="Lists the customer's subscription invoices, newest first, with amount and payment status.",
+            description="Lists the customer's subscription invoices, newest first, with amount and payment "
+            "status.",
             parameters=(
                 query("limit", number("How many invoices to return.", minimum=1, maximum=100, default=12)),
             ),
@@ -118,8 +130,8 @@ PATHS: Object = {
             "change_plan",
             tag=TAG,
             summary="Change the subscription plan",
-            description="Moves the customer's subscription to another plan at once (upgrade or downgrade). The rest of "
-            "the current period is charged or credited.",
+            description="Moves the customer's subscription to another plan at once (upgrade or downgrade). "
+            "The rest of the current period is charged or credited.",
             request=body(
                 "The plan to move to.",
                 {"plan": text("The plan to move to.", enum=list(PLANS))},
@@ -143,8 +155,8 @@ PATHS: Object = {
             "cancel_subscription",
             tag=TAG,
             summary="Cancel the subscription",
-            description="Cancels the customer's subscription at the end of the paid period. Until then it can be used "
-            "and resumed; nothing more is charged.",
+            description="Cancels the customer's subscription at the end of the paid period. Until then it "
+            "can be used and resumed; nothing more is charged.",
             request=body(
                 "Why the customer leaves, if they said so.",
                 {"reason": text("The customer's reason, in their words.", maxLength=500)},
@@ -159,8 +171,8 @@ PATHS: Object = {
             "resume_subscription",
             tag=TAG,
             summary="Resume a cancelled subscription",
-            description="Takes back the cancellation of a subscription that has not ended yet, so that it renews as "
-            "before.",
+            description="Takes back the cancellation of a subscription that has not ended yet, so that it "
+            "renews as before.",
             answer=record("What was done.", {"message": MESSAGE, "subscription": ref("Subscription")}),
         ),
     },

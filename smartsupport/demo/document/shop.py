@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from .parts import (
-    DISCOUNT_RANGE, Object, body, day, identifier, in_path, many, moment, number, or_null, query, reading, record, ref,
-    text, writing,
+    DISCOUNT_RANGE,
+    Object,
+    body,
+    day,
+    identifier,
+    in_path,
+    many,
+    moment,
+    number,
+    or_null,
+    query,
+    reading,
+    record,
+    ref,
+    text,
+    writing,
 )  # fmt: skip
 
 TAG = "shop"
@@ -105,8 +119,8 @@ PATHS: Object = {
             "list_orders",
             tag=TAG,
             summary="List the customer's orders",
-            description="Lists the customer's orders, newest first, with number, status, date and total. Use it when "
-            "the customer asks about their orders without giving an order number.",
+            description="Lists the customer's orders, newest first, with number, status, date and total. "
+            "Use it when the customer asks about their orders without giving an order number.",
             parameters=(
                 query("status", text("Only orders with this status.", enum=STATUSES)),
                 query("limit", number("How many orders to return.", minimum=1, maximum=100, default=20)),
@@ -128,9 +142,9 @@ PATHS: Object = {
             "get_order_status",
             tag=TAG,
             summary="Get the status of an order",
-            description="Looks up one order by its number: status, items, prices, discount, total, address, and "
-            "whether it can still be cancelled. Use it for questions such as “What is the status of order 1042?” or "
-            "“What did I order?”.",
+            description="Looks up one order by its number: status, items, prices, discount, total, address, "
+            "and whether it can still be cancelled. Use it for questions such as “What is the "
+            "status of order 1042?” or “What did I order?”.",
             answer=ref("Order"),
         ),
     },
@@ -140,9 +154,10 @@ PATHS: Object = {
             "get_tracking_info",
             tag=TAG,
             summary="Track the parcel of an order",
-            description="Tells where the parcel of an order is: carrier, tracking number, journey and expected delivery "
-            "date. For an order that has not been shipped it tells when it is expected to leave. Use it for questions "
-            "such as “Where is my parcel?” or “When will order 1042 arrive?”.",
+            description="Tells where the parcel of an order is: carrier, tracking number, journey and "
+            "expected delivery date. For an order that has not been shipped it tells when it is "
+            "expected to leave. Use it for questions such as “Where is my parcel?” or “When "
+            "will order 1042 arrive?”.",
             answer=ref("Tracking"),
         ),
     },
@@ -152,8 +167,8 @@ PATHS: Object = {
             "cancel_order",
             tag=TAG,
             summary="Cancel an order",
-            description="Cancels an order that has not been shipped and refunds what was paid. This cannot be undone. "
-            "An order that was shipped, delivered or already cancelled is refused.",
+            description="Cancels an order that has not been shipped and refunds what was paid. This cannot "
+            "be undone. An order that was shipped, delivered or already cancelled is refused.",
             request=body(
                 "Why the order is cancelled, if the customer said so.",
                 {"reason": text("The customer's reason, in their words.", maxLength=500)},
@@ -192,9 +207,9 @@ PATHS: Object = {
             "apply_discount",
             tag=TAG,
             summary="Apply a discount to an order",
-            description="Takes a percentage off the price of an existing order and refunds the difference. A second "
-            "discount on the same order replaces the first. For an order that was cancelled the discount is kept for "
-            "the next order, as a coupon.",
+            description="Takes a percentage off the price of an existing order and refunds the difference. "
+            "A second discount on the same order replaces the first. For an order that was "
+            "cancelled the discount is kept for the next order, as a coupon.",
             request=body(
                 "How much.",
                 {
@@ -232,8 +247,9 @@ PATHS: Object = {
             "generate_coupon",
             tag=TAG,
             summary="Generate a coupon code",
-            description="Issues a new coupon code that the customer can use on a future order. Use it when a coupon, a "
-            "voucher or a code is wanted; to lower the price of an order that exists, use apply_discount.",
+            description="Issues a new coupon code that the customer can use on a future order. Use it when "
+            "a coupon, a voucher or a code is wanted; to lower the price of an order that "
+            "exists, use apply_discount.",
             request=body(
                 "How much, and for how long.",
                 {

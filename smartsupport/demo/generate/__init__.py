@@ -1,6 +1,7 @@
 """The business's first day: customers, orders, subscriptions and transactions made from one seed.
 
-The same seed and day give the same rows. Nothing here is anybody's real data: e-mail addresses are at reserved
+The same seed and day give the same rows. Nothing here is anybody's real data: e-mail addresses are at
+reserved
 example domains, and names are drawn from lists.
 """
 

@@ -1,4 +1,4 @@
-"""Two hundred and forty customers; `cus_1001` is the one that the chat page of a fresh installation speaks for."""
+"""Two hundred and forty customers; the chat page of a fresh installation speaks for `cus_1001`."""
 
 from __future__ import annotations
 

@@ -24,6 +24,11 @@ EARLIER_ORDERS = {
 }
 HISTORY_DAYS = 400
 FREE_SHIPPING_FROM = 7500
+INSERT_ORDER = (
+    "INSERT INTO orders VALUES (:order_id, :customer_id, :status, :placed_at, :currency, :shipping_cents,"
+    " :discount_percent, :payment_method, :ship_to, :expected_dispatch_on, :expected_delivery_on, :carrier,"
+    " :tracking_number, :shipped_at, :delivered_at, :cancelled_at, :cancel_reason, :refunded_cents)"
+)
 
 
 def fill(db: sqlite3.Connection, random: Random, today: date, people: list[Person]) -> None:
@@ -78,7 +83,8 @@ def _write_order(
     shipping = 0 if subtotal >= FREE_SHIPPING_FROM else 490
     address = f"{random.randrange(1, 180)} {random.choice(STREETS)}, {owner.city}, {owner.country}"
     row: dict[str, Any] = {
-        "order_id": order_id, "customer_id": owner.customer_id, "status": status, "placed_at": timestamp(placed),
+        "order_id": order_id, "customer_id": owner.customer_id, "status": status,
+        "placed_at": timestamp(placed),
         "currency": owner.currency, "shipping_cents": shipping, "discount_percent": None,
         "payment_method": random.choice(PAYMENT_METHODS), "ship_to": address, "carrier": None,
         "tracking_number": None, "shipped_at": None, "delivered_at": None, "cancelled_at": None,
@@ -97,8 +103,7 @@ def _write_order(
     row["expected_delivery_on"] = (dispatch + timedelta(days=random.randrange(2, 5))).isoformat()
     if status == "shipped":
         row["expected_delivery_on"] = (today + timedelta(days=random.randrange(1, 4))).isoformat()
-    columns = ", ".join(row)
-    db.execute(f"INSERT INTO orders ({columns}) VALUES (:{', :'.join(row)})", row)
+    db.execute(INSERT_ORDER, row)
     db.executemany(
         "INSERT INTO order_items VALUES (?, ?, ?, ?, ?, ?)",
         [(order_id, line, *item) for line, item in enumerate(items, start=1)],
@@ -149,6 +154,7 @@ def _write_coupons(db: sqlite3.Connection, random: Random, today: date, people: 
             (code, holder.customer_id, percent, timestamp(created), timestamp(created + timedelta(days=30)))
         )
     db.executemany(
-        "INSERT INTO coupons (code, customer_id, discount_percent, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO coupons (code, customer_id, discount_percent, created_at, expires_at) VALUES (?, ?, "
+        "?, ?, ?)",
         rows,
     )

@@ -85,7 +85,8 @@ REGIONS: tuple[tuple[str, str, tuple[tuple[str, str], ...], str], ...] = (
 )
 
 STREETS = (
-    "Harbour Street", "Mill Lane", "Station Road", "Linden Avenue", "Castle Walk", "Orchard Row", "Bridge Street",
+    "Harbour Street", "Mill Lane", "Station Road", "Linden Avenue", "Castle Walk", "Orchard Row",
+    "Bridge Street",
     "Garden Terrace", "Market Square", "Riverside", "Chapel Hill", "Park View",
 )  # fmt: skip
 
