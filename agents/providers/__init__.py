@@ -1,0 +1,114 @@
+"""Chat models. `chat_model()` gives the one that the settings choose; `as_outage` says when it could not answer.
+
+No provider's package is imported before it is chosen, and no connection is opened before the first call.
+"""
+
+import asyncio
+import os
+from threading import Lock
+from typing import Any
+
+from django.conf import settings
+from langchain_core.language_models import BaseChatModel
+
+from agents.providers import catalogue
+from agents.providers.build import (
+    Choice,
+    ProviderNotConfigured,
+    ProviderNotInstalled,
+    build,
+    chosen,
+    host_of,
+    installed,
+    missing,
+)
+from agents.providers.outages import ModelUnavailable, as_outage
+
+__all__ = [
+    "ModelUnavailable",
+    "ProviderNotConfigured",
+    "ProviderNotInstalled",
+    "as_outage",
+    "chat_model",
+    "close_models",
+    "configuration_problem",
+    "model_label",
+]
+
+# Connections belong to the event loop that opened them, so a model is kept per loop; None is synchronous use.
+_of_loop: dict[asyncio.AbstractEventLoop | None, dict[Choice, BaseChatModel]] = {}
+_lock = Lock()
+
+
+def _keep_conversations_here() -> None:
+    """What customers write goes to no tracing service because some package finds an older switch in the environment:
+    tracing is on where LANGSMITH_TRACING is `true`, and nowhere else."""
+    if os.environ.get("LANGSMITH_TRACING", "").strip().lower() != "true":
+        for switch in (
+            "LANGSMITH_TRACING",
+            "LANGSMITH_TRACING_V2",
+            "LANGCHAIN_TRACING",
+            "LANGCHAIN_TRACING_V2",
+        ):
+            os.environ[switch] = "false"
+
+
+_keep_conversations_here()
+
+
+def chat_model(name: str = "") -> BaseChatModel:
+    """The model for this event loop, made once and then shared. `name` (an agent's own model) goes before LLM_MODEL.
+
+    Called without a running loop it gives a model for synchronous use. Raises ProviderNotConfigured and
+    ProviderNotInstalled. Safe to use from many turns at once: a model keeps nothing of a call.
+    """
+    choice = chosen(name)
+    with _lock:
+        models = _models_here()
+        if choice not in models:
+            models[choice] = build(choice)
+        return models[choice]
+
+
+async def close_models() -> None:
+    """Close the connections of this event loop's models. For programs that end their loop in an orderly way."""
+    with _lock:
+        models = _of_loop.pop(asyncio.get_running_loop(), {})
+    for model in models.values():
+        client: Any = getattr(model, "http_async_client", None)
+        if client is not None:
+            await client.aclose()
+
+
+def configuration_problem() -> str | None:
+    """One sentence about why the chosen provider cannot work, or None. Contacts nobody."""
+    provider = settings.LLM_PROVIDER
+    for setting in missing(provider):
+        return f"{setting} must be set when LLM_PROVIDER is {provider}."
+    if not installed(provider):
+        return f"LLM_PROVIDER {provider} needs a package: pip install {catalogue.PROVIDERS[provider].package}"
+    return None
+
+
+def model_label() -> str:
+    """Which model answers, in words for the customer's page: `gpt-5.4-mini (OpenAI)`."""
+    if settings.LLM_PROVIDER == "offline":
+        return str(getattr(chat_model(), "label", catalogue.PROVIDERS["offline"].title))
+    try:
+        choice = chosen()
+    except ProviderNotConfigured:
+        return catalogue.PROVIDERS[settings.LLM_PROVIDER].title
+    own_server = choice.provider == "openai" and choice.endpoint
+    where = host_of(choice.endpoint) if own_server else catalogue.PROVIDERS[choice.provider].title
+    return f"{choice.model} ({where})"
+
+
+def _models_here() -> dict[Choice, BaseChatModel]:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return _of_loop.setdefault(None, {})
+    if loop not in _of_loop:
+        for ended in [known for known in _of_loop if known is not None and known.is_closed()]:
+            del _of_loop[ended]
+    return _of_loop.setdefault(loop, {})

@@ -1,12 +1,14 @@
-"""Any JSON Schema, filled: the smallest value that it allows, and chosen intents where it has a place for them."""
+"""Any JSON Schema, filled: the smallest value that it allows, and what is known by name where it has a place for it."""
 
 from typing import Any
 
 Schema = dict[str, Any]
 
 
-def from_schema(schema: Schema, *, intents: list[str]) -> Any:
-    return _value(schema, schema, "", intents)
+def from_schema(schema: Schema, known: dict[str, Any]) -> Any:
+    """A value that satisfies `schema`. `known` gives values by property name; a list of them fills an array with one
+    entry each, an object in it going over what the schema asks for."""
+    return _value(schema, schema, "", known)
 
 
 def enum_named(schema: Schema, name: str) -> list[str]:
@@ -25,8 +27,10 @@ def enum_named(schema: Schema, name: str) -> list[str]:
     return []
 
 
-def _value(rule: Schema, root: Schema, name: str, intents: list[str]) -> Any:
+def _value(rule: Schema, root: Schema, name: str, known: dict[str, Any]) -> Any:
     rule = _resolve(rule, root)
+    if name in known and not isinstance(known[name], list):
+        return known[name]
     if "const" in rule:
         return rule["const"]
     if rule.get("enum"):
@@ -35,36 +39,20 @@ def _value(rule: Schema, root: Schema, name: str, intents: list[str]) -> Any:
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object" or "properties" in rule:
         wanted = rule.get("required", list(rule.get("properties", {})))
-        return {key: _value(rule["properties"][key], root, key, intents) for key in wanted}
+        return {key: _value(rule["properties"][key], root, key, known) for key in wanted}
     if kind == "array":
-        return _array(rule, root, name, intents)
+        return _array(rule, root, name, known)
     if kind in ("number", "integer"):
-        return _number(rule, name)
-    return {"boolean": False, "null": None}.get(str(kind), _text(name, intents) if kind == "string" else None)
+        low, high = rule.get("minimum", 0), rule.get("maximum", 1)
+        return max(low, 0) if high >= 0 else high
+    return {"boolean": False, "string": ""}.get(str(kind))
 
 
-def _array(rule: Schema, root: Schema, name: str, intents: list[str]) -> list[Any]:
+def _array(rule: Schema, root: Schema, name: str, known: dict[str, Any]) -> list[Any]:
     item = rule.get("items") or {}
-    if name == "intents":
-        return [_with_agent(_value(item, root, name, intents), agent) for agent in intents]
-    return [_value(item, root, name, intents) for _ in range(rule.get("minItems", 0))]
-
-
-def _with_agent(value: Any, agent: str) -> Any:
-    return {**value, "agent": agent} if isinstance(value, dict) else agent
-
-
-def _number(rule: Schema, name: str) -> float:
-    if name == "confidence":
-        return 0.9
-    low = rule.get("minimum", 0)
-    return max(low, 0) if rule.get("maximum", 1) >= 0 else float(rule["maximum"])
-
-
-def _text(name: str, intents: list[str]) -> str:
-    if name == "question":
-        return "" if intents else "Could you tell me a little more about what you need?"
-    return "The message asks for it." if name in ("why", "reason") else ""
+    if name in known:
+        return [_value(item, root, "", {**known, **entry}) for entry in known[name]]
+    return [_value(item, root, "", known) for _ in range(rule.get("minItems", 0))]
 
 
 def _resolve(rule: Schema, root: Schema) -> Schema:

@@ -33,7 +33,7 @@ ORDER_OF_WORDS = (  # a stem in a message -> stems in an agent's or a tool's nam
 
 def reply_to(asked: Asked) -> Reply:
     if asked.schema is not None:
-        return Reply(json=fill.from_schema(asked.schema, intents=_intents(asked.schema, asked)))
+        return Reply(json=fill.from_schema(asked.schema, _known(asked.schema, asked)))
     if asked.has_tool_result or not asked.tools:
         return Reply(text=ANSWER)
     tool = _best([item["name"] for item in asked.tools], asked.last_user)
@@ -44,6 +44,20 @@ def reply_to(asked: Asked) -> Reply:
     if args is None:
         return Reply(text=NOTHING_TO_DO)
     return Reply(tool_calls=[{"name": chosen["name"], "args": args}])
+
+
+def _known(schema: dict[str, Any], asked: Asked) -> dict[str, Any]:
+    agents = _intents(schema, asked)
+    person = re.search(r"a (person|human)|somebody real", asked.last_user, re.IGNORECASE) is not None
+    return {
+        "intents": [{"agent": agent} for agent in agents],
+        "confidence": 0.9,
+        "wants_person": person,
+        "person_reason": "The customer asked for a person." if person else "",
+        "question": "" if agents or person else "Could you tell me a little more about what you need?",
+        "reason": "The message asks for it.",
+        "why": "The message asks for it.",
+    }
 
 
 def _intents(schema: dict[str, Any], asked: Asked) -> list[str]:

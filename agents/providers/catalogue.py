@@ -1,0 +1,52 @@
+"""The providers that can be chosen, and what each needs. Nothing here imports a provider's package."""
+
+from dataclasses import dataclass
+
+# Kept in one place so that they can be tuned together. A customer is waiting: the worst case is one request that says
+# nothing for REQUEST_SECONDS and one repetition. Only a request that has not been answered yet is ever repeated.
+CONNECT_SECONDS = 5.0
+REQUEST_SECONDS = 60.0  # silence before the first byte, or between two pieces of an answer
+REPETITIONS = 1
+IDLE_CONNECTION_SECONDS = 55.0  # a kept connection saves the next turn a TLS handshake
+AZURE_API_VERSION = "2024-10-21"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """`default_model` is used where LLM_MODEL is empty. `required` are settings without which it cannot work.
+    `module` and `package` name what has to be installed; `package` is pinned, as it goes after `pip install`."""
+
+    title: str
+    default_model: str
+    required: tuple[str, ...] = ()
+    module: str = ""
+    package: str = ""
+
+
+PROVIDERS = {
+    "offline": Provider("Offline model", ""),
+    "openai": Provider(
+        "OpenAI", "gpt-5.4-mini", ("OPENAI_API_KEY",), "langchain_openai", "langchain-openai==1.7.3"
+    ),
+    "azure_openai": Provider(
+        "Azure OpenAI",
+        "",  # a deployment's name, which only its owner knows
+        ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_DEPLOYMENT"),
+        "langchain_openai",
+        "langchain-openai==1.7.3",
+    ),
+    "anthropic": Provider(
+        "Anthropic",
+        "claude-sonnet-5-5",
+        ("ANTHROPIC_API_KEY",),
+        "langchain_anthropic",
+        "langchain-anthropic==1.7.7",
+    ),
+    "google": Provider(
+        "Google",
+        "gemini-3.8-flash",
+        ("GOOGLE_API_KEY",),
+        "langchain_google_genai",
+        "langchain-google-genai==4.4.2",
+    ),
+}
