@@ -1,15 +1,23 @@
 #!/usr/bin/env python
 """Django's command line for this project."""
 
-import os
 import sys
 
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartsupport.settings")
-    from django.core.management import execute_from_command_line
+    from smartsupport import startup
 
-    execute_from_command_line(sys.argv)
+    startup.read_settings()
+    from django.core.management import execute_from_command_line
+    from django.db import OperationalError
+    from redis import ConnectionError as ValkeyUnreachable
+
+    try:
+        execute_from_command_line(sys.argv)
+    except (OperationalError, ValkeyUnreachable):
+        if sentence := startup.missing_server():
+            sys.exit(sentence)
+        raise
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """What daphne serves: `daphne smartsupport.asgi:application`."""
 
-import os
+from smartsupport import startup
 
-from django.core.asgi import get_asgi_application
+startup.read_settings()
+startup.require_servers()
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartsupport.settings")
+from django.core.asgi import get_asgi_application  # noqa: E402
+
 pages = get_asgi_application()  # before anything that imports models
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402

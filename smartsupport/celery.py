@@ -1,15 +1,16 @@
 """The Celery application: `celery -A smartsupport worker` and `beat`."""
 
 import logging.config
-import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import celeryd_init, setup_logging
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartsupport.settings")
+from smartsupport import startup
+
+startup.read_settings()
 
 app = Celery("smartsupport")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -21,3 +22,9 @@ app.autodiscover_tasks()
 def log_like_everything_else(**_: Any) -> None:
     """Connecting here is what keeps Celery from setting up logging of its own."""
     logging.config.dictConfig(settings.LOGGING)
+
+
+@celeryd_init.connect
+def need_the_servers(**_: Any) -> None:
+    """A worker without its broker would only say every few seconds that it cannot reach it."""
+    startup.require_servers()

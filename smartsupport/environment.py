@@ -7,6 +7,7 @@ import base64
 import binascii
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -145,7 +146,8 @@ def database_url(directory: Path, *, debug: bool) -> str:
     if not raw:
         if not debug:
             raise ImproperlyConfigured("DATABASE_URL must be set when DEBUG is off.")
-        return remembered.read(directory).database_url or NOT_RUNNING_DATABASE
+        url = remembered.read(directory).database_url
+        return url if _answers(url) else NOT_RUNNING_DATABASE
     parts = _split(raw)
     if parts is None or parts.scheme not in ("postgresql", "postgres") or not parts.hostname or len(parts.path) < 2:
         raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
@@ -158,7 +160,8 @@ def redis_url(directory: Path, *, debug: bool) -> str:
     if not raw:
         if not debug:
             raise ImproperlyConfigured("REDIS_URL must be set when DEBUG is off.")
-        return remembered.read(directory).redis_url or NOT_RUNNING_BROKER
+        url = remembered.read(directory).redis_url
+        return url if _answers(url) else NOT_RUNNING_BROKER
     parts = _split(raw)
     if parts is None or parts.scheme not in ("redis", "rediss") or not parts.hostname:
         raise ImproperlyConfigured("REDIS_URL must look like redis://:password@host:6379/0.")
@@ -172,8 +175,19 @@ def database(url: str) -> dict[str, Any]:
     config: dict[str, Any] = environ.Env.db_url_config(url)
     config["ENGINE"] = "django.db.backends.postgresql"
     config["CONN_MAX_AGE"] = 0
-    config.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
+    if url != NOT_RUNNING_DATABASE:  # where nothing answers, say so at once instead of waiting for the pool
+        config.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
     return config
+
+
+def _answers(url: str) -> bool:
+    """Whether somebody listens on this machine where a remembered server did."""
+    parts = _split(url)
+    if parts is None or parts.port is None:
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", parts.port)) == 0
 
 
 def _split(url: str) -> SplitResult | None:

@@ -1,0 +1,56 @@
+# Smart Support on a bare machine: Python 3.11 or newer and make are enough.
+#   make run     everything, with demo data; Ctrl-C stops it
+#   make test    the whole suite (PYTEST_ARGS chooses: make test PYTEST_ARGS="tests/chat -k stop")
+#   make check   static checks        make lint    formats the code
+#   make bench   benchmarks
+
+PYTHON ?= python3
+PY = .venv/bin/python
+PIP = $(PY) -m pip --disable-pip-version-check install --quiet
+PYTEST_ARGS ?= -n 2 --dist loadgroup
+
+.PHONY: run test check lint bench browser install install-dev clean
+
+run: .venv/installed
+	@$(PY) -m smartsupport.supervisor --with-parent
+
+test: .venv/installed-dev browser
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+bench: .venv/installed-dev
+	$(PY) -m tests.bench
+
+check: .venv/installed-dev
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m tools.check types
+	.venv/bin/lint-imports
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) -m tools.check deploy templates scripts containers
+
+lint: .venv/installed-dev
+	$(PY) -m ruff check --fix --show-fixes .
+	$(PY) -m ruff format .
+
+install: .venv/installed
+install-dev: .venv/installed-dev
+
+# Debian's Chromium, unless there is one.
+browser: .venv/installed-dev
+	@$(PY) -m tools.browser
+
+.venv/bin/python:
+	@sh tools/venv.sh "$(PYTHON)"
+
+.venv/installed: .venv/bin/python requirements.txt
+	@echo "Installing what requirements.txt names ..."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	@echo "Installing what requirements-dev.txt names ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .local

@@ -1,0 +1,35 @@
+"""What every program of ours does first: read the settings, or end with the one sentence that says what is wrong."""
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+from smartsupport import environment
+
+
+def read_settings() -> None:
+    """Load Django's settings. Raises SystemExit with a sentence where a variable is missing or impossible."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartsupport.settings")
+    from django.conf import settings
+
+    try:
+        _ = settings.DEBUG
+    except ImproperlyConfigured as error:
+        raise SystemExit(str(error)) from None
+
+
+def missing_server() -> str:
+    """The sentence for whoever runs a program without Postgres or Valkey, or an empty text."""
+    from django.conf import settings
+
+    if settings.DATABASE_URL == environment.NOT_RUNNING_DATABASE:
+        return "Postgres is not running: start `make run` in another terminal, or set DATABASE_URL."
+    if settings.REDIS_URL == environment.NOT_RUNNING_BROKER:
+        return "Valkey is not running: start `make run` in another terminal, or set REDIS_URL."
+    return ""
+
+
+def require_servers() -> None:
+    """Raises SystemExit with a sentence where Postgres or Valkey is neither set nor running here."""
+    if sentence := missing_server():
+        raise SystemExit(sentence)
