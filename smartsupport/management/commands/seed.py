@@ -1,0 +1,47 @@
+"""`manage.py seed`: what a first start needs. Running it again, or twice at once, changes nothing more."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from openapi_import.errors import SpecUnavailable
+from smartsupport.lib.errors import ServiceError
+from smartsupport.seeding.access import create_first_api_key, create_first_staff_user
+from smartsupport.seeding.demo_tools import document_url, publish_demo_tools
+from smartsupport.seeding.template import load_chosen_template
+
+
+class Command(BaseCommand):
+    help = (
+        "Create the first staff user and the first API key, read the demo business's tools from its OpenAPI document, "
+        "and load the agents of TEMPLATE_NAME. What is there already, and what staff have changed, stays."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--no-demo",
+            action="store_true",
+            help="leave out the demo business's tools and the template's agents (always so when DEBUG is off)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.tell("Log in as", create_first_staff_user())
+        self.tell("API key", create_first_api_key())
+        if options["no_demo"] or not settings.DEBUG:
+            return
+        try:
+            tools = publish_demo_tools()
+            self.tell("Tools", f"{len(tools)} read from the demo business" if tools else "")
+            self.tell("Agents", load_chosen_template())
+        except SpecUnavailable as error:
+            raise CommandError(
+                f"The demo business API does not answer at {document_url()}: start it with `make run`, or leave it "
+                f"out with --no-demo. ({error.message})"
+            ) from error
+        except ServiceError as error:
+            raise CommandError(error.message) from error
+
+    def tell(self, what: str, news: str) -> None:
+        if news:
+            self.stdout.write(f"{what:<14}{news}")
