@@ -309,7 +309,9 @@ async def test_parameters_join_the_query_and_cannot_break_out_of_it() -> None:
             params={"q": "a&admin=1#x /é", "tag": ["x", "y"], "on": True, "none": None},
         )
 
-        assert server.received[0].target == "/find?fixed=1&q=a%26admin%3D1%23x%20%2F%C3%A9&tag=x&tag=y&on=true"
+        assert (
+            server.received[0].target == "/find?fixed=1&q=a%26admin%3D1%23x%20%2F%C3%A9&tag=x&tag=y&on=true"
+        )
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,9 @@ async def test_redirects_share_the_one_deadline() -> None:
 
     async with Wire(slowly_on) as server, SafeClient(allowed_hosts=[server.host]) as client:
         with pytest.raises(DeadlineExceeded):
-            await client.request("GET", server.url, timeout=0.35, max_redirects=50)
+            await client.request("GET", server.url, timeout=0.6, max_redirects=50)
 
-        assert 2 <= len(server.received) <= 4
+        assert 2 <= len(server.received) <= 6
 
 
 async def test_a_connection_cut_off_by_the_deadline_is_not_used_again() -> None:
@@ -142,6 +142,7 @@ async def test_head_tells_the_length_of_a_body_that_is_not_sent() -> None:
         ("deflate", zlib.compress(b"hello")[2:-4]),
         ("identity", b"hello"),
     ],
+    ids=["gzip", "two members", "padded", "deflate", "bare deflate", "identity"],
 )
 async def test_an_encoding_that_was_asked_for_is_unpacked(coding: str, packed: bytes) -> None:
     async with Wire(always(response(body=packed, content_encoding=coding))) as server:
@@ -161,6 +162,7 @@ async def test_an_encoding_that_was_asked_for_is_unpacked(coding: str, packed: b
         ("gzip", b"not gzip at all"),
         ("gzip", gzip.compress(b"hello")[:-6]),
     ],
+    ids=["twice", "many times", "not asked for", "not what it says", "cut off"],
 )
 async def test_any_other_encoding_is_refused(coding: str, packed: bytes) -> None:
     async with Wire(always(response(body=packed, content_encoding=coding))) as server:

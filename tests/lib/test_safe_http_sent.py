@@ -106,6 +106,7 @@ async def test_a_connect_that_is_never_answered_was_not_sent() -> None:
 
     assert type(error) is ConnectFailed
     assert error.sent is False
+    assert "93.184.216.34" in error.detail and "93.184.216.34" not in error.message
 
 
 @pytest.mark.parametrize("options", [{"resolver": never}, {"dialer": BlackHole()}])

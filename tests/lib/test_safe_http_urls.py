@@ -130,6 +130,16 @@ async def test_a_message_names_no_address_but_the_log_detail_does(case: dict[str
     assert "pw" not in error.detail
 
 
+@pytest.mark.asyncio
+async def test_a_password_in_a_url_is_refused_by_name_and_repeated_nowhere() -> None:
+    async with SafeClient(dialer=Internet()) as client:
+        with pytest.raises(InvalidUrl, match="must not contain a user name or password") as refusal:
+            await client.request("GET", "http://user:pw@api.example.com/?key=k3y")
+
+    assert "pw" not in refusal.value.detail
+    assert "k3y" not in refusal.value.detail
+
+
 @pytest.mark.parametrize(
     "network",
     "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 168.63.129.16/32 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 "
