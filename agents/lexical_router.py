@@ -259,16 +259,31 @@ def _merged(intents: Sequence[Intent | None]) -> tuple[Intent, ...]:
     return tuple(merged.values())
 
 
+def asking_clauses(message: str) -> list[Clause]:
+    """The parts of a message that ask for something; mere background ("I ordered last week, ...") is left out."""
+    parts = clauses(message)
+    if not any(part.reading.actions for part in parts):
+        return list(parts)
+    return [
+        part
+        for part in parts
+        if part.reading.actions or part.reading.things & lexicon.TELLING_THINGS or part.reading.wanting
+    ]
+
+
+def is_general_question(text: str) -> bool:
+    """True for a question that is about how the business works, not about one customer's affairs."""
+    return _FAQ.search(normalised(text)) is not None
+
+
+def is_request(message: str) -> bool:
+    """True when something is to be done, rather than known."""
+    return any(part.reading.effects and not is_general_question(part.text) for part in clauses(message))
+
+
 def own_intents(cards: Sequence[AgentCard], message: str) -> tuple[Intent, ...]:
     """The intents that a message carries by itself, in order, each agent once."""
-    parts = clauses(message)
-    verbs = any(part.reading.actions for part in parts)
-    asking = [
-        p
-        for p in parts
-        if not verbs or p.reading.actions or p.reading.things & lexicon.TELLING_THINGS or p.reading.wanting
-    ]
-    intents = [_clause_intent(cards, part) for part in asking]
+    intents = [_clause_intent(cards, part) for part in asking_clauses(message)]
     certain = [intent for intent in intents if intent and intent.confidence >= 0.5]
     return _merged(certain or intents)
 
@@ -316,14 +331,15 @@ def was_asked(history: Sequence[BaseMessage]) -> bool:
 
 def _continues_earlier(message: str, history: Sequence[BaseMessage]) -> bool:
     reading = read(message)
-    if is_only_values(message) and (was_asked(history) or _elliptic(message)):
+    if is_only_values(message) and (was_asked(history) or is_elliptic(message)):
         return True
     if is_affirmation(message):
         return was_asked(history)
     return was_asked(history) and reading.empty and bool(reading.words) and not reading.question
 
 
-def _elliptic(message: str) -> bool:
+def is_elliptic(message: str) -> bool:
+    """True for a message that repeats the earlier request with other values: `and 1043?`, `15% instead`."""
     return bool(
         re.search(
             r"^(?:and|what about|how about|also|same for|no[, ]|那|还有)|\b(?:too|instead)\b|[呢也]",

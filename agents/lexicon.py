@@ -71,6 +71,8 @@ ENGLISH_PHRASES: dict[str, str] = {
     "how much": "VIEW",
     "how many": "VIEW",
     "what happened to": "VIEW",
+    "make it": "",
+    "make that": "",
     "what about": "",
     "how about": "",
     "am i on": "VIEW",
