@@ -3,12 +3,13 @@
 import io
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from agents.agents_yaml_reading import AgentEntry, AgentsYamlInvalid, read_agents
 from agents.models import Agent, AgentTool, Tool
+from smartsupport.lib.locks import one_at_a_time
 
 __all__ = [
     "AgentEntry",
@@ -19,18 +20,16 @@ __all__ = [
     "stored_entries",
 ]
 
-IMPORT_LOCK = 0x5357_0001  # any number, the same in every process
-
 
 @transaction.atomic
 def import_agents(text: str, *, replace: bool = True) -> list[Agent]:
     """Make the agents what the file says; the file's agents, in its order.
 
-    replace: the file is the whole set, and agents that are not in it are removed. Without it they stay, after those
-    of the file. An agent that exists keeps its id and whether it is enabled. Raises AgentsYamlInvalid, and has then
-    changed nothing.
+    replace: the file is the whole set, and agents that are not in it are removed. Without it they stay, after
+    those of the file. An agent that exists keeps its id and whether it is enabled. Raises AgentsYamlInvalid, and
+    has then changed nothing.
     """
-    _one_at_a_time()
+    lock_agents()
     # Locked, so that none of them turns into a writing tool before the check on it is committed.
     tools = {tool.name: tool for tool in Tool.objects.select_for_update(no_key=True).order_by("name")}
     entries = read_agents(text, tools={tool.name: tool.access for tool in tools.values()})
@@ -74,13 +73,13 @@ def stored_entries() -> list[AgentEntry]:
 
 
 def entries_of(text: str) -> list[AgentEntry]:
-    """The agents of a file against the tools that there are, without importing them. Raises AgentsYamlInvalid."""
+    """The agents of a file, checked but not imported. Raises AgentsYamlInvalid."""
     return read_agents(text, tools=dict(Tool.objects.values_list("name", "access")))
 
 
-def _one_at_a_time() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
+def lock_agents() -> None:
+    """Wait until no other transaction is importing agents, and keep others waiting until this one ends."""
+    one_at_a_time("agents import")
 
 
 def _store(entry: AgentEntry, position: int, tools: dict[str, Tool]) -> Agent:

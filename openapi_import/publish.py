@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from agents.models import Access, Approver, Risk, Tool
@@ -18,9 +18,9 @@ from openapi_import.read import Document
 from openapi_import.servers import server_url
 from openapi_import.tools import Recipe, recipe
 from smartsupport.lib.ids import canonical_json, digest
+from smartsupport.lib.locks import one_at_a_time
 
 BINDINGS = frozenset({"customer.id"})
-PUBLISH_LOCK = 0x5357_0002
 READING_METHODS = frozenset({"GET", "HEAD"})
 DEFINITION = re.compile(r'"\$ref":"#/\$defs/([^"]+)"')
 
@@ -46,7 +46,7 @@ class Decision:
 def record_source(*, name: str, url: str, document: Document, title: str) -> tuple[SpecSource, bool]:
     """The source of that name with this document, and whether anything is new about it (document or address)."""
     with transaction.atomic():
-        _one_at_a_time()
+        one_at_a_time("tools publish")
         known = SpecSource.objects.filter(name=name).first()
         fresh = digest(document)
         if known and (known.document_hash, known.url) == (fresh, url):
@@ -76,7 +76,7 @@ def publish(
     A tool keeps its name and whether it is enabled, unless what its customer is recognised by has gone: then it is
     disabled. Raises SpecInvalid, and has then changed nothing.
     """
-    _one_at_a_time()
+    one_at_a_time("tools publish")
     operations = list(operations)
     known = {
         tool.operation_id: tool
@@ -116,11 +116,6 @@ def tool_name(operation_id: str) -> str:
     if plain == operation_id and len(plain) <= 64:
         return plain
     return f"{plain[:55]}_{digest(operation_id)[:8]}"
-
-
-def _one_at_a_time() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PUBLISH_LOCK])
 
 
 def _tool(
