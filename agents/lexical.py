@@ -21,6 +21,10 @@ _WANTING = re.compile(
 _QUESTION = re.compile(
     r"[?？]|^(?:what|when|where|who|why|how|which|do|does|did|is|are|can|could|will|would)\b|什么|怎么|哪|吗|多少|几"
 )
+_ABOUT = re.compile(
+    r"^(?:and |so |but )*(?:(?:what|when|why|how|how much|where) )?(?:did|have|has|had|was|were|is|are)\b(?! there\b)"
+    r"(?!.*\b(?:possible|able|way|allowed|going to)\b)|了吗|了没|[过好]了?吗|是否已"
+)
 _CHINESE_FILLER = set("我你您他她它的了吗呢是在给一个请帮要想和把都也就这那有没不能可以下吧啊与对从到为")
 
 
@@ -49,6 +53,7 @@ class Reading:
     words: frozenset[str] = frozenset()
     wanting: bool = False
     question: bool = False
+    asks_about: bool = False  # "has it been cancelled?": the effect is asked about, not asked for
     negated: bool = False  # "don't cancel it": the effect is named only to be ruled out
 
     @property
@@ -169,12 +174,15 @@ def read(text: str) -> Reading:
         things.add("discount")
     if "coupon" in things:
         things.discard("discount")
+    actions = found - things
+    asks_about = bool(_ABOUT.search(clean)) and not wanting and bool(actions & lexicon.EFFECTS)
     return Reading(
-        actions=frozenset(found) - frozenset(things),
+        actions=frozenset(actions | {"VIEW"} if asks_about else actions),
         things=frozenset(things),
         words=frozenset(words),
         wanting=wanting,
         question=bool(_QUESTION.search(clean)),
+        asks_about=asks_about,
         negated=negated,
     )
 
@@ -202,7 +210,7 @@ def _cut_reason(message: str) -> tuple[str, str]:
     stop = end.start() if end else len(message)
     for soft in _SOFT_BREAK.finditer(message, start.end(), stop):
         rest = read(message[soft.end() : stop])
-        if rest.effects or rest.things & lexicon.TELLING_THINGS or rest.reads:
+        if rest.effects or rest.wanting or (rest.reads and rest.question):
             stop = soft.start()
             break
     reason = message[start.end() : stop].strip(" ,，.。!:：")

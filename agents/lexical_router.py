@@ -85,8 +85,13 @@ def profile_of(tool: ToolCard, keywords: Sequence[str] = ()) -> ToolProfile:
     reads = bool(parts) and (parts[0] in _READ_FIRST or (parts[-1] in _READ_LAST and not verbs - {"VIEW"}))
     described = read(tool.description)
     if not reads and not named.effects and not named.reads:
-        reads = not described.effects
+        reads = bool(_first_words(tool.description).reads) or not described.effects
     return ToolProfile(tool.name, named, read(" . ".join(keywords)), described, reads)
+
+
+def _first_words(description: str) -> Reading:
+    """What a description opens with: "Search the help centre ..." says more of a tool than the rest of its text."""
+    return read(" ".join(description.split()[:2]))
 
 
 def _weight(thing: str, profiles: Sequence[ToolProfile]) -> float:
@@ -112,7 +117,7 @@ def _thing_score(asked: Reading, tool: ToolProfile, profiles: Sequence[ToolProfi
 
 def _speaks_of_something_else(asked: Reading, tool: ToolProfile) -> bool:
     """True when the customer names a known thing (`subscription`) and the tool is about another (`order`)."""
-    about = asked.things - {"expiry", "price"}
+    about = asked.things - {"expiry", "price", "billing", "name"}
     if not about:
         return False
     related = {other for thing in about for other in _RELATED.get(thing, set())}
@@ -128,7 +133,7 @@ def fit(asked: Reading, tool: ToolProfile, profiles: Sequence[ToolProfile]) -> f
 
 def _fit_reading(asked: Reading, tool: ToolProfile, profiles: Sequence[ToolProfile]) -> float:
     topical = (asked.effects | (asked.reads - {"VIEW"})) & tool.topics
-    if asked.effects and not (topical and asked.reads):
+    if asked.effects and not asked.asks_about and not (topical and asked.reads):
         return 0.0
     if asked.things & lexicon.TELLING_THINGS and not any(
         tool.knows(t) for t in asked.things & lexicon.TELLING_THINGS
@@ -142,6 +147,8 @@ def _fit_reading(asked: Reading, tool: ToolProfile, profiles: Sequence[ToolProfi
 
 
 def _fit_writing(asked: Reading, tool: ToolProfile, profiles: Sequence[ToolProfile]) -> float:
+    if asked.asks_about:
+        return 0.0
     things = _thing_score(asked, tool, profiles)
     shared = asked.effects & tool.effects
     telling = asked.things & lexicon.TELLING_THINGS & (tool.things | tool.keywords.things)

@@ -25,6 +25,7 @@ class Sources:
     remembered: Sequence[tuple[str, str]]
     today: date
     answering: bool = False
+    several_missing: bool = False
     leftovers: Sequence[str] = ()
 
 
@@ -128,7 +129,7 @@ def _identifiers_in(text: str, parameter: Parameter, tool: Tool, today: date, le
 
 
 def _find_identifiers(parameter: Parameter, tool: Tool, sources: Sources) -> list[Any]:
-    least = 0.25 if sources.answering else 0.5
+    least = 0.25 if sources.answering and not sources.several_missing else 0.5
     if not parameter.required:
         return _identifiers_in(sources.clause.text, parameter, tool, sources.today, least=2.0)[:1]
     here = _identifiers_in(sources.clause.text, parameter, tool, sources.today, least)
@@ -258,6 +259,8 @@ def _bare_number(text: str, sources: Sources) -> values.Number | None:
         return None
     found = [values.number_of(match) for match in re.findall(values.NUMBER, normalised(text))]
     numbers = [value for value in found if value is not None]
+    if sources.several_missing:  # then a long number is the identifier that is missing as well
+        numbers = [value for value in numbers if abs(value) < 100]
     return numbers[0] if len(numbers) == 1 else None
 
 

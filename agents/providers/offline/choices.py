@@ -76,6 +76,9 @@ def _unlisted(parameter: Parameter, clean: str, *, answering: bool) -> str | Non
     )
     if match and match.group(1) not in lexicon.STOP_WORDS:
         return match.group(1)
+    chinese = re.search(r"(?:到|为|成)\s*([\u3400-\u9fff]{1,8}?)(?:套餐)?[。！]?$", clean)
+    if chinese:
+        return chinese.group(1)
     return clean.strip(" .!?") if answering and re.fullmatch(r"[a-z][a-z0-9 -]{1,30}[.!?]*", clean) else None
 
 

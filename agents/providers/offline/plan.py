@@ -136,7 +136,7 @@ def _completed(
 
 def _with_answer(step: Step, request: str, answer: str, today: date, *, repeat: bool) -> Step:
     clause = Clause(text=answer, reading=read(answer))
-    alone = Sources(clause, answer, (), today, answering=True)
+    alone = Sources(clause, answer, (), today, answering=True, several_missing=len(step.missing) > 1)
     wanted = step.tool.parameters if repeat and not step.missing else step.missing
     found: Filled = fill(Tool(step.tool.name, step.tool.description, tuple(wanted), step.tool.profile), alone)
     calls = [{**known, **new} for known in step.calls for new in found.calls]
