@@ -1,4 +1,4 @@
-"""`sent` decides between "failed" and "nobody knows": False only where nothing can have reached the server."""
+"""`sent` decides between "failed" and "nobody knows": False only where nothing reached the server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BlackHole(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
@@ -89,7 +89,8 @@ async def test_a_refused_connection_was_not_sent() -> None:
 
     assert type(error) is ConnectFailed
     assert error.sent is False
-    assert "127.0.0.1" in error.detail and "127.0.0.1" not in error.message
+    assert "127.0.0.1" in error.detail
+    assert "127.0.0.1" not in error.message
 
 
 async def test_an_unknown_name_was_not_sent() -> None:
@@ -106,7 +107,8 @@ async def test_a_connect_that_is_never_answered_was_not_sent() -> None:
 
     assert type(error) is ConnectFailed
     assert error.sent is False
-    assert "93.184.216.34" in error.detail and "93.184.216.34" not in error.message
+    assert "93.184.216.34" in error.detail
+    assert "93.184.216.34" not in error.message
 
 
 @pytest.mark.parametrize("options", [{"resolver": never}, {"dialer": BlackHole()}])

@@ -1,7 +1,8 @@
-"""The far side of the wire for tests of the outbound client: real sockets on loopback, and a map of the internet.
+"""The far side of the wire for tests of the outbound client: real sockets, and a map of the internet.
 
-`Wire` listens on a free port and answers with raw bytes, so a test decides what a server does to the last byte.
-`Internet` stands where sockets are opened: it leads public addresses to those servers and notes every dial.
+`Wire` listens on a free port and answers with raw bytes, so a test decides what a server does to the last
+byte. `Internet` stands where sockets are opened: it leads public addresses to those servers and notes every
+dial.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class Internet(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:

@@ -1,4 +1,4 @@
-"""The only way out: HTTP requests to public addresses and to allow-listed hosts. See docs/outbound-http.md."""
+"""The only way out: HTTP to public addresses and allow-listed hosts. See docs/outbound-http.md."""
 
 from .client import SafeClient
 from .errors import (

@@ -1,9 +1,9 @@
 """Which addresses may be connected to: a table of what is allowed, never of what is forbidden.
 
-`ipaddress.is_global` is no help: Python 3.11 calls fec0::1, NAT64 and 6to4 forms of private addresses, 192.0.0.192
-and 224.0.0.1 global. Here an address is public when it lies in unicast space and in no special-purpose registry
-(IANA IPv4 and IPv6 Special-Purpose Address Registries, RFC 6890), because what is in those is never where a
-customer's API lives.
+`ipaddress.is_global` is no help: Python 3.11 calls fec0::1, NAT64 and 6to4 forms of private addresses,
+192.0.0.192 and 224.0.0.1 global. Here an address is public when it lies in unicast space and in no
+special-purpose registry (IANA IPv4 and IPv6 Special-Purpose Address Registries, RFC 6890), because what is in
+those is never where a customer's API lives.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _V4_SPECIAL = _networks(
     "224.0.0.0/4",  # multicast
     "240.0.0.0/4",  # reserved, broadcast
 )
-# Everything outside is not public unicast: loopback, v4-mapped, -compatible and -translated, NAT64, unique and
-# link-local, site-local, multicast, SRv6, discard.
+# Everything outside is not public unicast: loopback, v4-mapped, -compatible and -translated, NAT64, unique
+# and link-local, site-local, multicast, SRv6, discard.
 _V6_UNICAST = ipaddress.IPv6Network("2000::/3")
 _V6_SPECIAL = _networks(
     "2001::/23",  # protocol assignments: Teredo, benchmarking, ORCHID, ORCHIDv2, drone ids
@@ -54,7 +54,8 @@ _V6_SPECIAL = _networks(
     "3ffe::/16",  # 6bone, returned
     "3fff::/20",  # documentation
 )
-# What an allowed host may be besides public. Link-local, unspecified and multicast addresses are in neither table.
+# What an allowed host may be besides public. Link-local, unspecified and multicast addresses are in neither
+# table.
 _PRIVATE = _networks(
     "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"
 )
@@ -77,7 +78,7 @@ def is_public(address: IPAddress) -> bool:
 
 
 def is_private(address: IPAddress) -> bool:
-    """Whether an address is of the private kind that an allowed host may have. Metadata services never are."""
+    """Whether an address is of a private kind that an allowed host may have; metadata services never are."""
     if isinstance(address, ipaddress.IPv6Address) and (_is_isatap(address) or address.scope_id is not None):
         return False
     return _within(address, _PRIVATE) and not _within(address, _METADATA)
@@ -124,7 +125,7 @@ class AllowedHost:
 
 
 class AddressPolicy:
-    """The rules for hosts, ports and addresses. `allowed_hosts` may be private and may use any port they list."""
+    """The rules for hosts, ports and addresses. `allowed_hosts` may be private and on the ports listed."""
 
     def __init__(self, allowed_hosts: Iterable[str] = (), allowed_ports: Iterable[int] = (80, 443)) -> None:
         """Raises ValueError for an entry that is not a host or host:port."""
@@ -132,7 +133,7 @@ class AddressPolicy:
         self._ports = frozenset(allowed_ports)
 
     def check_target(self, target: Target) -> None:
-        """Refuse a forbidden port, and an address literal that may not be reached, before anything is opened."""
+        """Refuse a forbidden port and a forbidden address literal before anything is opened."""
         if target.port not in self._ports and not self._entries(target.host, target.port):
             raise RefusedAddress(
                 "Requests to this port are not allowed.", detail=f"host={target.host} port={target.port}"
@@ -141,7 +142,7 @@ class AddressPolicy:
             self.check_answers(target.host, target.port, [target.host])
 
     def check_answers(self, host: str, port: int, answers: Sequence[str]) -> list[IPAddress]:
-        """The addresses of a host, in the order given. One that may not be reached refuses the whole answer."""
+        """The addresses of a host in the order given. A single forbidden one refuses the whole answer."""
         if not answers:
             raise NameNotFound("The host name could not be found.", detail=f"host={host}: no answer")
         entries = self._entries(host, port)

@@ -1,7 +1,7 @@
 """Reading a response body: decoded, counted while it arrives, and never more in memory than the cap.
 
-Only gzip and deflate are asked for. zlib is told how much room is left, so a bomb stops at the cap instead of after
-one chunk of a thousand times its size. More than one coding is refused.
+Only gzip and deflate are asked for. zlib is told how much room is left, so a bomb stops at the cap instead of
+after one chunk of a thousand times its size. More than one coding is refused.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ async def read_body(
 ) -> tuple[bytes, bool]:
     """(decoded body, whether it was cut). At most `max_bytes`, on the wire and decoded.
 
-    Raises ResponseTooLarge (unless `truncate`) and BadResponse; the caller adds `sent` and the status, and closes
-    what is left of the response.
+    Raises ResponseTooLarge (unless `truncate`) and BadResponse; the caller adds `sent` and the status, and
+    closes what is left of the response.
     """
     decoder = _decoder(headers)
     announced = headers.get("content-length", "")

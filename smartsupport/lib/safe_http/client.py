@@ -32,8 +32,8 @@ def default_ssl_context() -> ssl.SSLContext:
 class SafeClient:
     """Makes HTTP requests to public addresses and allow-listed hosts, and to nothing else.
 
-    One client serves one event loop for as long as that runs; any number of requests may run at once. It keeps no
-    cookies and reads no environment variables. Close it with `aclose()` or use it as `async with`.
+    One client serves one event loop for as long as that runs; any number of requests may run at once. It
+    keeps no cookies and reads no environment variables. Close it with `aclose()` or use it as `async with`.
     """
 
     def __init__(
@@ -52,7 +52,8 @@ class SafeClient:
         """Nothing is opened before the first request.
 
         allowed_hosts: `host`, `host:port`, `*.domain`, `*.domain:port`: may be private and use those ports.
-        allowed_ports: the ports of everybody else. connect_timeout: seconds for lookup and connect, and for TLS.
+        allowed_ports: the ports of everybody else.
+        connect_timeout: seconds for lookup and connect together, and again for TLS.
         resolver, dialer: replace the name lookup and the socket; both are inside the checks, not around them.
         Raises ValueError for an entry of allowed_hosts that is not a host.
         """
@@ -87,7 +88,7 @@ class SafeClient:
         content: bytes | None = None,
         form: Mapping[str, Any] | None = None,
         files: Any = None,
-        timeout: float = 60.0,
+        timeout: float = 60.0,  # noqa: ASYNC109 - one deadline over everything is the point
         max_bytes: int = MAX_BYTES,
         truncate: bool = False,
         follow_redirects: bool = True,
@@ -99,8 +100,8 @@ class SafeClient:
         timeout: seconds for everything together: lookup, connect, send, every redirect, and reading the body.
         max_bytes: cap of the body, decompressed; beyond it ResponseTooLarge, or a cut body with `truncate`.
         secret_headers: credentials; `headers` cannot replace them and no other origin ever gets them.
-        safe_to_repeat: a request that does the same twice as once; by default GET, HEAD and OPTIONS. Such a one
-        uses kept connections, and is sent again when a kept one turns out to be closed.
+        safe_to_repeat: a request that does the same twice as once; by default GET, HEAD and OPTIONS. Such a
+        one uses kept connections, and is sent again when a kept one turns out to be closed.
         Raises OutboundError; its `sent` is False only where certainly nothing reached a server. A cancelled
         request counts as sent.
         """

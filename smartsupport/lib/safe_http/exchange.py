@@ -1,4 +1,4 @@
-"""One request from its first byte to its last answer: the deadline, the redirects, and what is known about `sent`."""
+"""One request to its final answer: the deadline, the redirects, and what is known about `sent`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Pools:
 
 @dataclass(frozen=True)
 class Limits:
-    """timeout: seconds for everything. max_bytes: of the decoded body. max_redirects: None hands a 3xx back."""
+    """timeout: seconds for everything. max_bytes: of the decoded body. max_redirects: None hands 3xx back."""
 
     timeout: float
     max_bytes: int
@@ -59,7 +59,7 @@ class _Progress:
     status: int | None = None
 
     async def trace(self, event: str, _: Mapping[str, Any]) -> None:
-        """Whatever is not about opening the connection counts as sent: an unknown event must not hide a write."""
+        """Any event that is not about connecting counts as sent: an unknown one must not hide a write."""
         if event.startswith("connection."):
             self.connected_anew = True
         else:
@@ -118,7 +118,7 @@ class Exchange:
         detail = f"{request.method} {target.loggable} -> {answer.status} {loggable(location)}"
         if request.method not in ("GET", "HEAD"):
             raise RedirectRefused(
-                "The server redirected a request that must not be sent twice. Correct the address it is sent to.",
+                "The server redirected a request that must not be sent twice. Correct the request's address.",
                 detail=detail,
             )
         if not location:

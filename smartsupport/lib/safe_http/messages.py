@@ -40,7 +40,7 @@ _ACROSS_ORIGINS = {"accept", "accept-language", "user-agent"}
 
 @dataclass(frozen=True)
 class OutgoingRequest:
-    """A checked request. `headers` holds the caller's and our own headers without Host; names keep their case."""
+    """A checked request. `headers` has the caller's and our own, without Host; names keep their case."""
 
     method: str
     headers: tuple[tuple[str, str], ...] = field(repr=False)
@@ -54,7 +54,7 @@ class OutgoingRequest:
         return [(name.encode("ascii"), value.encode("utf-8")) for name, value in pairs]
 
     def for_other_origin(self) -> OutgoingRequest:
-        """The same request as a server of another origin may see it: without credentials, own headers and body."""
+        """What a server of another origin may see: no credentials, no headers of the caller's, no body."""
         kept = tuple(pair for pair in self.headers if pair[0].lower() in _ACROSS_ORIGINS)
         return OutgoingRequest(self.method, kept, b"")
 
@@ -63,8 +63,9 @@ class OutgoingRequest:
 class Response:
     """A response whose body has been read.
 
-    content: decoded bytes. url: the URL that answered, after redirects, without a fragment. elapsed_ms: the whole
-    exchange with redirects. truncated: the body was cut at `max_bytes`, which only `truncate=True` allows.
+    content: decoded bytes. url: the URL that answered, after redirects, without a fragment. elapsed_ms: the
+    whole exchange with redirects. truncated: the body was cut at `max_bytes`, which only `truncate=True`
+    allows.
     """
 
     status: int

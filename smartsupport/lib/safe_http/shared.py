@@ -23,8 +23,8 @@ _loops: dict[asyncio.AbstractEventLoop, _LoopClients] = {}
 async def shared_client(*, allowed_hosts: Iterable[str] = (), user_agent: str = "SmartSupport") -> SafeClient:
     """The running loop's client for these settings; made on first use. Do not close it.
 
-    Its connections are closed when the loop shuts down its asynchronous generators, as `asyncio.run` does. A server
-    that does not run on `asyncio.run` calls `close_shared_clients` itself.
+    Its connections are closed when the loop shuts down its asynchronous generators, as `asyncio.run` does. A
+    server that does not run on `asyncio.run` calls `close_shared_clients` itself.
     """
     loop = asyncio.get_running_loop()
     for ended in [known for known in _loops if known.is_closed()]:
@@ -48,7 +48,7 @@ async def close_shared_clients() -> None:
 
 
 async def _close_with_loop() -> AsyncGenerator[None, None]:
-    """Wait, suspended, until the loop shuts down: it then runs the `finally` while connections can still close."""
+    """Wait, suspended, until the loop shuts down and runs the `finally` while connections can still close."""
     try:
         yield
     finally:

@@ -1,8 +1,9 @@
 """Where connections are opened: resolve once, check every answer, dial exactly what was checked.
 
-httpcore opens a socket for a host name here, and only here. It keeps the name for the Host header, SNI and the
-certificate, and as the key of its pool, so a pooled connection always leads to an address that was checked for that
-name. Nothing between the check and the dial knows the name, so nothing can resolve it a second time.
+httpcore opens a socket for a host name here, and only here. It keeps the name for the Host header, SNI and
+the certificate, and as the key of its pool, so a pooled connection always leads to an address that was
+checked for that name. Nothing between the check and the dial knows the name, so nothing can resolve it a
+second time.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):
-    """Opens TCP connections for httpcore, to checked addresses only. `dialer` is given addresses, never names."""
+    """Opens TCP connections for httpcore, to checked addresses only. `dialer` gets addresses, never names."""
 
     def __init__(
         self, policy: AddressPolicy, resolver: Resolver, dialer: httpcore.AsyncNetworkBackend
@@ -46,7 +47,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
@@ -63,7 +64,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
     async def connect_unix_socket(
         self,
         path: str,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Never: a local socket is not a public address."""

@@ -1,7 +1,8 @@
 """One strict reading of a URL: what is ambiguous between parsers is refused, not repaired.
 
-Parsers disagree about user information, backslashes, control characters and the odd spellings of IPv4 addresses,
-and every disagreement is a way past a check. So a URL is read once, here, and the parts are what is connected to.
+Parsers disagree about user information, backslashes, control characters and the odd spellings of IPv4
+addresses, and every disagreement is a way past a check. So a URL is read once, here, and the parts are what
+is connected to.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Target:
 
 
 def parse_url(url: str) -> Target:
-    """Read an absolute http(s) URL. Raises InvalidUrl for whatever is not plain, see docs/outbound-http.md."""
+    """Read an absolute http(s) URL. Raises InvalidUrl for what is not plain, see docs/outbound-http.md."""
     if len(url) > MAX_URL_LENGTH:
         raise InvalidUrl("The address is too long.", detail=f"{len(url)} characters")
     if _FORBIDDEN.search(url):
@@ -128,9 +129,9 @@ def parse_redirect(base: Target, location: str) -> Target:
 def parse_host(text: str) -> Host:
     """Bring a host into its one spelling. Raises ValueError for what is not a plain name or address.
 
-    Names follow IDNA 2008 without the compatibility mapping, so look-alike letters and digits are refused instead
-    of being turned into the name or address that they resemble. A name whose last label is a number is an address
-    (WHATWG URL, "ends in a number"), and only four plain decimal numbers are one.
+    Names follow IDNA 2008 without the compatibility mapping, so look-alike letters and digits are refused
+    instead of being turned into the name or address that they resemble. A name whose last label is a number
+    is an address (WHATWG URL, "ends in a number"), and only four plain decimal numbers are one.
     """
     if text.startswith("["):
         address = ipaddress.IPv6Address(text[1:-1])
@@ -149,7 +150,7 @@ def parse_host(text: str) -> Host:
 
 
 def loggable(url: str) -> str:
-    """Any text that claims to be a URL, fit for a log: no user information, no query, no line breaks, bounded."""
+    """Text that claims to be a URL, fit for a log: no user information, query or line breaks, bounded."""
     return repr(url[:500].partition("?")[0].rpartition("@")[2])
 
 
