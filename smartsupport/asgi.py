@@ -11,4 +11,6 @@ pages = get_asgi_application()  # before anything that imports models
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-application = ProtocolTypeRouter({"http": pages})
+from chat import routing  # noqa: E402
+
+application = ProtocolTypeRouter({"http": pages, "websocket": routing.websocket, "channel": routing.channels})

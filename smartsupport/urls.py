@@ -10,11 +10,13 @@ from smartsupport import health
 schema = SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer, OpenApiYamlRenderer])
 
 urlpatterns = [
+    path("", include("chat.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/health", health.api_health, name="api-health"),
     path("api/v1/schema/", schema, name="schema"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/v1/", include("chat.api.urls")),
     path("api/v1/", include("agents.api.urls")),
     path("api/v1/", include("replay.api")),
     path("admin/", admin.site.urls),

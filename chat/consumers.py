@@ -1,0 +1,266 @@
+"""The chat socket: frames in, service calls, frames out. It runs no turn: one socket's frames are handed over one at a
+time, and a `stop` would wait behind it."""
+
+import json
+import re
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import structlog
+from channels.exceptions import DenyConnection
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.db import DatabaseError
+from redis.exceptions import RedisError
+
+from agents import approvals
+from chat import events, identity, live, protocol, turns
+from chat.frames import Frame
+from chat.models import Conversation, Turn, TurnStatus
+from chat.protocol import BadFrame, ClientFrame
+from chat.threads import in_thread
+from chat.turns import ThreadNotFound
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.ids import parse_uuid
+
+log = structlog.get_logger(__name__)
+
+UNAUTHORIZED = 4001
+THREADS_PER_SOCKET = 50
+BROKE = "An error occurred processing your message."
+
+
+class Position:
+    """How far one socket has been told of one conversation."""
+
+    __slots__ = ("acknowledged", "conversation_id", "sent", "thread_id")
+
+    def __init__(self, conversation_id: UUID, thread_id: str, sent: int) -> None:
+        self.conversation_id = conversation_id
+        self.thread_id = thread_id
+        self.sent = sent
+        self.acknowledged: set[int] = set()  # own messages, told by `accepted`
+
+
+class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    async def connect(self) -> None:
+        self.positions: dict[UUID, Position] = {}
+        self.visitor: identity.Visitor | None = None
+        token, cookie = _credentials(self.scope)
+        try:
+            self.visitor = await in_thread(lambda: identity.identify(token=token, cookie=cookie))
+        except ServiceError:
+            await self.accept()
+            await self.close(code=UNAUTHORIZED, reason="Unauthorized")
+            return
+        except DatabaseError:
+            log.exception("socket_refused")
+            raise DenyConnection() from None
+        headers = [(b"set-cookie", _cookie_header(self.visitor.new_cookie))] if self.visitor.new_cookie else []
+        await self.accept(headers=headers)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.visitor is None:
+            return
+        try:
+            frame = protocol.parse(text_data, bytes_data)
+            structlog.contextvars.bind_contextvars(conversation_id=frame.thread_id)
+            await HANDLERS[frame.type](self, frame)
+        except ServiceError as refusal:
+            await self._send(_error_frame(refusal))
+        except (DatabaseError, RedisError, OSError):
+            log.exception("frame_failed")
+            await self._send({"type": "error", "code": "unavailable", "message": BROKE})
+
+    async def disconnect(self, code: int) -> None:
+        for conversation_id in self.positions:
+            await self.channel_layer.group_discard(events.group_of(conversation_id), self.channel_name)
+
+    # Frames of the client
+
+    async def _message(self, frame: ClientFrame) -> None:
+        visitor = self._visitor()
+        client_id = protocol.client_message_id(frame)
+        accepted = await in_thread(
+            lambda: turns.submit(
+                customer_id=visitor.customer_id,
+                thread_id=frame.thread_id,
+                content=frame.fields.get("content"),
+                client_message_id=client_id,
+                new_customer=visitor.make_row,
+            )
+        )
+        position = await self._follow(accepted.conversation_id, frame.thread_id, sent=accepted.seq - 1)
+        position.acknowledged.add(accepted.seq)
+        await self._send(
+            {
+                "type": "accepted",
+                "thread_id": accepted.thread_id,
+                "client_message_id": frame.fields.get("client_message_id"),
+                "turn_id": str(accepted.turn_id),
+                "seq": accepted.seq,
+                "position": accepted.position,
+            }
+        )
+        await self._catch_up(position)
+
+    async def _interrupt_response(self, frame: ClientFrame) -> None:
+        conversation = await self._owned(frame.thread_id)
+        approved = frame.fields.get("approved")
+        given = frame.fields.get("interrupt_id")
+        if approved is not True and approved is not False:
+            raise _invalid_response()
+        position = await self._follow(conversation.pk, frame.thread_id)
+        action_id = await in_thread(lambda: _action_meant(conversation, given))
+        by = approvals.Decider(kind="customer", name="the customer", customer_id=self._visitor().customer_id)
+        await in_thread(lambda: approvals.decide(action_id=action_id, approved=approved, by=by))
+        await self._catch_up(position)
+
+    async def _resume(self, frame: ClientFrame) -> None:
+        conversation = await self._owned(frame.thread_id)
+        after = protocol.resume_after(frame)
+        position = await self._follow(conversation.pk, frame.thread_id)
+        position.sent, position.acknowledged = after, set()
+        await self._catch_up(position)
+        for turn_id in await in_thread(lambda: _running(conversation.pk)):
+            if partial := await live.partial_frame(turn_id):
+                await self._send(partial)
+        await self._send({"type": "resumed", "thread_id": frame.thread_id, "seq": position.sent})
+
+    async def _stop(self, frame: ClientFrame) -> None:
+        visitor = self._visitor()
+        await in_thread(lambda: turns.stop(customer_id=visitor.customer_id, thread_id=frame.thread_id))
+
+    async def _ping(self, frame: ClientFrame) -> None:
+        await self._send({"type": "pong"})
+
+    # Messages of the conversation's group
+
+    async def conversation_events(self, message: dict[str, Any]) -> None:
+        """Send a batch of events if it is the next one; read the log if something is missing before it."""
+        position = self._position_of(message)
+        if position is None or message["last"] <= position.sent:
+            return
+        if message["first"] != position.sent + 1:
+            await self._catch_up(position)
+            return
+        await self._send_frames(position, message["frames"])
+        position.sent = message["last"]
+
+    async def conversation_live(self, message: dict[str, Any]) -> None:
+        await self._send(message["frame"])
+
+    # How far this socket is
+
+    def _position_of(self, message: dict[str, Any]) -> Position | None:
+        return self.positions.get(UUID(message["conversation"]))
+
+    async def _follow(self, conversation_id: UUID, thread_id: str, sent: int | None = None) -> Position:
+        """Join the conversation's group, once. What was said before is sent on `resume` only."""
+        position = self.positions.get(conversation_id)
+        if position is not None:
+            return position
+        if len(self.positions) >= THREADS_PER_SOCKET:
+            oldest = next(iter(self.positions))
+            await self.channel_layer.group_discard(events.group_of(oldest), self.channel_name)
+            del self.positions[oldest]
+        await self.channel_layer.group_add(events.group_of(conversation_id), self.channel_name)
+        if sent is None:
+            sent = await in_thread(lambda: Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation_id))
+        position = self.positions[conversation_id] = Position(conversation_id, thread_id, sent)
+        return position
+
+    async def _catch_up(self, position: Position) -> None:
+        """Send what the log has beyond this socket's position."""
+        while True:
+            after = position.sent
+            frames, last = await in_thread(
+                lambda after=after: events.frames_after(position.conversation_id, position.thread_id, after)
+            )
+            if last == after:
+                return
+            await self._send_frames(position, frames)
+            position.sent = last
+
+    async def _send_frames(self, position: Position, frames: list[Frame]) -> None:
+        for frame in frames:
+            if frame["type"] == "user_message" and frame["seq"] in position.acknowledged:
+                position.acknowledged.discard(frame["seq"])
+                continue
+            await self._send(frame)
+
+    async def _owned(self, thread_id: str) -> Conversation:
+        customer_id = self._visitor().customer_id
+        owned = Conversation.objects.filter(thread_id=thread_id, customer_id=customer_id)
+        conversation = await in_thread(owned.first)
+        if conversation is None:
+            raise ThreadNotFound()
+        return conversation
+
+    def _visitor(self) -> identity.Visitor:
+        assert self.visitor is not None
+        return self.visitor
+
+    async def _send(self, frame: Frame) -> None:
+        await self.send(text_data=json.dumps(frame, ensure_ascii=False))
+
+
+HANDLERS = {
+    "message": ChatConsumer._message,
+    "interrupt_response": ChatConsumer._interrupt_response,
+    "resume": ChatConsumer._resume,
+    "stop": ChatConsumer._stop,
+    "ping": ChatConsumer._ping,
+}
+
+
+def _invalid_response() -> BadFrame:
+    return BadFrame("Invalid interrupt response", code="invalid_interrupt_response")
+
+
+def _action_meant(conversation: Conversation, given: object) -> UUID:
+    """The action that an answer is for: the one it names, if it is of this conversation, or the only one pending."""
+    if given is None:
+        pending = turns.awaiting_ids(conversation.pk)
+        if len(pending) != 1:
+            raise _invalid_response()
+        return pending[0]
+    action_id = parse_uuid(given)
+    if action_id is None or not turns.has_action(conversation.pk, action_id):
+        raise _invalid_response()
+    return action_id
+
+
+def _running(conversation_id: UUID) -> list[UUID]:
+    running = Turn.objects.filter(conversation_id=conversation_id, status=TurnStatus.RUNNING)
+    return list(running.values_list("pk", flat=True))
+
+
+def _error_frame(refusal: ServiceError) -> Frame:
+    if isinstance(refusal, approvals.ApprovalExpired):
+        return {"type": "interrupt_expired", **refusal.extra, "message": refusal.message}
+    shown = {name: value for name, value in refusal.extra.items() if name != "by_name"}
+    return {"type": "error", "code": refusal.code, "message": refusal.message, **shown}
+
+
+def _credentials(scope: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The token of the query string, and our cookie; None where there is none."""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    token = query["token"][0] if "token" in query else None
+    cookies = SimpleCookie()
+    for name, value in scope.get("headers", []):
+        if name == b"cookie":
+            try:
+                cookies.load(value.decode("latin-1"))
+            except CookieError:
+                return token, None
+    morsel = cookies.get(identity.COOKIE)
+    return token, morsel.value if morsel else None
+
+
+def _cookie_header(value: str) -> bytes:
+    secure = "; Secure" if settings.SESSION_COOKIE_SECURE else ""
+    text = f"{identity.COOKIE}={value}; Path=/; Max-Age={identity.COOKIE_MAX_AGE}; HttpOnly; SameSite=Lax{secure}"
+    return re.sub(r"[\r\n]", "", text).encode("ascii")

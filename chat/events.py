@@ -1,0 +1,126 @@
+"""The conversation's log: append-only, `(conversation, seq)` gapless, written before anything is sent.
+
+One statement allocates the numbers and inserts the rows, so two writers can neither skip nor share one. A worker
+names the fencing token of its turn: with an old one nothing is written (StaleTurn).
+"""
+
+import json
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import connection, transaction
+from django.utils import timezone
+
+from agents.context import StaleTurn
+from agents.facts import Fact
+from chat.frames import LAST_LINE, Frame, Shown, of_event
+from chat.models import Event
+from smartsupport.lib.text import shorten, storable
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events written together: the conversation, their first and last number, and their frames."""
+
+    conversation_id: UUID
+    first: int
+    last: int
+    frames: list[Frame]
+
+    def message(self) -> dict[str, Any]:
+        conversation = str(self.conversation_id)
+        return {"type": "conversation.events", "conversation": conversation, "first": self.first, "last": self.last, "frames": self.frames}
+
+
+_INSERT = """
+WITH held AS (
+    SELECT id FROM chat_turn WHERE id = %(turn)s AND fence = %(fence)s AND status = 'running' FOR SHARE
+), numbered AS (
+    UPDATE chat_conversation
+    SET last_seq = last_seq + %(count)s, last_activity_at = %(now)s, last_line = COALESCE(%(line)s, last_line)
+    WHERE id = %(conversation)s AND (%(fence)s::int IS NULL OR EXISTS (SELECT 1 FROM held))
+    RETURNING thread_id, last_seq - %(count)s AS base
+), added AS (
+    INSERT INTO chat_event (conversation_id, turn_id, created_at, version, seq, kind, key, agent, payload,
+                            tokens_in, tokens_out, duration_ms)
+    SELECT %(conversation)s, %(turn)s, %(now)s, 1, base + place, kind, key, agent, payload,
+           tokens_in, tokens_out, duration_ms
+    FROM numbered, jsonb_to_recordset(%(facts)s::jsonb) AS fact(
+        place int, kind text, key text, agent text, payload jsonb, tokens_in int, tokens_out int, duration_ms int)
+)
+SELECT thread_id, base FROM numbered
+"""
+
+_HAND_OFF = """
+UPDATE chat_conversation SET status = 'waiting', handoff_reason = %(reason)s, handoff_at = %(now)s WHERE id = %(id)s
+"""
+
+
+def insert(conversation_id: UUID, facts: Sequence[Fact], *, turn_id: UUID | None, fence: int | None = None) -> Batch:
+    """Write `facts` in order and return them as a batch to publish after commit. Raises StaleTurn on an old fence."""
+    now = timezone.now()
+    clean = [storable(asdict(fact)) for fact in facts]
+    lines = [fact["payload"][LAST_LINE[fact["kind"]]] for fact in clean if fact["kind"] in LAST_LINE]
+    parameters = {
+        "conversation": conversation_id,
+        "turn": turn_id,
+        "fence": fence,
+        "count": len(clean),
+        "now": now,
+        "line": shorten(lines[-1], 200) if lines else None,
+        "facts": json.dumps([{"place": place, **fact} for place, fact in enumerate(clean, start=1)]),
+    }
+    handoff = next((fact for fact in clean if fact["kind"] == "handoff_requested"), None)
+    with transaction.atomic() if handoff else nullcontext(), connection.cursor() as cursor:
+        cursor.execute(_INSERT, parameters)
+        row = cursor.fetchone()
+        if row is None:
+            raise StaleTurn(f"Turn {turn_id} is no longer held with fence {fence}.")
+        if handoff:
+            cursor.execute(_HAND_OFF, {"id": conversation_id, "reason": handoff["payload"]["reason"][:500], "now": now})
+    thread_id, base = row
+    return Batch(conversation_id, base + 1, base + len(clean), _frames(thread_id, base, clean, turn_id, now))
+
+
+def _frames(
+    thread_id: str, base: int, facts: Sequence[dict[str, Any]], turn_id: UUID | None, now: datetime
+) -> list[Frame]:
+    shown = (
+        Shown(thread_id, base + place, fact["kind"], turn_id, fact["agent"], fact["payload"], now)
+        for place, fact in enumerate(facts, start=1)
+    )
+    return [frame for event in shown for frame in of_event(event)]
+
+
+def append(conversation_id: UUID, facts: Sequence[Fact], *, turn_id: UUID | None = None) -> Batch:
+    """Write `facts` and tell the sockets once the surrounding transaction has committed. Synchronous."""
+    batch = insert(conversation_id, facts, turn_id=turn_id)
+    transaction.on_commit(lambda: async_to_sync(publish)(batch))
+    return batch
+
+
+def group_of(conversation_id: UUID) -> str:
+    return f"conversation.{conversation_id.hex}"
+
+
+async def publish(batch: Batch) -> None:
+    """Tell every open socket of the conversation. Losing this is harmless: sockets notice a gap and read the log."""
+    await get_channel_layer().group_send(group_of(batch.conversation_id), batch.message())
+
+
+def frames_after(conversation_id: UUID, thread_id: str, after: int, *, limit: int = 500) -> tuple[list[Frame], int]:
+    """Frames of at most `limit` events that follow `after`, and the last event number read (`after` if there is none)."""
+    rows = Event.objects.filter(conversation_id=conversation_id, seq__gt=after).order_by("seq")[:limit]
+    frames: list[Frame] = []
+    last = after
+    for row in rows:
+        last = row.seq
+        shown = Shown(thread_id, row.seq, row.kind, row.turn_id, row.agent, row.payload, row.created_at)
+        frames += of_event(shown)
+    return frames, last

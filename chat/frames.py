@@ -1,0 +1,169 @@
+"""Events as the frames of the chat socket. Every event frame carries `thread_id`, `seq`, `turn_id` and `at`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chat.markdown import to_html
+
+RESULT_LIMIT = 70_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a frame is made of: one event, with its place in the log."""
+
+    thread_id: str
+    seq: int
+    kind: str
+    turn_id: UUID | None
+    agent: str
+    payload: dict[str, Any]
+    created_at: datetime
+
+
+Frame = dict[str, Any]
+
+
+def of_event(event: Shown) -> list[Frame]:
+    """The frames of one event, in order; none for what is internal."""
+    make = _MAKERS.get(event.kind)
+    if make is None:
+        return []
+    common: Frame = {
+        "thread_id": event.thread_id,
+        "seq": event.seq,
+        "turn_id": str(event.turn_id) if event.turn_id else None,
+        "at": event.created_at.isoformat(),
+    }
+    return [{**frame, **common} for frame in make(event)]
+
+
+def _user_message(event: Shown) -> list[Frame]:
+    payload = event.payload
+    return [
+        {
+            "type": "user_message",
+            "content": payload["content"],
+            "client_message_id": payload.get("client_message_id"),
+        }
+    ]
+
+
+def _routing(event: Shown) -> list[Frame]:
+    return [{"type": "routing", "agents": event.payload["agents"], "reason": event.payload["reason"]}]
+
+
+def _tool_call(event: Shown) -> list[Frame]:
+    payload = event.payload
+    return [
+        {
+            "type": "tool_call",
+            "agent": event.agent,
+            "tool": payload["tool"],
+            "title": payload["title"],
+            "args": payload["args"],
+            "call_id": payload["call_id"],
+        }
+    ]
+
+
+def _tool_result(event: Shown) -> list[Frame]:
+    payload = event.payload
+    result = payload.get("result") if payload["ok"] else payload.get("error")
+    return [
+        {
+            "type": "tool_result",
+            "agent": event.agent,
+            "tool": payload["tool"],
+            "ok": payload["ok"],
+            "result": result if len(str(result)) <= RESULT_LIMIT else {"note": "This result is too long to show here."},
+            "call_id": payload["call_id"],
+        }
+    ]
+
+
+def _interrupt(event: Shown) -> list[Frame]:
+    fields = ("interrupt_id", "action", "params", "message", "approver", "expires_at")
+    return [{"type": "interrupt", "agent": event.agent, **{field: event.payload[field] for field in fields}}]
+
+
+def _interrupt_resolved(event: Shown) -> list[Frame]:
+    payload = event.payload
+    return [
+        {
+            "type": "interrupt_resolved",
+            "interrupt_id": payload["interrupt_id"],
+            "resolution": payload["resolution"],
+            "by": payload["by"],
+        }
+    ]
+
+
+def _interrupt_expired(event: Shown) -> list[Frame]:
+    payload = event.payload
+    return [
+        {
+            "type": "interrupt_expired",
+            "interrupt_id": payload["interrupt_id"],
+            "action": payload["action"],
+            "message": payload["message"],
+        }
+    ]
+
+
+def _agent_response(event: Shown) -> list[Frame]:
+    payload = event.payload
+    return [
+        {
+            "type": "agent_response",
+            "agent": event.agent,
+            "content": payload["content"],
+            "html": to_html(payload["content"]),
+            "offset": payload.get("offset", 0),
+            "end": payload.get("end", 0),
+        }
+    ]
+
+
+def _clarification(event: Shown) -> list[Frame]:
+    return [{"type": "clarification", "message": event.payload["message"]}]
+
+
+def _handoff(event: Shown) -> list[Frame]:
+    return [{"type": "handoff", "reason": event.payload["reason"], "by": event.payload["by"]}]
+
+
+def _complete(status: str) -> Callable[[Shown], list[Frame]]:
+    return lambda event: [{"type": "message_complete", "status": status}]
+
+
+def _failed(event: Shown) -> list[Frame]:
+    payload = event.payload
+    return [
+        {"type": "error", "code": payload["code"], "message": payload["message"]},
+        {"type": "message_complete", "status": "failed"},
+    ]
+
+
+_MAKERS: dict[str, Callable[[Shown], list[Frame]]] = {
+    "message_received": _user_message,
+    "routed": _routing,
+    "tool_called": _tool_call,
+    "tool_returned": _tool_result,
+    "approval_opened": _interrupt,
+    "approval_decided": _interrupt_resolved,
+    "approval_expired": _interrupt_expired,
+    "replied": _agent_response,
+    "question_asked": _clarification,
+    "handoff_requested": _handoff,
+    "turn_completed": _complete("completed"),
+    "turn_stopped": _complete("stopped"),
+    "turn_failed": _failed,
+}
+"""Which kinds a customer sees. `model_called` is not here: prompts and usage are the staff's."""
+
+LAST_LINE = {"message_received": "content", "replied": "content", "question_asked": "message"}
+"""Kinds whose text is a conversation's last line in lists, and the payload's field."""

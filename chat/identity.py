@@ -1,0 +1,102 @@
+"""Who is chatting: a verified customer (the company's JWT) or an anonymous visitor (a signed cookie).
+
+Neither credential is ever good for anything but chatting, and neither reaches a log.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+from django.conf import settings
+from django.core import signing
+
+from chat.models import Customer
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.text import storable
+
+COOKIE = "smartsupport_customer"
+COOKIE_MAX_AGE = 60 * 60 * 24 * 365
+_SALT = "smartsupport.customer"
+SUBJECT_LIMIT = 255
+ATTRIBUTES_LIMIT = 50
+
+
+class Unauthorized(ServiceError):
+    code, status, message = "unauthorized", 401, "Unauthorized"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is on the other end. An anonymous visitor has no row before the first message (`customer_id` is theirs then)."""
+
+    customer_id: UUID
+    verified: bool
+    new_cookie: str = ""
+
+    def make_row(self) -> None:
+        """Create the row of an anonymous visitor who writes for the first time; once, however often it is called."""
+        if not self.verified:
+            Customer.objects.get_or_create(pk=self.customer_id, defaults={"business_id": settings.DEMO_CUSTOMER_ID})
+
+
+def identify(*, token: str | None, cookie: str | None) -> Visitor:
+    """The visitor whom these credentials name. Raises Unauthorized. Synchronous (ORM for tokens).
+
+    A token that is there must be good: a bad one is never replaced by the cookie or by anonymity.
+    """
+    if token is not None:
+        return Visitor(_verified(token).pk, verified=True)
+    known = read_cookie(cookie) if cookie else None
+    if not settings.ALLOW_ANONYMOUS_CHAT:
+        raise Unauthorized()
+    if known is not None:
+        return Visitor(known, verified=False)
+    customer_id = uuid4()
+    return Visitor(customer_id, verified=False, new_cookie=sign_cookie(customer_id))
+
+
+def sign_cookie(customer_id: UUID) -> str:
+    return signing.dumps(str(customer_id), salt=_SALT)
+
+
+def read_cookie(value: str) -> UUID | None:
+    """The visitor whom a cookie names, or None when we did not sign it or it is too old."""
+    try:
+        return parse_uuid(signing.loads(value, salt=_SALT, max_age=COOKIE_MAX_AGE))
+    except signing.BadSignature:
+        return None
+
+
+def _verified(token: str) -> Customer:
+    """The customer of a good token, created or brought up to date. Raises Unauthorized."""
+    if not settings.CUSTOMER_JWT_SECRET:
+        raise Unauthorized()
+    try:
+        claims = jwt.decode(
+            token, settings.CUSTOMER_JWT_SECRET, algorithms=["HS256"], options={"require": ["exp", "sub"]}
+        )
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise Unauthorized() from None
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not subject.strip() or len(subject) > SUBJECT_LIMIT or "\x00" in subject:
+        raise Unauthorized()
+    fields = _profile(claims)
+    customer, created = Customer.objects.get_or_create(subject=subject, defaults={"business_id": subject, **fields})
+    changed = {name: value for name, value in fields.items() if getattr(customer, name) != value}
+    if changed and not created:
+        Customer.objects.filter(pk=customer.pk).update(**changed)
+    return customer
+
+
+def _profile(claims: dict[str, Any]) -> dict[str, Any]:
+    """What the token tells of the customer; anything of the wrong form is left out."""
+    fields: dict[str, Any] = {}
+    for name, limit in (("name", 200), ("email", 254)):
+        if isinstance(claims.get(name), str):
+            fields[name] = storable(claims[name])[:limit]
+    attributes = claims.get("attributes")
+    if isinstance(attributes, dict) and len(attributes) <= ATTRIBUTES_LIMIT:
+        fields["attributes"] = storable(attributes)
+    return fields

@@ -1,0 +1,118 @@
+"""The journal of one running turn: `agents.context.Journal` over the conversation's log and its sockets."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from django.db import transaction
+
+from agents.context import StaleTurn
+from agents.facts import Fact
+from chat import events, live
+from chat.models import Turn, TurnStatus
+from chat.threads import in_thread
+from chat.turns import Claim
+
+T = TypeVar("T")
+FLUSH_SECONDS = 0.03
+
+
+class TurnJournal:
+    """Records facts under the claim's fence and shows text while it is written.
+
+    Tokens are sent at once when nothing was sent for 30 ms, and together otherwise: a fast model does not turn into
+    a message a word. Offsets count code points of all text that the turn has streamed.
+    """
+
+    def __init__(self, claim: Claim, recorded: dict[str, Fact]) -> None:
+        self._claim = claim
+        self._recorded = recorded
+        self._base = max((fact.payload.get("end", 0) for fact in recorded.values() if fact.kind == "replied"), default=0)
+        self._text = ""
+        self._unsent = ""
+        self._agent = ""
+        self._sent_at = 0.0
+        self._flusher: asyncio.Task[None] | None = None
+
+    def recorded(self, key: str) -> Fact | None:
+        return self._recorded.get(key)
+
+    async def append(self, *facts: Fact) -> None:
+        claim = self._claim
+        placed = await self._placed(facts)
+        batch = await in_thread(
+            lambda: events.insert(claim.conversation_id, placed, turn_id=claim.turn_id, fence=claim.fence)
+        )
+        await self._announce(batch, placed)
+
+    async def transact(self, work: Callable[[], tuple[T, list[Fact]]], *, fenced: bool = True) -> T:
+        def in_transaction() -> tuple[T, list[Fact], events.Batch | None]:
+            with transaction.atomic():
+                if fenced:
+                    self._hold()
+                value, facts = work()
+                batch = events.insert(claim.conversation_id, facts, turn_id=claim.turn_id) if facts else None
+            return value, facts, batch
+
+        claim = self._claim
+        await self._flush()
+        value, facts, batch = await in_thread(in_transaction)
+        if batch:
+            await self._announce(batch, facts)
+        return value
+
+    def _hold(self) -> None:
+        """Lock the turn against being claimed by somebody else until the transaction ends."""
+        held = Turn.objects.select_for_update().filter(
+            pk=self._claim.turn_id, fence=self._claim.fence, status=TurnStatus.RUNNING, stop_requested=False
+        )
+        if not held.exists():
+            raise StaleTurn(f"Turn {self._claim.turn_id} is no longer held with fence {self._claim.fence}.")
+
+    async def token(self, agent: str, text: str) -> None:
+        self._agent = agent
+        self._text += text
+        self._unsent += text
+        now = asyncio.get_running_loop().time()
+        if now - self._sent_at >= FLUSH_SECONDS:
+            await self._flush()
+        elif self._flusher is None or self._flusher.done():
+            self._flusher = asyncio.ensure_future(self._flush_later(self._sent_at + FLUSH_SECONDS - now))
+
+    async def _flush_later(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._flush()
+
+    async def _flush(self) -> None:
+        if not self._unsent:
+            return
+        new, self._unsent = self._unsent, ""
+        self._sent_at = asyncio.get_running_loop().time()
+        claim = self._claim
+        await live.show(
+            claim.conversation_id, claim.turn_id, claim.thread_id, self._agent, self._base, self._text, new
+        )
+
+    async def _placed(self, facts: tuple[Fact, ...]) -> list[Fact]:
+        """The facts, with a reply's place in the streamed text: it seals the tokens before its `end`."""
+        await self._flush()
+        placed: list[Fact] = []
+        for fact in facts:
+            if fact.kind == "replied":
+                end = self._base + len(self._text)
+                fact = replace(fact, payload={**fact.payload, "offset": self._base, "end": end})
+                self._base, self._text = end, ""
+            placed.append(fact)
+        return placed
+
+    async def _announce(self, batch: events.Batch, facts: list[Fact]) -> None:
+        self._recorded.update({fact.key: fact for fact in facts if fact.key})
+        await events.publish(batch)
+
+    async def close(self) -> None:
+        """Stop showing text. What was not sealed is gone with the turn."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+        self._unsent = ""
+        await live.clear(self._claim.turn_id)

@@ -1,0 +1,56 @@
+"""The text that is being written right now: a preview of the event that will seal it, kept in Valkey so that a socket
+that joins late gets it. Losing it loses nothing that was recorded."""
+
+import asyncio
+import json
+from typing import Any
+from uuid import UUID
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from redis import asyncio as redis
+
+from chat.events import group_of
+
+KEPT_SECONDS = 600
+_clients: dict[Any, redis.Redis] = {}
+
+
+def _client() -> redis.Redis:
+    """One client per event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        for ended in [known for known in _clients if known.is_closed()]:
+            del _clients[ended]
+        _clients[loop] = redis.Redis.from_url(settings.REDIS_URL)
+    return _clients[loop]
+
+
+def _key(turn_id: UUID) -> str:
+    return f"smartsupport:live:{turn_id}"
+
+
+async def show(conversation_id: UUID, turn_id: UUID, thread_id: str, agent: str, base: int, text: str, new: str) -> None:
+    """Publish `new`, the end of `text`, which begins at code point `base` of the turn's streamed text."""
+    frame = {
+        "type": "token",
+        "thread_id": thread_id,
+        "turn_id": str(turn_id),
+        "agent": agent,
+        "content": new,
+        "offset": base + len(text) - len(new),
+    }
+    partial = {**frame, "content": text, "offset": base}
+    await _client().set(_key(turn_id), json.dumps(partial), ex=KEPT_SECONDS)
+    await get_channel_layer().group_send(group_of(conversation_id), {"type": "conversation.live", "frame": frame})
+
+
+async def clear(turn_id: UUID) -> None:
+    await _client().delete(_key(turn_id))
+
+
+async def partial_frame(turn_id: UUID) -> dict[str, Any] | None:
+    """The text so far, as one token frame, or None where nothing is being written."""
+    stored = await _client().get(_key(turn_id))
+    frame: dict[str, Any] | None = json.loads(stored) if stored else None
+    return frame

@@ -1,0 +1,45 @@
+"""`runworker turns`: Channels' own worker, with the engine beside it: it polls for what no message told it of, says
+that it lives, and drains on SIGTERM and SIGINT."""
+
+import asyncio
+import signal
+from typing import Any
+
+from channels.management.commands.runworker import Command as ChannelsCommand
+from channels.worker import Worker
+
+from chat.worker import engine
+
+DRAIN_SECONDS = 20.0
+
+
+class TurnsWorker(Worker):  # type: ignore[misc]
+    def run(self) -> None:
+        asyncio.run(self.serve())
+
+    async def serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        leave = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, leave.set)
+        turns = engine()
+        parts = [
+            asyncio.ensure_future(turns.run()),
+            asyncio.ensure_future(self.handle()),
+            asyncio.ensure_future(leave.wait()),
+        ]
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        await turns.drain(DRAIN_SECONDS)
+        for part in parts:
+            part.cancel()
+        for part in done:
+            part.result()  # a broken channel layer or engine ends the process with its error
+
+
+class Command(ChannelsCommand):  # type: ignore[misc]
+    worker_class = TurnsWorker
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["channels"] != ["turns"]:
+            self.worker_class = Worker
+        super().handle(*args, **options)

@@ -1,0 +1,28 @@
+"""Sockets and channels, for `smartsupport.asgi`."""
+
+from typing import Any
+from urllib.parse import urlparse
+
+from channels.routing import ChannelNameRouter, URLRouter
+from channels.security.websocket import OriginValidator
+from django.conf import settings
+from django.urls import path
+
+from chat.consumers import ChatConsumer
+from chat.worker import TurnsConsumer
+
+
+class OriginIfAny(OriginValidator):  # type: ignore[misc]
+    """Checks `Origin` when there is one: browsers always send it, and only they carry our cookie unasked."""
+
+    def valid_origin(self, parsed_origin: Any) -> bool:
+        return parsed_origin is None or super().valid_origin(parsed_origin)
+
+
+def _allowed_origins() -> list[str]:
+    trusted = [urlparse(origin).netloc.rsplit(":", 1)[0] for origin in settings.CSRF_TRUSTED_ORIGINS]
+    return [*settings.ALLOWED_HOSTS, *trusted]
+
+
+websocket = OriginIfAny(URLRouter([path("ws", ChatConsumer.as_asgi())]), _allowed_origins())
+channels = ChannelNameRouter({"turns": TurnsConsumer.as_asgi()})

@@ -1,0 +1,30 @@
+"""Database work off the event loop."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError, connection
+
+T = TypeVar("T")
+THREADS = 8
+_executor = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run synchronous ORM work in one of a few threads of its own.
+
+    `database_sync_to_async` gives all consumers of a process a single thread and hands the connection back after each
+    piece of work; here each thread keeps its connection, and gives it up only when it broke. Inside,
+    `async_to_sync` runs on the caller's event loop.
+    """
+    return await sync_to_async(_with_connection, thread_sensitive=False, executor=_executor)(work)
+
+
+def _with_connection(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except (OperationalError, InterfaceError):
+        connection.close()
+        raise

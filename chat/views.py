@@ -1,0 +1,63 @@
+"""The customer's chat page."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from agents.providers import model_label
+from chat import identity
+from chat.turns import CONTENT_LIMIT
+
+SUGGESTIONS = {
+    "ecommerce": [
+        "What is the status of order 1042?",
+        "Cancel order 1043",
+        "Give me a 10% discount on order 1044",
+        "What is your return policy?",
+    ],
+    "saas": ["Which plan am I on?", "Change my plan to Business", "Cancel my subscription", "Where are my invoices?"],
+    "fintech": [
+        "Show my latest transactions",
+        "I want to dispute a transaction",
+        "What is the status of my dispute?",
+        "I lost my card",
+    ],
+}
+
+
+@never_cache
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """`/`: the chat page. An anonymous visitor gets the cookie that makes the conversations theirs."""
+    suggestions = SUGGESTIONS[settings.TEMPLATE_NAME]
+    label = model_label()
+    context = {
+        "product_name": "Smart Support",
+        "company": {"name": "Smart Support Demo"},
+        "model_label": label,
+        "provider": settings.LLM_PROVIDER,
+        "suggestions": suggestions,
+        "socket_path": "/ws",
+        "page_config_json": {
+            "socketPath": "/ws",
+            "maxLength": CONTENT_LIMIT,
+            "modelLabel": label,
+            "provider": settings.LLM_PROVIDER,
+            "suggestions": suggestions,
+        },
+    }
+    response = render(request, "chat/page.html", context)
+    known = identity.read_cookie(request.COOKIES.get(identity.COOKIE, ""))
+    if settings.ALLOW_ANONYMOUS_CHAT and known is None:
+        visitor = identity.identify(token=None, cookie=None)
+        response.set_cookie(
+            identity.COOKIE,
+            visitor.new_cookie,
+            max_age=identity.COOKIE_MAX_AGE,
+            httponly=True,
+            samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )
+    return response

@@ -1,0 +1,27 @@
+"""The consumer behind `manage.py runworker turns`: it hands wake-ups to the engine and never waits for a turn."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+from channels.consumer import AsyncConsumer
+
+from chat.engine import TurnEngine
+
+_engines: dict[asyncio.AbstractEventLoop, TurnEngine] = {}
+
+
+def engine() -> TurnEngine:
+    """This process's engine."""
+    return _engines.setdefault(asyncio.get_running_loop(), TurnEngine())
+
+
+class TurnsConsumer(AsyncConsumer):  # type: ignore[misc]
+    async def turns_wake(self, message: dict[str, Any]) -> None:
+        engine().wake()
+
+    async def turns_stop(self, message: dict[str, Any]) -> None:
+        engine().stop(UUID(message["turn_id"]))
+
+    async def turns_forget(self, message: dict[str, Any]) -> None:
+        await engine().forget(UUID(message["turn_id"]))
