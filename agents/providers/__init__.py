@@ -1,4 +1,4 @@
-"""Chat models. `chat_model()` gives the one that the settings choose; `as_outage` says when it could not answer.
+"""Chat models: `chat_model()` gives the one that the settings choose, `as_outage` tells why it failed.
 
 No provider's package is imported before it is chosen, and no connection is opened before the first call.
 """
@@ -16,11 +16,11 @@ from agents.providers.build import (
     Choice,
     ProviderNotConfigured,
     ProviderNotInstalled,
-    build,
     chosen,
     host_of,
     installed,
     missing,
+    new_model,
 )
 from agents.providers.outages import ModelUnavailable, as_outage
 
@@ -41,8 +41,8 @@ _lock = Lock()
 
 
 def _keep_conversations_here() -> None:
-    """What customers write goes to no tracing service because some package finds an older switch in the environment:
-    tracing is on where LANGSMITH_TRACING is `true`, and nowhere else."""
+    """Tracing is on where LANGSMITH_TRACING is `true`, and nowhere else: what customers write goes to no
+    service because some package finds one of the older switches in the environment."""
     if os.environ.get("LANGSMITH_TRACING", "").strip().lower() != "true":
         for switch in (
             "LANGSMITH_TRACING",
@@ -57,7 +57,7 @@ _keep_conversations_here()
 
 
 def chat_model(name: str = "") -> BaseChatModel:
-    """The model for this event loop, made once and then shared. `name` (an agent's own model) goes before LLM_MODEL.
+    """This event loop's model, made once, then shared. `name`, an agent's own model, precedes LLM_MODEL.
 
     Called without a running loop it gives a model for synchronous use. Raises ProviderNotConfigured and
     ProviderNotInstalled. Safe to use from many turns at once: a model keeps nothing of a call.
@@ -66,12 +66,12 @@ def chat_model(name: str = "") -> BaseChatModel:
     with _lock:
         models = _models_here()
         if choice not in models:
-            models[choice] = build(choice)
+            models[choice] = new_model(choice)
         return models[choice]
 
 
 async def close_models() -> None:
-    """Close the connections of this event loop's models. For programs that end their loop in an orderly way."""
+    """Close the connections of this event loop's models, before the loop ends."""
     with _lock:
         models = _of_loop.pop(asyncio.get_running_loop(), {})
     for model in models.values():

@@ -1,4 +1,4 @@
-"""A chat model from the settings. A provider's package is imported here, when it is chosen, and nowhere else."""
+"""A chat model from the settings. A provider's package is imported when chosen, here and nowhere else."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -32,7 +32,7 @@ class ProviderNotConfigured(ServiceError):
 
 @dataclass(frozen=True)
 class Choice:
-    """What one model is made of: everything that, when it changes, means another model. `secret` is the API key."""
+    """What one model is made of: when any of it changes, it is another model. `secret` is the API key."""
 
     provider: str
     model: str
@@ -81,7 +81,7 @@ def installed(provider: str) -> bool:
     return not module or find_spec(module) is not None
 
 
-def build(choice: Choice) -> BaseChatModel:
+def new_model(choice: Choice) -> BaseChatModel:
     """A new model. Raises ProviderNotInstalled. Opens no connection."""
     if not installed(choice.provider):
         entry = catalogue.PROVIDERS[choice.provider]
@@ -103,7 +103,7 @@ def _openai(choice: Choice) -> BaseChatModel:
         model=choice.model,
         api_key=SecretStr(choice.secret or "none"),
         base_url=choice.endpoint or OPENAI_URL,
-        # Compatible servers speak chat completions; for OpenAI's own newest models langchain knows which API they want.
+        # Compatible servers speak chat completions; which API OpenAI's own models want, langchain knows.
         use_responses_api=False if choice.endpoint else None,
         **_openai_common(choice, module),
     )

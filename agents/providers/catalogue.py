@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-# Kept in one place so that they can be tuned together. A customer is waiting: the worst case is one request that says
-# nothing for REQUEST_SECONDS and one repetition. Only a request that has not been answered yet is ever repeated.
+# Kept in one place so that they can be tuned together. A customer is waiting: the worst case is one request
+# that says nothing for REQUEST_SECONDS and one repetition. An answer that has begun is never asked for again.
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 60.0  # silence before the first byte, or between two pieces of an answer
 REPETITIONS = 1
@@ -14,7 +14,7 @@ AZURE_API_VERSION = "2024-10-21"
 @dataclass(frozen=True)
 class Provider:
     """`default_model` is used where LLM_MODEL is empty. `required` are settings without which it cannot work.
-    `module` and `package` name what has to be installed; `package` is pinned, as it goes after `pip install`."""
+    `module` is imported, `package` goes after `pip install`: pinned, so that it fits what we have."""
 
     title: str
     default_model: str

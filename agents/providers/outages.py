@@ -11,15 +11,18 @@ from smartsupport.lib.errors import ServiceError
 Kind = Literal["unreachable", "timeout", "rate_limited", "refused_credentials", "server_error", "bad_request"]
 
 FOR_STAFF: dict[Kind, str] = {
-    "unreachable": "The model provider could not be reached, or the connection broke off. Check the network and the "
-    "provider's address.",
-    "timeout": "The model provider did not answer in time. Try again; if it persists, look at the provider's status page.",
-    "rate_limited": "The model provider refused the request because of a rate limit or a used-up quota. Wait, or raise "
-    "the limit in the provider's account.",
-    "refused_credentials": "The model provider refused the API key. Check the key, and that its account may use this model.",
-    "server_error": "The model provider failed, or answered with something that could not be read. Try again later.",
-    "bad_request": "The model provider rejected the request. Check that LLM_MODEL names a model that the provider offers, "
-    "and that it supports tools and structured output.",
+    "unreachable": "The model provider could not be reached, or the connection broke off. "
+    "Check the network and the provider's address.",
+    "timeout": "The model provider did not answer in time. "
+    "Try again; if it persists, look at the provider's status page.",
+    "rate_limited": "The model provider refused the request because of a rate limit or a used-up quota. "
+    "Wait, or raise the limit in the provider's account.",
+    "refused_credentials": "The model provider refused the API key. "
+    "Check the key, and that its account may use this model.",
+    "server_error": "The model provider failed, or answered with something that could not be read. "
+    "Try again later.",
+    "bad_request": "The model provider rejected the request. "
+    "Check that LLM_MODEL names a model that it offers, and that supports tools and structured output.",
 }
 BY_TYPE: tuple[tuple[type[Exception], Kind], ...] = (
     (langchain.ModelTimeoutError, "timeout"),
@@ -34,7 +37,7 @@ BY_TYPE: tuple[tuple[type[Exception], Kind], ...] = (
     (httpx.TimeoutException, "timeout"),
     (httpx.TransportError, "unreachable"),
 )
-# Where a class is not known here (another library's, or a newer one), its name and its module still say what it is.
+# Where a class is not known here (another library's, or a newer one), its name and its module still tell.
 PROVIDER_MODULES = (
     "openai",
     "langchain_openai",
@@ -47,8 +50,8 @@ TRANSPORT_MODULES = ("httpx2", "httpcore", "httpcore2", "aiohttp")
 
 
 class ModelUnavailable(ServiceError):
-    """The model could not answer. `message` may be shown to the customer, `detail` is for staff; neither holds a
-    secret or the provider's own words. `kind` is one of `Kind`; `http_status` is the provider's, where it gave one."""
+    """The model could not answer. `message` may be shown to the customer, `detail` is for staff; neither
+    holds a secret or the provider's own words. `http_status` is the provider's, where it gave one."""
 
     code = "model_unavailable"
     message = "The assistant cannot answer right now. Please try again in a moment, or ask for a person."
@@ -66,11 +69,11 @@ class UnreadableAnswer(Exception):
 
 
 class AnswerCutShort(Exception):
-    """The stream ended without saying that the answer was complete: what came is not to be taken for all of it."""
+    """The stream ended without saying that the answer was complete: it must not be taken for all of it."""
 
 
 def as_outage(error: BaseException) -> ModelUnavailable | None:
-    """The outage that an exception of a model call stands for; None where it is something else, such as our own bug."""
+    """The outage that an exception of a model call stands for; None where it is something else: a bug."""
     if isinstance(error, ModelUnavailable):
         return error
     for candidate in _chain(error):

@@ -1,11 +1,12 @@
 """`python -m tests.scripted_model [--port N] [--keep N] [--attached]`: serve until told to stop.
 
-Prints one line with the URL that goes into OPENAI_BASE_URL. `--attached` also stops it when its standard input closes,
-so that it never outlives the program that started it, however that one ended.
+Prints one line with the URL that goes into OPENAI_BASE_URL. `--attached` also stops it when its standard
+input closes, so that it never outlives the program that started it, however that one ended.
 """
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 
@@ -26,7 +27,7 @@ async def serve(port: int, keep: int, attached: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     if attached:
-        loop.add_reader(sys.stdin, lambda: sys.stdin.buffer.read1(1) or stopped.set())
+        loop.add_reader(sys.stdin, lambda: None if os.read(sys.stdin.fileno(), 1) else stopped.set())
     print(f"Scripted model: http://127.0.0.1:{bound}/v1", flush=True)
     await stopped.wait()
     await runner.cleanup()

@@ -1,4 +1,4 @@
-"""Any JSON Schema, filled: the smallest value that it allows, and what is known by name where it has a place for it."""
+"""Any JSON Schema, filled: the smallest value that it allows, and what is known by name."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ Schema = dict[str, Any]
 
 
 def from_schema(schema: Schema, known: dict[str, Any]) -> Any:
-    """A value that satisfies `schema`. `known` gives values by property name; a list of them fills an array with one
-    entry each, an object in it going over what the schema asks for."""
+    """A value that satisfies `schema`. `known` gives values by property name; a list of objects fills an
+    array, one entry each, with what each object knows."""
     return _value(schema, schema, "", known)
 
 

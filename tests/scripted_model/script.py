@@ -1,9 +1,9 @@
 """What a script may say: rules, each with what it matches and what is answered. Checked when it is set.
 
-A rule is {"match": {...}, "reply": {...}, "times": n}. The first rule that matches answers; a rule without "times"
-lasts. Keys of `match`, all optional: `last_user_contains`, `last_user_regex`, `system_contains`,
-`tool_result_contains`, `has_tool_result` (the newest message is a tool's result), `structured`, `stream`, `model`,
-`offers_tool`, `nth` (only the nth request that fits the rest, from 1).
+A rule is {"match": {...}, "reply": {...}, "times": n}. The first rule that matches answers; a rule without
+"times" lasts. Keys of `match`, all optional: `last_user_contains`, `last_user_regex`, `system_contains`,
+`tool_result_contains`, `has_tool_result` (the newest message is a tool's result), `structured`, `stream`,
+`model`, `offers_tool`, `nth` (only the nth request that fits the rest, from 1).
 Keys of `reply`: see `Reply`.
 """
 

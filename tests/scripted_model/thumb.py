@@ -1,7 +1,8 @@
 """What is answered where no rule fits: rules of thumb, good enough to drive the whole product.
 
-A structured request is filled from its schema, intents by keyword. A request with tools calls the one whose words fit
-the customer's message best, with arguments read from the message. After a tool's result comes a text of 40 tokens.
+A structured request is filled from its schema, intents by keyword. A request with tools calls the one
+whose words fit the customer's message, with arguments read from it. After a tool's result comes a text of
+about 40 tokens.
 """
 
 import re
@@ -12,12 +13,12 @@ from tests.scripted_model.asked import Asked
 from tests.scripted_model.script import Reply
 
 ANSWER = (
-    "Thank you for waiting. I have looked this up in the system for you just now, and everything that you asked about "
-    "is shown above. Is there anything else that I can do for you with this today?"
+    "Thank you for waiting. I have looked this up in the system for you just now, and everything that you "
+    "asked about is shown above. Is there anything else that I can do for you with this today?"
 )
 NOTHING_TO_DO = (
-    "Thank you for your message. I am not sure which of your orders this is about, so please tell me its number, and "
-    "I will look it up for you straight away, or do whatever you need done with it today."
+    "Thank you for your message. I am not sure which of your orders this is about, so please tell me its "
+    "number, and I will look it up for you straight away, or do whatever you need done with it today."
 )
 ORDER_OF_WORDS = (  # a stem in a message -> stems in an agent's or a tool's name
     (r"cancel|取消", ("cancel", "actions")),
