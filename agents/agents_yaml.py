@@ -26,8 +26,8 @@ def import_agents(text: str, *, replace: bool = True) -> list[Agent]:
     """Make the agents what the file says; the file's agents, in its order.
 
     replace: the file is the whole set, and agents that are not in it are removed. Without it they stay, after
-    those of the file. An agent that exists keeps its id and whether it is enabled. Raises AgentsYamlInvalid, and
-    has then changed nothing.
+    those of the file. An agent that exists keeps its id and whether it is enabled. Raises AgentsYamlInvalid,
+    and has then changed nothing.
     """
     lock_agents()
     # Locked, so that none of them turns into a writing tool before the check on it is committed.

@@ -1,7 +1,7 @@
 """From the text of an agents file to checked entries, or every fault with its line. No database here.
 
-The text is composed into nodes and read strictly: each fault knows its line, nothing is constructed from tags,
-and anchors (and with them alias bombs) are refused. YAML 1.2: `no` is a word, not false.
+The text is composed into nodes and read strictly: each fault knows its line, nothing is constructed from
+tags, and anchors (and with them alias bombs) are refused. YAML 1.2: `no` is a word, not false.
 """
 
 import difflib
@@ -63,7 +63,7 @@ class AgentEntry:
 
 
 def read_agents(text: str, *, tools: Mapping[str, str]) -> list[AgentEntry]:
-    """The agents of a file, in its order. `tools`: {name: access} of all that exist. Raises AgentsYamlInvalid."""
+    """The agents of a file, in its order. `tools`: {name: access} of all. Raises AgentsYamlInvalid."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise AgentsYamlInvalid([Fault(1, f"The file is larger than {MAX_BYTES // 1024} KiB.")])
     root = _compose(text)

@@ -1,7 +1,7 @@
 """The agents and tools of the moment, as an immutable snapshot that every turn works with.
 
-Rows are what staff edit; a snapshot is what a turn sees. `current()` asks the database one question (did anything
-change?) and rebuilds with two more only when something did.
+Rows are what staff edit; a snapshot is what a turn sees. `current()` asks the database one question (did
+anything change?) and rebuilds with two more only when something did.
 """
 
 import json
@@ -47,7 +47,7 @@ class ToolSpec:
 
     @property
     def input_schema(self) -> dict[str, Any]:
-        """JSON Schema (an object) of what the model may fill in. A fresh copy: changing it changes nothing here."""
+        """JSON Schema (an object) of what the model may fill in. A fresh copy each time."""
         schema: dict[str, Any] = json.loads(self.schema_text)
         return schema
 
@@ -73,7 +73,7 @@ class AgentSpec:
 
 @dataclass(frozen=True)
 class Registry:
-    """Every enabled agent. Never changes; an edit makes another one. `version` differs whenever the rows do."""
+    """Every enabled agent. Never changes; an edit makes another one, with another `version`."""
 
     agents: tuple[AgentSpec, ...]
     version: str = ""
@@ -86,6 +86,15 @@ class Registry:
         spec = self.agent(agent)
         return next((tool for tool in spec.tools if tool.name == name), None) if spec else None
 
+
+VERSION = """
+SELECT md5(coalesce(string_agg(row, ',' ORDER BY row), '')) FROM (
+    SELECT 'a' || xmin || ctid || id AS row FROM agents_agent
+    UNION ALL SELECT 'l' || xmin || ctid || id FROM agents_agenttool
+    UNION ALL SELECT 't' || xmin || ctid || id FROM agents_tool
+        WHERE EXISTS (SELECT 1 FROM agents_agenttool link WHERE link.tool_id = agents_tool.id)
+) AS rows
+"""
 
 _lock = Lock()
 _latest: Registry | None = None
@@ -102,8 +111,8 @@ def current() -> Registry:
         known = _latest
     if known is not None and known.version == version:
         return known
-    # The version is read before the rows: an edit in between leaves an old version on newer rows, which the next
-    # call notices. The other way round it would never be noticed.
+    # The version is read before the rows: an edit in between leaves an old version on newer rows, which the
+    # next call notices. The other way round it would never be noticed.
     fresh = Registry(tuple(_agents()), version)
     with _lock:
         _latest = fresh
@@ -113,21 +122,11 @@ def current() -> Registry:
 def _version() -> str:
     """One hash over the stored versions of all agents, their links and the linked tools.
 
-    Postgres gives each stored version of a row its own (xmin, ctid), so this sees every committed edit, also one by
-    `update()` or SQL. A maximum of `updated_at` would not: a transaction that commits late carries an early time.
+    Postgres gives each stored version of a row its own (xmin, ctid), so this sees every committed edit, also
+    one by `update()` or SQL. A maximum of `updated_at` would not: who commits late carries an early time.
     """
-    agent, link, tool = (model._meta.db_table for model in (Agent, AgentTool, Tool))
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT md5(coalesce(string_agg(row, ',' ORDER BY row), '')) FROM (
-                SELECT 'a' || xmin || ctid || id AS row FROM {agent}
-                UNION ALL SELECT 'l' || xmin || ctid || id FROM {link}
-                UNION ALL SELECT 't' || t.xmin || t.ctid || t.id FROM {tool} t
-                WHERE EXISTS (SELECT 1 FROM {link} l WHERE l.tool_id = t.id)
-            ) AS rows
-            """
-        )
+        cursor.execute(VERSION)
         version: str = cursor.fetchone()[0]
     return version
 
@@ -182,6 +181,6 @@ def template_text(name: str) -> str:
 
 
 def load_template(name: str) -> list[Agent]:
-    """Replace all agents by those of a template. Raises TemplateNotFound, or AgentsYamlInvalid where its tools are
-    missing; nothing is changed then."""
+    """Replace all agents by those of a template. Raises TemplateNotFound, or AgentsYamlInvalid where its
+    tools are missing; nothing is changed then."""
     return import_agents(template_text(name), replace=True)

@@ -42,8 +42,8 @@ class RequestBody:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. `operation_id` is unique in its document; where the document gives none, it is made of method
-    and path. `servers` are as declared, nearest level first: operation, else path, else document."""
+    """One operation. `operation_id` is unique in its document; where the document gives none, it is made of
+    method and path. `servers` are as declared, nearest level first: operation, else path, else document."""
 
     method: str  # GET, POST, ...
     path: str
@@ -102,7 +102,8 @@ def parse(document: Document) -> ParsedSpec:
             continue
         taken.add(operation.operation_id)
         operations.append(operation)
-    info = document.get("info") if isinstance(document.get("info"), dict) else {}
+    declared = document.get("info")
+    info: dict[str, Any] = declared if isinstance(declared, dict) else {}
     return ParsedSpec(_text(info, "title"), _text(info, "version"), tuple(operations), tuple(skipped))
 
 
@@ -143,7 +144,7 @@ def _operation(
     document: Document, method: str, path: str, item: dict[str, Any], raw: dict[str, Any]
 ) -> Operation:
     declared = raw.get("operationId")
-    tags = raw.get("tags") if isinstance(raw.get("tags"), list) else []
+    tags = raw.get("tags")
     return Operation(
         method=method.upper(),
         path=path,
@@ -153,7 +154,7 @@ def _operation(
         document=document,
         summary=_text(raw, "summary") or _text(item, "summary"),
         description=_text(raw, "description") or _text(item, "description"),
-        tags=tuple(tag for tag in tags if isinstance(tag, str)),
+        tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
         deprecated=raw.get("deprecated") is True,
         parameters=_parameters(document, item, raw),
         request_body=_request_body(document, raw),

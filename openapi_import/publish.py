@@ -1,4 +1,4 @@
-"""Operations become Tool rows, by what a reviewer decided about each. One transaction; nothing is half published."""
+"""Operations become Tool rows, by what a reviewer decided about each, all of them or none."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -27,8 +27,8 @@ DEFINITION = re.compile(r'"\$ref":"#/\$defs/([^"]+)"')
 
 @dataclass(frozen=True)
 class Decision:
-    """What a reviewer decided about one operation. Empty fields take the safe default: reading for GET and HEAD,
-    else writing with staff's approval; the document's own words; nothing bound."""
+    """What a reviewer decided about one operation. Empty fields take the safe default: reading for GET and
+    HEAD, else writing with staff's approval; the document's own words; nothing bound."""
 
     name: str = ""
     title: str = ""
@@ -44,7 +44,7 @@ class Decision:
 
 
 def record_source(*, name: str, url: str, document: Document, title: str) -> tuple[SpecSource, bool]:
-    """The source of that name with this document, and whether anything is new about it (document or address)."""
+    """The source of that name with this document, and whether its document or address is new."""
     with transaction.atomic():
         one_at_a_time("tools publish")
         known = SpecSource.objects.filter(name=name).first()
@@ -70,11 +70,11 @@ def publish(
 ) -> list[Tool]:
     """Create or update the tool of each operation, in the operations' order.
 
-    decisions: by operation id. A new operation without one gets the safe defaults. A tool that exists keeps what was
-    decided about it, and staff's later edits, unless there is a decision now; and if its method or path has changed,
-    it is another operation under the old id and goes back to the safe defaults until somebody decides again.
-    A tool keeps its name and whether it is enabled, unless what its customer is recognised by has gone: then it is
-    disabled. Raises SpecInvalid, and has then changed nothing.
+    decisions: by operation id. A new operation without one gets the safe defaults. A tool that exists keeps
+    what was decided about it, and staff's later edits, unless there is a decision now; and if its method or path
+    has changed, it is another operation under the old id and goes back to the safe defaults until somebody
+    decides again. A tool keeps its name and whether it is enabled, unless the argument that names its customer
+    has gone: then it is disabled. Raises SpecInvalid, and has then changed nothing.
     """
     one_at_a_time("tools publish")
     operations = list(operations)
@@ -95,7 +95,7 @@ def publish(
 
 
 def disable_missing(source: SpecSource, operations: Iterable[Operation]) -> list[str]:
-    """Disable the tools whose operation is no longer in the document; their names. They can be enabled again."""
+    """Disable the tools whose operation is no longer in the document. Returns their names."""
     present = [operation.operation_id for operation in operations]
     with transaction.atomic():
         gone = (
@@ -110,8 +110,8 @@ def disable_missing(source: SpecSource, operations: Iterable[Operation]) -> list
 
 
 def tool_name(operation_id: str) -> str:
-    """A name that every model provider takes: letters, digits, _ and -. At most 55 characters and, where anything had
-    to be changed, a hash that keeps similar ids apart."""
+    """A name that every model provider takes: letters, digits, _ and -, at most 64. Where anything had to be
+    changed, it ends in a hash that keeps similar ids apart."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", operation_id).strip("_") or "operation"
     if plain == operation_id and len(plain) <= 64:
         return plain
@@ -183,7 +183,7 @@ def _free_name(operation: Operation, decision: Decision, names: set[str]) -> str
 
 
 def _without(made: Recipe, bound: Mapping[str, str]) -> dict[str, Any]:
-    """The schema that the model sees: without bound arguments and without definitions that nothing refers to."""
+    """The schema that the model sees: without bound arguments, and definitions that only they needed."""
     schema = dict(made.input_schema)
     schema["properties"] = {name: part for name, part in schema["properties"].items() if name not in bound}
     required = [name for name in schema.pop("required", []) if name not in bound]

@@ -64,11 +64,12 @@ def _from_yaml(text: str, *, json_fault: str = "") -> object:
 
 
 def _check_events(text: str) -> None:
-    """Depth and aliases, counted over the parser's events: the C composer crashes the process on deep nesting."""
+    """Depth and aliases, counted over the parser's events: the C composer crashes on deep nesting."""
     depth = nodes = 0
     for event in yaml.parse(text, Loader=_CoreLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise SpecInvalid(f"YAML aliases are not supported (line {event.start_mark.line + 1}).")
+            line = f" (line {event.start_mark.line + 1})" if event.start_mark else ""
+            raise SpecInvalid(f"YAML aliases are not supported{line}.")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -112,10 +113,10 @@ def _check_text(value: object) -> None:
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _CoreLoader(_Base):  # type: ignore[misc]
-    """YAML 1.2 core schema: `no` and `12:30` are words, a date is text, and keys are text (response codes)."""
+class _CoreLoader(_Base):
+    """YAML 1.2 core schema: `no` and `12:30` are words, dates are text, and so are keys (response codes)."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own protocol
+    yaml_implicit_resolvers: dict[str, Any] = {}
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
         found: dict[str, Any] = {}

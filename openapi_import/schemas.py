@@ -1,8 +1,8 @@
 """Schemas of an OpenAPI document as self-contained JSON Schema (2020-12), for the request's direction.
 
-References are kept: what a tool needs is copied once each into its `$defs`, so circular schemas stay finite. Only
-keywords of a known meaning are taken: `$id` and `$dynamicRef` would change what a reference means, and a pattern
-that can run for minutes would stop the process that checks arguments.
+References are kept: what a tool needs is copied once each into its `$defs`, so circular schemas stay finite.
+Only keywords of a known meaning are taken: `$id` and `$dynamicRef` would change what a reference means, and a
+pattern that can run for minutes would stop the process that checks arguments.
 """
 
 import re
@@ -18,13 +18,17 @@ MAX_DEFINITIONS = 1_000
 
 _NUMBERS = ("minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum")
 _COUNTS = (
-    "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
+    "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains",
+    "maxContains",
 )  # fmt: skip
 _SCHEMA = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames")
 _SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _NAMED = ("properties", "dependentSchemas")
 _TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
-_GROUP_REPEATED = re.compile(r"\)[*+{]|\\[1-9]|\(\?P=")
+# Repeated groups and back references can take exponential time; Python warns of the others.
+_UNSURE = re.compile(r"\)[*+{]|\\[1-9]|\(\?P=|\[\[|--|&&|~~|\|\|")
+_UNBOUNDED = re.compile(r"[*+]|\{\d*,(?:\d{4,})?\}")
+MAX_UNBOUNDED = 2  # each further one is another power of the length
 MAX_PATTERN = 300
 
 
@@ -38,7 +42,7 @@ class Definitions:
         self._waiting: list[tuple[str, str]] = []
 
     def convert(self, schema: Any) -> Any:
-        """The same schema, its references pointing to `#/$defs/...`. Raises SpecInvalid for one that cannot be."""
+        """The same schema, its references pointing to `#/$defs/...`. Raises SpecInvalid."""
         if isinstance(schema, bool):
             return schema
         if not isinstance(schema, dict):
@@ -100,7 +104,8 @@ class Definitions:
 
     def _required(self, schema: dict[str, Any], result: dict[str, Any]) -> None:
         if isinstance(schema.get("required"), list):
-            properties = schema.get("properties") if isinstance(schema.get("properties"), dict) else {}
+            declared = schema.get("properties")
+            properties: dict[str, Any] = declared if isinstance(declared, dict) else {}
             names = [name for name in schema["required"] if isinstance(name, str)]
             wanted = [name for name in dict.fromkeys(names) if not _only_answered(properties.get(name))]
             if wanted:
@@ -153,7 +158,9 @@ def _type(value: Any) -> Any:
 
 def _pattern(value: Any) -> str | None:
     """A pattern that is sure to compile and to end soon; the business system checks the others itself."""
-    if not isinstance(value, str) or len(value) > MAX_PATTERN or _GROUP_REPEATED.search(value):
+    if not isinstance(value, str) or len(value) > MAX_PATTERN or _UNSURE.search(value):
+        return None
+    if len(_UNBOUNDED.findall(value)) > MAX_UNBOUNDED:
         return None
     try:
         re.compile(value)

@@ -1,7 +1,7 @@
 """An operation as a tool's recipe: which argument goes where, and what the model may fill in.
 
-The recipe's shapes are those of `agents.models.Tool`. Headers that decide where a request goes, what it is, or who
-sends it are never arguments.
+The recipe's shapes are those of `agents.models.Tool`. Headers that decide where a request goes, what it is,
+or who sends it are never arguments.
 """
 
 import re
@@ -19,22 +19,22 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PLACES = ("path", "query", "header")
 # Never from a model: connection, framing, identity, routing, and what the executor itself sends.
 FORBIDDEN_HEADERS = frozenset(
-    "accept accept-charset accept-encoding authorization connection content-encoding content-length content-type cookie "
-    "date expect forwarded host idempotency-key keep-alive origin referer set-cookie te trailer transfer-encoding "
-    "upgrade user-agent via x-api-key api-key apikey x-auth-token x-access-token x-csrf-token x-http-method "
-    "x-http-method-override x-method-override x-original-url x-rewrite-url x-real-ip".split()
+    "accept accept-charset accept-encoding authorization connection content-encoding content-length "
+    "content-type cookie date expect forwarded host idempotency-key keep-alive origin referer set-cookie te trailer "
+    "transfer-encoding upgrade user-agent via x-api-key api-key apikey x-auth-token x-access-token "
+    "x-csrf-token x-http-method x-http-method-override x-method-override x-original-url x-rewrite-url x-real-ip".split()
 )
 FORBIDDEN_PREFIXES = ("proxy-", "sec-", "x-forwarded-", "access-control-")
-# A body with other keywords at its top (oneOf, if, minProperties ...) stays whole, so that they keep their meaning.
+# A body with other keywords at its top (oneOf, if, minProperties ...) stays whole: they mean the whole.
 FLAT_KEYS = frozenset(
-    "type properties required title description example examples externalDocs xml additionalProperties nullable "
-    "deprecated default $schema $comment".split()
+    "type properties required title description example examples externalDocs xml additionalProperties "
+    "nullable deprecated default $schema $comment".split()
 )
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """parameters, request_body, input_schema: as in Tool. `left_out`: parameters that are not arguments, and why."""
+    """parameters, request_body, input_schema: as in Tool. `left_out`: what is no argument, and why."""
 
     parameters: list[dict[str, Any]]
     request_body: dict[str, Any] | None
@@ -156,7 +156,7 @@ class _Builder:
                 required=body.required,
             )
             return {"content_type": content_type, "required": body.required, "argument": argument}
-        # Real documents forget `required: true` on a body whose fields are required: asking for them is the safe side.
+        # Real documents forget `required: true` on a body whose fields are required: ask for them.
         converted = self.definitions.convert(flat)
         required = converted.get("required", [])
         fields = {

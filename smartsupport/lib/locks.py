@@ -4,7 +4,7 @@ from django.db import connection
 
 
 def one_at_a_time(what: str) -> None:
-    """Wait for every other transaction that called this with the same `what`, and make later ones wait for ours.
+    """Wait for every other transaction that called this with the same `what`; later ones wait for ours.
 
     Only inside a transaction (`transaction.atomic`): its end gives the lock back.
     """

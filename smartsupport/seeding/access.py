@@ -16,7 +16,7 @@ SHORTEST_KEY_TO_SHOW_8_OF = 16
 
 @transaction.atomic
 def create_first_staff_user() -> str:
-    """Create the superuser `admin` unless there is such a user or any staff. Returns what to tell, once; else empty."""
+    """Create the superuser `admin` unless there are staff. Returns what to tell, once, else ""."""
     one_at_a_time("first access")
     users = get_user_model().objects
     if users.filter(is_staff=True).exists() or users.filter(username=ADMIN).exists():
@@ -31,7 +31,7 @@ def create_first_staff_user() -> str:
 
 @transaction.atomic
 def create_first_api_key() -> str:
-    """Create an API key with all rights unless there is a key. Returns what to tell, once; else empty."""
+    """Create an API key with all rights unless there is a key. Returns what to tell, once, else ""."""
     one_at_a_time("first access")
     if ApiKey.objects.exists():
         return ""

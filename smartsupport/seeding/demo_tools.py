@@ -33,8 +33,8 @@ def read_review() -> dict[str, Decision]:
 def publish_demo_tools() -> list[Tool]:
     """Make the demo's tools what its document says; empty where neither it nor its address has changed.
 
-    Decisions are for operations that have no tool yet: what staff changed about the others stays. Raises SpecInvalid
-    and SpecUnavailable, and has then changed nothing.
+    Decisions are for operations that have no tool yet: what staff changed about the others stays. Raises
+    SpecInvalid and SpecUnavailable, and has then changed nothing.
     """
     fetched = async_to_sync(fetch)(document_url())
     spec = parse(fetched.document)

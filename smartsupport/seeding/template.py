@@ -28,7 +28,7 @@ def load_chosen_template() -> str:
 
 
 def _entries(template: str) -> object:
-    """The agents of a template, or None where one of its tools is gone: it cannot be the one that is loaded."""
+    """The agents of a template, or None where one of its tools is gone: then it is not what is loaded."""
     try:
         return entries_of(registry.template_text(template))
     except AgentsYamlInvalid:

@@ -14,15 +14,15 @@ from smartsupport.seeding.template import load_chosen_template
 
 class Command(BaseCommand):
     help = (
-        "Create the first staff user and the first API key, read the demo business's tools from its OpenAPI document, "
-        "and load the agents of TEMPLATE_NAME. What is there already, and what staff have changed, stays."
+        "Create the first staff user and the first API key, read the demo business's tools from its OpenAPI "
+        "document, and load the agents of TEMPLATE_NAME. What is there, and what staff have changed, stays."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--no-demo",
             action="store_true",
-            help="leave out the demo business's tools and the template's agents (always so when DEBUG is off)",
+            help="leave out the demo business's tools and the template's agents (always when DEBUG is off)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,8 +36,8 @@ class Command(BaseCommand):
             self.tell("Agents", load_chosen_template())
         except SpecUnavailable as error:
             raise CommandError(
-                f"The demo business API does not answer at {document_url()}: start it with `make run`, or leave it "
-                f"out with --no-demo. ({error.message})"
+                f"The demo business API does not answer at {document_url()}: start it with `make run`, or "
+                f"leave it out with --no-demo. ({error.message})"
             ) from error
         except ServiceError as error:
             raise CommandError(error.message) from error
