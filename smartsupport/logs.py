@@ -33,6 +33,13 @@ def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return {name: _masked(name, value, DEEPEST) for name, value in event.items()}
 
 
+def drop_health_checks(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: whoever watches us asks every few seconds, and that is not worth a line each."""
+    if str(event.get("request", "")).split("?")[0].endswith((" /healthz", " /readyz")):
+        raise structlog.DropEvent
+    return event
+
+
 def masked_text(text: str) -> str:
     """The text with tokens, keys and passwords in it replaced."""
     for pattern in SECRET_TEXT:
@@ -79,6 +86,7 @@ def configuration(log_format: str, level: str) -> dict[str, Any]:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            drop_health_checks,
             *shared_processors(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],

@@ -28,7 +28,7 @@ def everything(watch: Watch) -> None:
     _refuse_taken_ports()
     with ExitStack() as stack:
         stack.enter_context(_only_run(settings.DATA_DIR))
-        env = stack.enter_context(_environment_with_servers())
+        env = stack.enter_context(_environment_with_servers(watch))
         _run_once(programs.manage("migrate", "migrate", "--noinput", "-v", "0"), env, watch)
         # Callbacks run backwards: web, turns and jobs stop together, then the demo business, then the servers.
         if settings.DEBUG:
@@ -36,10 +36,10 @@ def everything(watch: Watch) -> None:
         told = _run_once(programs.manage("seed", "seed"), env, watch, keep_output=True)
         parts = [programs.web(settings.PORT), programs.turns(), programs.jobs()]
         started: list[Running] = []
-        stack.callback(_stop_together, started, watch)
+        stack.callback(_stop_together, started)
         for program in parts:
             started.append(programs.start(program, env))
-            watch.programs.append(started[-1])
+            watch.processes[program.name] = started[-1].process
         _announce(watch, told)
         watch.until(lambda: False)
 
@@ -69,7 +69,7 @@ def _only_run(data_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _environment_with_servers() -> Iterator[dict[str, str]]:
+def _environment_with_servers(watch: Watch) -> Iterator[dict[str, str]]:
     """The environment for the programs, with the servers from PyPI where none were given."""
     env = os.environ | {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "smartsupport.settings"}
     own_database = not os.environ.get("DATABASE_URL", "").strip()
@@ -83,6 +83,7 @@ def _environment_with_servers() -> Iterator[dict[str, str]]:
                 )
             except EmbeddedServerFailed as error:
                 raise Stop(str(error), status=1) from None
+            watch.processes |= urls.processes
             if own_database:
                 env["DATABASE_URL"] = urls.database_url
             if own_broker:
@@ -107,14 +108,13 @@ def _run_once(program: Program, env: dict[str, str], watch: Watch, *, keep_outpu
 
 def _start_demo(env: dict[str, str], watch: Watch, stack: ExitStack) -> None:
     demo = programs.start(programs.demo(settings.DEMO_PORT, settings.DATA_DIR), env)
-    stack.callback(_stop_together, [demo], watch)
-    watch.programs.append(demo)
+    stack.callback(_stop_together, [demo])
+    watch.processes["demo"] = demo.process
     if not watch.until(lambda: _answer(settings.DEMO_PORT, "/") is not None, seconds=READY_SECONDS):
         raise Stop("The demo business API did not start: see its lines above.", status=1)
 
 
-def _stop_together(started: list[Running], watch: Watch) -> None:
-    watch.programs = [running for running in watch.programs if running not in started]
+def _stop_together(started: list[Running]) -> None:
     for running in started:
         running.ask_to_stop()
     for running in started:
@@ -128,7 +128,7 @@ def _announce(watch: Watch, told_by_seed: list[str]) -> None:
         answer = _answer(settings.PORT, "/readyz")
         return answer is not None and answer[0] == 200
 
-    if not watch.until(ready, seconds=READY_SECONDS):
+    if not watch.until(ready, seconds=READY_SECONDS, pause=0.5):
         answer = _answer(settings.PORT, "/readyz")
         missing = ", ".join(json.loads(answer[1]).get("missing", [])) if answer else "the web server"
         say(f"Not ready after {READY_SECONDS} seconds. Still missing: {missing}. The lines above may say why.")

@@ -2,10 +2,10 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 LOOK_SECONDS = 0.1
 
@@ -29,7 +29,8 @@ def on_signals() -> None:
         raise Stop(status=0 if number == signal.SIGINT else 128 + number)
 
     for number in numbers:
-        signal.signal(number, stop)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup wants it ignored
+            signal.signal(number, stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
@@ -38,22 +39,23 @@ class Watch:
 
     def __init__(self, *, parent_counts: bool) -> None:
         self._parent = os.getppid() if parent_counts else None
-        self.programs: list[Any] = []
+        self.processes: "dict[str, subprocess.Popen[bytes]]" = {}
 
-    def until(self, done: Callable[[], bool], *, seconds: float | None = None) -> bool:
-        """Wait until `done()` (True) or the time is up (False). Raises Stop when something we need has ended."""
+    def until(
+        self, done: Callable[[], bool], *, seconds: float | None = None, pause: float = LOOK_SECONDS
+    ) -> bool:
+        """Wait until `done()` (True), asked every `pause` seconds, or the time is up (False). Raises Stop when something we need has ended."""
         deadline = None if seconds is None else time.monotonic() + seconds
         while not done():
             self._look()
             if deadline is not None and time.monotonic() > deadline:
                 return False
-            time.sleep(LOOK_SECONDS)
+            time.sleep(pause)
         return True
 
     def _look(self) -> None:
         if self._parent is not None and os.getppid() != self._parent:
             raise Stop(status=1)
-        for running in self.programs:
-            status = running.exit_status()
-            if status is not None:
-                raise Stop(f"{running.program.name} ended on its own (exit status {status}): stopping the rest.", status=1)
+        for name, process in self.processes.items():
+            if (status := process.poll()) is not None:
+                raise Stop(f"{name} ended on its own (exit status {status}), so everything was stopped.", status=1)
