@@ -59,3 +59,8 @@ def record_use(key: ApiKey) -> None:
         return
     unused = Q(last_used_at=None) | Q(last_used_at__lte=stale)
     ApiKey.objects.filter(unused, pk=key.pk).update(last_used_at=now)
+
+
+def disable(key: ApiKey) -> bool:
+    """Switch a key off for good. False: it was off."""
+    return bool(ApiKey.objects.filter(pk=key.pk, enabled=True).update(enabled=False))

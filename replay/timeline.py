@@ -54,6 +54,7 @@ class Step:
     duration_ms: int | None = None
     details: list[tuple[str, str]] = field(default_factory=list)
     turn_id: Any = None
+    interrupt_id: str | None = None
 
     @property
     def tokens(self) -> int | None:
@@ -92,6 +93,7 @@ def step(event: Event) -> Step:
         cost_micros=event.cost_micros,
         duration_ms=event.duration_ms,
         turn_id=event.turn_id,
+        interrupt_id=_text(payload, "interrupt_id") or None,
         **told,
     )
 

@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from smartsupport import environment as env
 from smartsupport import logs, version
+from smartsupport.console import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = version.VERSION

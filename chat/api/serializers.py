@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents.models import Action
@@ -114,9 +115,16 @@ class NewCustomerSerializer(serializers.Serializer[Any]):
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True, default="")
 
 
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": 10_000})
+class ContentField(serializers.Field[Any, Any, Any, Any]):
+    """Taken as it is: chat.turns checks it, so that the API and the socket refuse with the same sentences."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
 class MessageSerializer(serializers.Serializer[Any]):
-    # What `content` must be is checked in one place, chat.turns, with the socket's own sentences.
-    content = StrictCharField(trim_whitespace=False, max_length=10_000)
+    content = ContentField(default=None, allow_null=True)
     client_message_id = StrictCharField(
         required=False,
         allow_null=True,

@@ -140,5 +140,5 @@ class StopView(APIView):
         responses={202: shapes.StoppedSerializer},
     )
     def post(self, request: Request, thread_id: str) -> Response:
-        row = reads.conversation(checked_thread_id(thread_id))
-        return Response({"thread_id": row.thread_id, "stopping": writes.stop(row)}, status=202)
+        stopping = writes.stop(checked_thread_id(thread_id))
+        return Response({"thread_id": thread_id, "stopping": stopping}, status=202)

@@ -13,7 +13,7 @@ from smartsupport.lib.rest import ThreadNotFound
 
 @transaction.atomic
 def send_message(
-    *, thread_id: str, content: str, client_message_id: str | None = None, customer: dict[str, Any] | None = None
+    *, thread_id: str, content: object, client_message_id: str | None = None, customer: dict[str, Any] | None = None
 ) -> UUID:
     """Queue a message of the thread's customer; the id of its turn. `customer` opens a thread that does not exist.
 
@@ -30,7 +30,7 @@ def send_message(
         if customer is not None and customer["subject"] != owner.subject:
             raise ValidationError({"customer": ["This thread belongs to another customer."]})
     submitted = turns.submit(
-        customer=owner, thread_id=thread_id, content=content, client_message_id=client_message_id
+        customer_id=owner.pk, thread_id=thread_id, content=content, client_message_id=client_message_id
     )
     return submitted.turn_id
 
@@ -42,6 +42,6 @@ def _known_or_new(customer: dict[str, Any]) -> Customer:
     return Customer.objects.get_or_create(subject=subject, defaults=fresh)[0]
 
 
-def stop(conversation: Conversation) -> bool:
-    """Ask the turns in work to stop; whether there were any."""
-    return bool(turns.stop(conversation=conversation))
+def stop(thread_id: str) -> bool:
+    """Stop the turn that runs or waits; whether there was one. Raises ThreadNotFound."""
+    return turns.stop(customer_id=None, thread_id=thread_id)

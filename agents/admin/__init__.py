@@ -1,0 +1,7 @@
+"""Agents, tools and approvals in the console."""
+
+from agents.admin.agents import AgentAdmin
+from agents.admin.approvals import ActionAdmin
+from agents.admin.tools import ToolAdmin
+
+__all__ = ["ActionAdmin", "AgentAdmin", "ToolAdmin"]

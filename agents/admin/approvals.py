@@ -1,0 +1,209 @@
+"""Approvals: what waits for staff, and everything that was decided. Nothing here is edited; it is decided once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import action as console_action
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from agents import approvals
+from agents.admin.decision_forms import ApproveForm, DeclineForm
+from agents.admin.shown import BADGES, argument_rows, bound_rows
+from agents.models import Action, ActionStatus, Approver
+from smartsupport.lib.console import ReadOnlyAdmin, age, go_to
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.ids import parse_uuid
+
+SHOWN_MESSAGES = 6
+RESOLVED = {"approved": "approved", "rejected": "declined", "cancelled": "cancelled"}
+
+
+class WhichFilter(admin.SimpleListFilter):
+    """What is listed; nothing chosen means: what waits for staff."""
+
+    title = "state"
+    parameter_name = "which"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("customer", "Waits for the customer"),
+            ("unknown", "Outcome unknown"),
+            ("failed", "Failed"),
+            ("decided", "Decided"),
+            ("expired", "Expired"),
+            ("all", "All"),
+        ]
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+        default = {
+            "selected": self.value() is None,
+            "query_string": changelist.get_query_string(remove=[self.parameter_name]),
+            "display": "Waits for staff",
+        }
+        yield default
+        for choice in list(super().choices(changelist))[1:]:
+            yield choice
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Action]) -> QuerySet[Action]:
+        match self.value():
+            case None:
+                return queryset.filter(status=ActionStatus.AWAITING, approver=Approver.STAFF)
+            case "customer":
+                return queryset.filter(status=ActionStatus.AWAITING, approver=Approver.CUSTOMER)
+            case "unknown" | "failed" | "expired" as status:
+                return queryset.filter(status=status)
+            case "decided":
+                return queryset.exclude(status__in=[ActionStatus.AWAITING, ActionStatus.EXPIRED])
+        return queryset
+
+
+@admin.register(Action)
+class ActionAdmin(ReadOnlyAdmin):
+    list_display = ("asked", "state", "who", "agent", "waits_for", "since")
+    list_filter = (WhichFilter, "tool_name")
+    search_fields = ("message", "customer__name", "customer__email", "customer__subject", "tool_name")
+    search_help_text = "What is asked, the tool, or the customer"
+    list_select_related = ("customer", "tool")
+    list_per_page = 50
+    actions_row = ("approve", "decline")
+    actions_detail = ("approve", "decline")
+
+    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("agents.decide_action")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("created_at",) if _lists_waiting(request) else ("-created_at",)
+
+    def get_actions_row(self, request: HttpRequest) -> list[Any]:
+        return super().get_actions_row(request) if _lists_waiting(request) else []
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        open_now = Action.objects.open_for_staff().filter(pk=parse_uuid(str(object_id)), expires_at__gt=timezone.now())
+        return super().get_actions_detail(request, object_id) if open_now.exists() else []
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        shown = {**(extra_context or {}), **self._shown(request, object_id)}
+        return super().change_view(request, object_id, form_url, shown)
+
+    def _shown(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
+        rows = Action.objects.select_related("tool", "customer", "turn__conversation")
+        row = rows.filter(pk=parse_uuid(object_id)).first()
+        if row is None or not self.has_view_permission(request, row):
+            return {}
+        spoken = row.turn.conversation.events.filter(kind__in=["message_received", "replied", "question_asked"])
+        return {
+            "title": "Approval",
+            "action": row,
+            "badge": BADGES[ActionStatus(row.status)],
+            "arguments": argument_rows(row),
+            "bound": bound_rows(row),
+            "said": [_line(event) for event in reversed(spoken.order_by("-seq")[:SHOWN_MESSAGES])],
+            "waiting": row.status == ActionStatus.AWAITING,
+            "overdue": row.status == ActionStatus.AWAITING and row.expires_at <= timezone.now(),
+            "for_customer": row.approver == Approver.CUSTOMER,
+            "age": age(row.created_at),
+            "may_decide": self.has_decide_permission(request),
+            "sees_conversations": request.user.has_perm("chat.view_conversation"),
+        }
+
+    @display(description="What is asked", ordering="message")
+    def asked(self, action: Action) -> str:
+        return action.message
+
+    @display(description="State", label={**{str(status.label): colour for status, colour in BADGES.items()}})
+    def state(self, action: Action) -> str:
+        return action.get_status_display()
+
+    @display(description="Customer", ordering="customer__name")
+    def who(self, action: Action) -> str:
+        return str(action.customer)
+
+    @display(description="Decided by", ordering="approver")
+    def waits_for(self, action: Action) -> str:
+        if action.decided_by:
+            return action.decided_by_name if action.decided_by == "staff" else "The customer"
+        return action.get_approver_display()
+
+    @display(description="Asked", ordering="created_at")
+    def since(self, action: Action) -> str:
+        return f"{age(action.created_at)} ago"
+
+    @console_action(
+        description="Approve",
+        permissions=["decide"],
+        icon="check",
+        variant=ActionVariant.SUCCESS,
+        dialog={
+            "title": "Approve this action?",
+            "description": "It is carried out at once in the business system, exactly as shown.",
+            "form_class": ApproveForm,
+            "form_submit_text": "Approve",
+        },
+    )
+    def approve(self, request: HttpRequest, form: ApproveForm, object_id: str) -> HttpResponse:
+        return self._decide(request, object_id, approved=True, reason=form.cleaned_data["reason"])
+
+    @console_action(
+        description="Decline",
+        permissions=["decide"],
+        icon="close",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Decline this action?",
+            "description": "Nothing is sent to the business system, and the agent tells the customer.",
+            "form_class": DeclineForm,
+            "form_submit_text": "Decline",
+        },
+    )
+    def decline(self, request: HttpRequest, form: DeclineForm, object_id: str) -> HttpResponse:
+        return self._decide(request, object_id, approved=False, reason=form.cleaned_data["reason"])
+
+    def _decide(self, request: HttpRequest, object_id: str, *, approved: bool, reason: str) -> HttpResponse:
+        back = go_to(request, reverse("admin:agents_action_changelist"))
+        action_id = parse_uuid(object_id)
+        try:
+            if action_id is None:
+                raise approvals.ActionNotFound()
+            by = approvals.Decider(kind="staff", name=request.user.get_username())
+            decided = approvals.decide(action_id=action_id, approved=approved, by=by, reason=reason)
+        except ServiceError as refusal:
+            messages.error(request, refused(refusal))
+            return back
+        done = "Approved" if approved else "Declined"
+        self.log_change(request, decided, f"{done}.{f' {reason}' if reason else ''}")
+        messages.success(request, f"{done}: {decided.message}")
+        return back
+
+
+def _lists_waiting(request: HttpRequest) -> bool:
+    return WhichFilter.parameter_name not in request.GET
+
+
+def refused(refusal: ServiceError) -> str:
+    """A refusal of a decision, for the member of staff who made it."""
+    if isinstance(refusal, approvals.AlreadyDecided):
+        who = refusal.extra.get("by_name") or ("the customer" if refusal.extra.get("by") == "customer" else "somebody")
+        what = RESOLVED.get(str(refusal.extra.get("resolution")), "decided")
+        if what == "cancelled":
+            return "This action was cancelled, because its conversation was stopped. Your decision changed nothing."
+        return f"This was already {what} by {who}. Your decision changed nothing."
+    if isinstance(refusal, approvals.ApprovalExpired):
+        return "This approval has expired, and the customer was told. Nothing was carried out."
+    if isinstance(refusal, approvals.NotAllowed):
+        return "This is the customer's to decide. Nothing was changed."
+    return refusal.message
+
+
+def _line(event: Any) -> dict[str, Any]:
+    customer = event.kind == "message_received"
+    text = event.payload.get("content") or event.payload.get("message") or ""
+    return {"customer": customer, "who": "Customer" if customer else event.agent or "Agent", "text": text, "at": event.created_at}

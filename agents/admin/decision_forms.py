@@ -1,0 +1,40 @@
+"""The dialogs in which staff approve or decline: they show the exact call once more."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from agents.admin.shown import argument_rows
+from agents.models import Action
+from smartsupport.lib.ids import parse_uuid
+
+
+class DecisionForm(BaseDialogForm):
+    form_before_template = "agents/console/exact_call.html"
+
+    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
+        action = Action.objects.select_related("tool", "customer").filter(pk=parse_uuid(str(object_id))).first()
+        return {"action": action, "arguments": argument_rows(action) if action else []}
+
+
+class ApproveForm(DecisionForm):
+    reason = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Note (optional)",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="Kept with the decision.",
+    )
+
+
+class DeclineForm(DecisionForm):
+    reason = forms.CharField(
+        max_length=500,
+        label="Reason",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="The agent reads it and explains it to the customer.",
+        error_messages={"required": "Say why, so that the agent can explain it to the customer."},
+    )

@@ -1,0 +1,105 @@
+"""Tools: how they read, who must agree, and (to look at only) what they send."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from agents.admin.shown import example_body, recipe_rows
+from agents.models import Access, Approver, Tool
+
+NUMERIC = {"integer", "number"}
+
+
+class ToolForm(forms.ModelForm):
+    class Meta:
+        model = Tool
+        fields = (
+            "title",
+            "description",
+            "enabled",
+            "approval",
+            "staff_above_argument",
+            "staff_above_amount",
+            "confirmation",
+            "repeat_safe",
+        )
+
+    def clean_approval(self) -> str:
+        approval: str = self.cleaned_data["approval"]
+        if self.instance.access == Access.READ and approval != Approver.NONE:
+            raise forms.ValidationError("This tool only reads: it needs nobody's approval.")
+        if self.instance.access == Access.WRITE and approval == Approver.NONE:
+            raise forms.ValidationError("This tool writes: the customer or staff must approve each call.")
+        return approval
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        argument, amount = values.get("staff_above_argument", ""), values.get("staff_above_amount")
+        if bool(argument) != (amount is not None) and "staff_above_amount" not in self.errors:
+            missing = "staff_above_amount" if argument else "staff_above_argument"
+            self.add_error(missing, "Give both the argument and the amount above which staff decide, or neither.")
+        elif argument and argument not in self._numbers():
+            known = ", ".join(self._numbers()) or "none"
+            self.add_error("staff_above_argument", f"This is not a number among the tool's arguments. They are: {known}.")
+        return values
+
+    def _numbers(self) -> list[str]:
+        properties = self.instance.input_schema.get("properties", {})
+        return [name for name, schema in properties.items() if NUMERIC & _types(schema)]
+
+
+def _types(schema: Any) -> set[str]:
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    return set(kind) if isinstance(kind, list) else {kind} if isinstance(kind, str) else set()
+
+
+@admin.register(Tool)
+class ToolAdmin(ModelAdmin):
+    form = ToolForm
+    list_display = ("title", "name", "may", "approval", "agent_count", "state")
+    list_display_links = ("title", "name")
+    list_filter = ("access", "approval", "risk", "enabled", "source")
+    search_fields = ("name", "title", "description", "operation_id")
+    readonly_fields = ("name", "access", "risk", "source", "operation_id", "sends", "input_schema")
+    fieldsets = (
+        (None, {"fields": ("title", "description", "enabled")}),
+        (
+            "Approval",
+            {"fields": ("approval", ("staff_above_argument", "staff_above_amount"), "confirmation", "repeat_safe")},
+        ),
+        ("What it sends", {"fields": ("sends",)}),
+        ("From the API document", {"fields": ("name", "access", "risk", "source", "operation_id", "input_schema")}),
+    )
+    warn_unsaved_form = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tool]:
+        return super().get_queryset(request).select_related("source").annotate(agent_total=Count("agent_links"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # tools come from API documents
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # actions and past conversations name them: switch one off instead
+
+    @display(description="May", label={"Reads": "info", "Writes": "warning"}, ordering="access")
+    def may(self, tool: Tool) -> str:
+        return tool.get_access_display()
+
+    @display(description="Agents", ordering="agent_total")
+    def agent_count(self, tool: Tool) -> int:
+        return tool.agent_total  # type: ignore[attr-defined]
+
+    @display(description="State", label={"Enabled": "success", "Disabled": "danger"}, ordering="enabled")
+    def state(self, tool: Tool) -> str:
+        return "Enabled" if tool.enabled else "Disabled"
+
+    @display(description="Each call")
+    def sends(self, tool: Tool) -> str:
+        shown = {"tool": tool, "rows": recipe_rows(tool), "body": example_body(tool)}
+        return render_to_string("agents/console/recipe.html", shown)

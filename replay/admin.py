@@ -1,0 +1,127 @@
+"""Conversations in the console: the list, and each one's timeline. Looked at, never edited."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from unfold.decorators import display
+
+from chat.models import Conversation, ConversationStatus, TurnStatus
+from replay.pages import live_state, page_of
+from smartsupport.lib.console import ReadOnlyAdmin, age
+from smartsupport.lib.ids import parse_uuid
+
+BADGES = {ConversationStatus.OPEN: "info", ConversationStatus.WAITING: "warning", ConversationStatus.RESOLVED: "success"}
+TURN_BADGES = {
+    TurnStatus.QUEUED: "",
+    TurnStatus.RUNNING: "info",
+    TurnStatus.WAITING: "warning",
+    TurnStatus.COMPLETED: "success",
+    TurnStatus.FAILED: "danger",
+    TurnStatus.STOPPED: "",
+}
+
+
+class HappenedFilter(admin.SimpleListFilter):
+    title = "what happened"
+    parameter_name = "happened"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("today", "Active today"),
+            ("approval", "Waits for an approval"),
+            ("failed_today", "A turn failed today"),
+            ("failed", "A turn failed"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> QuerySet[Conversation]:
+        today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        match self.value():
+            case "today":
+                return queryset.filter(last_activity_at__gte=today)
+            case "approval":
+                return queryset.filter(turns__status=TurnStatus.WAITING).distinct()
+            case "failed_today":
+                return queryset.filter(turns__status=TurnStatus.FAILED, turns__sealed_at__gte=today).distinct()
+            case "failed":
+                return queryset.filter(turns__status=TurnStatus.FAILED).distinct()
+        return queryset
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    list_display = ("line", "state", "who", "agent", "active")
+    list_filter = ("status", HappenedFilter, "live_agent")
+    search_fields = ("thread_id", "customer__name", "customer__email", "customer__subject", "last_line")
+    search_help_text = "Customer, thread id, or the last line"
+    list_select_related = ("customer",)
+    list_per_page = 50
+    ordering = ("-last_activity_at",)
+    change_form_template = "replay/conversation.html"
+
+    @display(description="Last line", ordering="last_line")
+    def line(self, row: Conversation) -> str:
+        return row.last_line or row.thread_id
+
+    @display(description="Status", ordering="status", label={str(s.label): colour for s, colour in BADGES.items()})
+    def state(self, row: Conversation) -> str:
+        return row.get_status_display()
+
+    @display(description="Customer", ordering="customer__name")
+    def who(self, row: Conversation) -> str:
+        return str(row.customer)
+
+    @display(description="Live agent", ordering="live_agent", empty_value="None")
+    def agent(self, row: Conversation) -> str | None:
+        return row.live_agent or None
+
+    @display(description="Last activity", ordering="last_activity_at")
+    def active(self, row: Conversation) -> str:
+        return f"{age(row.last_activity_at)} ago"
+
+    def get_urls(self) -> list[Any]:
+        live = path("<path:object_id>/live/", self.admin_site.admin_view(self.live), name="chat_conversation_live")
+        return [live, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self._row(request, object_id)
+        shown = self._timeline(request, row) if row else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+
+    def live(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The timeline, for an open page that asks every few seconds; 204 when it has not changed."""
+        row = self._row(request, object_id)
+        if row is None:
+            raise Http404
+        shown = self._timeline(request, row)
+        if request.GET.get("state") == shown["state"]:
+            return HttpResponse(status=204)
+        return TemplateResponse(request, "replay/timeline.html", shown)
+
+    def _row(self, request: HttpRequest, object_id: str) -> Conversation | None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        known = parse_uuid(object_id)
+        return Conversation.objects.select_related("customer").filter(pk=known).first() if known else None
+
+    def _timeline(self, request: HttpRequest, row: Conversation) -> dict[str, Any]:
+        asked = request.GET.get("page", "")
+        page = page_of(row, int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else None)
+        return {
+            "title": f"Conversation with {row.customer}",
+            "conversation": row,
+            "badge": BADGES[ConversationStatus(row.status)],
+            "turn_badges": TURN_BADGES,
+            "page": page,
+            "state": live_state(row, page),
+            "live_url": reverse("admin:chat_conversation_live", args=[row.pk]),
+            "sees_approvals": request.user.has_perm("agents.view_action"),
+            "sees_customers": request.user.has_perm("chat.view_customer"),
+        }

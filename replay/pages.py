@@ -1,0 +1,88 @@
+"""A conversation's timeline, turn by turn, in pages: four queries, however long the conversation is."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from chat.models import Conversation, Event, Turn, TurnStatus
+from replay.timeline import Step, step
+
+TURNS_PER_PAGE = 20
+UNFINISHED = (TurnStatus.QUEUED, TurnStatus.RUNNING, TurnStatus.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One turn and its steps in order; without a turn: what happened between turns."""
+
+    turn: Turn | None
+    steps: list[Step]
+
+    @property
+    def spoken(self) -> list[Step]:
+        return [row for row in self.steps if row.spoken]
+
+    @property
+    def tokens(self) -> int:
+        return sum(row.tokens or 0 for row in self.steps)
+
+    @property
+    def seconds(self) -> float | None:
+        """From the first claim to the end, waiting for people included."""
+        if self.turn is None or self.turn.started_at is None or self.turn.sealed_at is None:
+            return None
+        return (self.turn.sealed_at - self.turn.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    groups: list[Group]
+    number: int
+    count: int
+    working: bool
+
+    @property
+    def is_last(self) -> bool:
+        return self.number == self.count
+
+
+def page_of(conversation: Conversation, number: int | None) -> Page:
+    """Page `number` (1 is the oldest) of a conversation; None, or one that does not exist: the newest page."""
+    turns = Turn.objects.filter(conversation=conversation).order_by("message_seq")
+    statuses = list(turns.values_list("status", flat=True))
+    count = max(1, -(-len(statuses) // TURNS_PER_PAGE))
+    if number is None or not 1 <= number <= count:
+        number = count
+    start = (number - 1) * TURNS_PER_PAGE
+    shown = list(turns[start : start + TURNS_PER_PAGE + 1])
+    following = shown[TURNS_PER_PAGE:]
+    shown = shown[:TURNS_PER_PAGE]
+    between = Q(turn=None, seq__gt=0 if number == 1 else shown[0].message_seq - 1)
+    if following:
+        between &= Q(seq__lt=following[0].message_seq)
+    events = Event.objects.filter(conversation=conversation).filter(Q(turn__in=shown) | between).order_by("seq")
+    working = any(status in UNFINISHED for status in statuses)
+    return Page(_grouped(shown, list(events)), number, count, working)
+
+
+def _grouped(turns: list[Turn], events: list[Event]) -> list[Group]:
+    """Groups by where they begin. Facts without a turn that follow each other stay together."""
+    by_turn: dict[object, list[Step]] = {turn.pk: [] for turn in turns}
+    loose: list[list[Step]] = []
+    for event in events:
+        told = step(event)
+        if event.turn_id is not None:
+            by_turn[event.turn_id].append(told)
+        elif loose and loose[-1][-1].seq == told.seq - 1:
+            loose[-1].append(told)
+        else:
+            loose.append([told])
+    groups = [(turn.message_seq, Group(turn, by_turn[turn.pk])) for turn in turns]
+    groups += [(steps[0].seq, Group(None, steps)) for steps in loose]
+    return [group for _, group in sorted(groups, key=lambda pair: pair[0])]
+
+
+def live_state(conversation: Conversation, page: Page) -> str:
+    """Changes whenever the newest page does: what an open page compares to know that it is up to date."""
+    turns = [group.turn.status for group in page.groups if group.turn and group.turn.status in UNFINISHED]
+    return ".".join([str(conversation.last_seq), conversation.status, *turns])
