@@ -1,9 +1,11 @@
 """The Celery application: `celery -A smartsupport worker` and `beat`."""
 
 import logging.config
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import celeryd_init, setup_logging
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
@@ -11,6 +13,9 @@ from django_structlog.celery.steps import DjangoStructLogInitStep
 from smartsupport import startup
 
 startup.read_settings()
+
+# It warns root of pickled tasks; ours are JSON, and in a container there is often nobody but root.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("smartsupport")
 app.config_from_object("django.conf:settings", namespace="CELERY")

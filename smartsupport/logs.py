@@ -112,6 +112,7 @@ def configuration(log_format: str, level: str) -> dict[str, Any]:
             # Each request is told once, by django-structlog; these tell it again, and the last two at length.
             "django.request": {"level": "CRITICAL"},
             "daphne": {"level": "WARNING"},
+            "celery": {"level": "WARNING"},  # django-structlog tells of the tasks
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
             "openai": {"level": "WARNING"},

@@ -79,5 +79,5 @@ def turns() -> Program:
 
 
 def jobs() -> Program:
-    words = ("-m", "celery", "-A", "smartsupport", "worker", "--beat", "--concurrency", "1", "--loglevel", "WARNING")
+    words = ("-m", "celery", "-q", "-A", "smartsupport", "worker", "--beat", "--concurrency", "1")
     return Program("jobs", (PYTHON, *words, "--without-gossip", "--without-mingle"))
