@@ -71,11 +71,7 @@ def main() -> int:
     try:
         asyncio.run(serve(options, books))
     except OSError as error:
-        reason = error.strerror or str(error)
-        print(
-            f"The demo business API cannot listen on {options.host}:{options.port}: {reason}.",
-            file=sys.stderr,
-        )
+        print(_why_not_listening(error, options), file=sys.stderr)
         return 1
     finally:
         books.close()

@@ -8,8 +8,8 @@ from typing import Any
 class Refusal(Exception):
     """A request that is not carried out. Nothing is changed by it.
 
-    `status` is the HTTP status (4xx or 5xx), `code` a stable word for programs, `message` a sentence for
-    people.
+    `status` is the HTTP status (4xx or 5xx), `code` a stable word for programs and
+    `message` a sentence for people.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:

@@ -75,7 +75,8 @@ def _parsed(rule: Any, operations: frozenset[str]) -> Fault:
         if name not in known:
             raise malformed(f"{name} is not part of a fault rule. Known: {', '.join(known)}.")
     given = {name: value for name, value in rule.items() if value is not None}
-    if "operation" in given and given["operation"] not in operations:
+    # A list is compared, not looked up in the set: it has no hash.
+    if "operation" in given and given["operation"] not in tuple(operations):
         raise malformed(f"Unknown operation. Known: {', '.join(sorted(operations))}.")
     _check_whole(given, "slow_ms", 1, LONGEST_DELAY_MS)
     _check_whole(given, "fail", 400, 599)

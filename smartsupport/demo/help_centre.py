@@ -1,5 +1,4 @@
-"""The help centre: written articles, and a search that would rather find nothing than something beside the
-point.
+"""The help centre: written articles, and a search that would rather find nothing than miss the point.
 
 Ranking is BM25 (Robertson and Zaragoza, 2009) over stemmed words, a heading counting three times.
 """

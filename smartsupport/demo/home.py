@@ -11,9 +11,8 @@ HOME_PAGE = """<!doctype html>
   code { font-size: .95em; }
 </style>
 <h1>Demo business API</h1>
-<p>This is a made-up business to try Smart Support on: a shop, a software subscription and a bank. Its
-customers,
-orders and payments were generated; none of them is real.</p>
+<p>This is a made-up business to try Smart Support on: a shop, a software subscription and a bank.
+Its customers, orders and payments were generated; none of them is real.</p>
 <ul>
   <li><a href="/openapi.json">The OpenAPI document</a>: everything the business can do.</li>
   <li><a href="/_journal">The journal</a>: every change that took place, oldest first.</li>

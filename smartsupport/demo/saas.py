@@ -110,8 +110,8 @@ def cancel_subscription(db: sqlite3.Connection, call: Call) -> Answer:
     if row["cancel_at_period_end"]:
         raise conflict(f"The subscription is already cancelled and ends on {now.period_ends_on}.")
     db.execute(
-        "UPDATE subscriptions SET cancel_at_period_end = 1, cancel_reason = ?, period_started_on = ?, "
-        "period_ends_on = ?"
+        "UPDATE subscriptions"
+        " SET cancel_at_period_end = 1, cancel_reason = ?, period_started_on = ?, period_ends_on = ?"
         " WHERE customer_id = ?",
         # The period is stored as it is now: an end that was promised must not be carried forward.
         (call.arguments.get("reason"), str(now.period_started_on), str(now.period_ends_on), call.customer_id),

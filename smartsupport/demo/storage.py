@@ -25,8 +25,7 @@ class Books:
         """Open the books in `folder`, and fill them from `seed` if they are new.
 
         `today` is the day from which the generated dates count back; None means the real one. Books that
-        exist
-        keep what they hold, whatever the seed. Raises BooksUnusable.
+        exist keep what they hold, whatever the seed. Raises BooksUnusable.
         """
         self._today = today
         try:

@@ -1,8 +1,7 @@
 """Checks a request against the document. It knows as much of JSON Schema as the document uses.
 
 A value that fails is refused with 422 and one sentence. Where the schema carries `x-error-message`, a number
-out of
-range is refused in those words, `{value}` standing for the number.
+out of range is refused in those words, `{value}` standing for the number.
 """
 
 from __future__ import annotations

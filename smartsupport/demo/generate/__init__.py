@@ -1,8 +1,7 @@
 """The business's first day: customers, orders, subscriptions and transactions made from one seed.
 
 The same seed and day give the same rows. Nothing here is anybody's real data: e-mail addresses are at
-reserved
-example domains, and names are drawn from lists.
+reserved example domains, and names are drawn from lists.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ def _subscribe(
     db.execute(
         "INSERT INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
         (
-            person.customer_id, _workspace(random, person.name), name, status, seats, random.randrange(1,
-            seats + 1),
+            person.customer_id, _workspace(random, person.name), name, status, seats,
+            random.randrange(1, seats + 1),
             random.randrange(1, plan.storage_gb), timestamp(began), start.isoformat(), end.isoformat(),
             "Closed by the customer" if ended else None, ended,
         ),
