@@ -22,7 +22,7 @@ _QUESTION = re.compile(
     r"[?？]|^(?:what|when|where|who|why|how|which|do|does|did|is|are|can|could|will|would)\b|什么|怎么|哪|吗|多少|几"
 )
 _ABOUT = re.compile(
-    r"^(?:and |so |but )*(?:(?:what|when|why|how|how much|where) )?(?:did|have|has|had|was|were|is|are)\b(?! there\b)"
+    r"^when (?:do|does|will)\b|^(?:and |so |but )*(?:(?:what|when|why|how|how much|where) )?(?:did|have|has|had|was|were|is|are)\b(?! there\b)"
     r"(?!.*\b(?:possible|able|way|allowed|going to)\b)|了吗|了没|[过好]了?吗|是否已"
 )
 _CHINESE_FILLER = set("我你您他她它的了吗呢是在给一个请帮要想和把都也就这那有没不能可以下吧啊与对从到为")
@@ -213,7 +213,8 @@ def _cut_reason(message: str) -> tuple[str, str]:
         if rest.effects or rest.wanting or (rest.reads and rest.question):
             stop = soft.start()
             break
-    reason = message[start.end() : stop].strip(" ,，.。!:：")
+    reason = re.sub(r"(?i)[ ,.!]+(?:thanks|thank you|please)[ .!]*$", "", message[start.end() : stop])
+    reason = reason.strip(" ,，.。!:：")
     return message[: start.start()] + " " + message[stop:], reason
 
 

@@ -143,7 +143,7 @@ def _fit_reading(asked: Reading, tool: ToolProfile, profiles: Sequence[ToolProfi
     score = _thing_score(asked, tool, profiles) + 3.0 * len(topical) + 1.0 * bool(described and not topical)
     if not score:
         return 0.0
-    return score + (1.0 if "VIEW" in asked.actions else 0.0) + 0.5
+    return score + (1.0 if asked.question or "VIEW" in asked.actions else 0.0) + 0.5
 
 
 def _fit_writing(asked: Reading, tool: ToolProfile, profiles: Sequence[ToolProfile]) -> float:
@@ -227,10 +227,10 @@ def _has_value(clause: Clause) -> bool:
 
 def _clause_intent(cards: Sequence[AgentCard], clause: Clause) -> Intent | None:
     asked = clause.reading
+    if is_general_question(clause.text) and any(card.name == FALLBACK for card in cards):
+        return Intent(FALLBACK, 0.8, "a general question")
     if asked.empty and not asked.words:
         return None
-    if _FAQ.search(normalised(clause.text)):
-        return _uncovered(cards, clause, confidence=0.8)
     scores = agent_scores(cards, asked)
     best = max(scores, key=lambda name: scores[name], default=None)
     if best is not None and scores[best] >= FITS:
@@ -336,6 +336,14 @@ def was_asked(history: Sequence[BaseMessage]) -> bool:
     return bool(texts) and texts[-1][0] == "ai" and ends_with_question(texts[-1][1])
 
 
+def offered_person(history: Sequence[BaseMessage]) -> bool:
+    """True when the newest answer ends by asking whether a person should take over."""
+    texts = _texts(history)
+    last = re.split(r"(?<=[.!?。！？])\s*|\n+", texts[-1][1].strip()) if was_asked(history) else []
+    question = next((part for part in reversed(last) if part), "")
+    return re.search(r"\b(?:person|human|colleague|someone)\b|人工|同事", question) is not None
+
+
 def _continues_earlier(message: str, history: Sequence[BaseMessage]) -> bool:
     reading = read(message)
     if is_only_values(message) and (was_asked(history) or is_elliptic(message)):
@@ -377,6 +385,10 @@ def route(cards: Sequence[AgentCard], history: Sequence[BaseMessage], message: s
     if asks_for_person(message):
         return Route(
             wants_person=True, person_reason="The customer asked for a person.", reason="asked for a person"
+        )
+    if is_affirmation(message) and offered_person(history):
+        return Route(
+            wants_person=True, person_reason="The customer accepted the offer of a person.", reason="yes"
         )
     if is_affirmation(message) and was_asked(history) and (followed := _followed_intents(cards, history)):
         return Route(intents=followed, reason="agrees to what was asked")

@@ -168,8 +168,11 @@ ENGLISH_WORDS: dict[str, str] = {
         "transaction",
     ),
     **dict.fromkeys("expiry expire expiration valid validity".split(), "expiry"),
-    **{word: word for word in "address room invoice balance card flight meeting stock product warranty policy gift seat "
-    "hotel login name".split()},
+    **{
+        word: word
+        for word in "address room invoice balance card flight meeting stock product warranty policy gift seat "
+        "hotel login name".split()
+    },
     **dict.fromkeys("email mailbox".split(), "email"),
     **dict.fromkeys("phone telephone mobile".split(), "phone"),
     **dict.fromkeys("password passcode".split(), "password"),

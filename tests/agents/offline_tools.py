@@ -6,8 +6,10 @@ without the parameters that the server binds.
 
 import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
+import yaml
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agents.providers.offline import OfflineChatModel
@@ -15,7 +17,7 @@ from agents.routing import AgentCard, ToolCard
 from smartsupport.demo.document import METHODS, build
 
 TODAY = date(2026, 11, 20)
-SYSTEM = "You are an agent of a support desk.\ntone: friendly\ngreeting: Welcome to Harbour & Co.!"
+SYSTEM = "You are an agent of a support desk.\nTone: friendly\nGreeting: Welcome to Harbour & Co.!"
 
 
 def _operations() -> dict[str, dict[str, Any]]:
@@ -39,7 +41,10 @@ def declared(name: str) -> dict[str, Any]:
     for parameter in [*operation["shared"], *operation.get("parameters", [])]:
         if "$ref" in parameter or parameter["in"] == "header":
             continue
-        properties[parameter["name"]] = {**parameter["schema"], "description": parameter.get("description", "")}
+        properties[parameter["name"]] = {
+            **parameter["schema"],
+            "description": parameter.get("description", ""),
+        }
         if parameter.get("required"):
             required.append(parameter["name"])
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
@@ -57,30 +62,26 @@ HAND_OFF = function(
     "hand_off_to_person", "Pass the conversation to a person.", {"reason": {"type": "string"}}, ["reason"]
 )
 
-_AGENTS = {
-    "ecommerce": [
-        ("order_lookup", "Looks up orders and parcels.", "read", ("get_order_status", "get_tracking_info")),
-        ("order_actions", "Cancels orders.", "write", ("cancel_order",)),
-        ("discount", "Gives discounts and coupons.", "write", ("apply_discount", "generate_coupon")),
-        ("fallback", "Answers everything else.", "read", ("fallback_respond",)),
-    ],
-    "saas": [
-        ("account_lookup", "Tells about the account.", "read", ("get_account_status",)),
-        ("subscription_management", "Changes and cancels subscriptions.", "write", ("change_plan", "cancel_subscription")),
-        ("fallback", "Answers everything else.", "read", ("fallback_respond",)),
-    ],
-    "fintech": [
-        ("transaction_lookup", "Shows transactions.", "read", ("get_transaction_history",)),
-        ("dispute_handler", "Files disputes and follows them.", "write", ("file_dispute", "check_dispute_status")),
-        ("fallback", "Answers everything else.", "read", ("fallback_respond",)),
-    ],
-}
+TEMPLATES = Path(__file__).resolve().parents[2] / "agents" / "templates"
+
+
+def agents_of(template: str) -> list[dict[str, Any]]:
+    """The agents of a template, as its YAML has them."""
+    content = yaml.safe_load((TEMPLATES / f"{template}.yaml").read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = content["agents"]
+    return found
 
 
 def cards(template: str) -> list[AgentCard]:
     return [
-        AgentCard(name, description, permission, (), tuple(_tool_card(tool) for tool in tools))
-        for name, description, permission, tools in _AGENTS[template]
+        AgentCard(
+            agent["name"],
+            agent["description"],
+            agent["permission"],
+            tuple(agent.get("keywords", ())),
+            tuple(_tool_card(tool) for tool in agent["tools"]),
+        )
+        for agent in agents_of(template)
     ]
 
 
@@ -90,7 +91,7 @@ def _tool_card(name: str) -> ToolCard:
 
 
 def tools_of(template: str, agent: str) -> list[dict[str, Any]]:
-    names = next(tools for name, _, _, tools in _AGENTS[template] if name == agent)
+    names = next(entry["tools"] for entry in agents_of(template) if entry["name"] == agent)
     return [*(declared(name) for name in names), HAND_OFF]
 
 

@@ -111,7 +111,7 @@ def _bullet_list(key: str, values: Sequence[Any], language: str) -> str:
     return "\n".join([head, *(f"  - {line}" for line in _lines(values, language))])
 
 
-def _whole_list(key: str, values: Sequence[Any], language: str) -> str:
+def _whole_list(key: str, values: Sequence[Any], language: str, total: Any = None) -> str:
     name = phrases.label(key, language)
     if not values:
         plain = name.lower() if language == "en" else name
@@ -119,7 +119,11 @@ def _whole_list(key: str, values: Sequence[Any], language: str) -> str:
     articles = [v for v in values if isinstance(v, Mapping) and any(_is_long(x) for x in v.values())]
     if articles:
         return "\n\n".join(_article(article) for article in articles[:1])
-    head = f"{name}（{len(values)}）：" if language == "zh" else f"{name} ({len(values)}):"
+    more = type(total) is int and total > len(values)
+    if language == "zh":
+        head = f"{name}（共 {total} 项中的 {len(values)} 项）：" if more else f"{name}（{len(values)}）："
+    else:
+        head = f"{name} ({len(values)} of {total}):" if more else f"{name} ({len(values)}):"
     return "\n".join([head, *(f"- {line}" for line in _lines(values, language))])
 
 
@@ -174,7 +178,9 @@ def _record(value: Mapping[str, Any], language: str) -> str:
     if not pairs:
         return ""
     names = [k for k, _ in pairs if k.endswith("_id") or k in ("id", "name", "title", "code", "at", "number")]
-    first = names[0] if names else pairs[0][0]
+    if not names:
+        return ", ".join(f"{phrases.label(k, language).lower()} {text}" for k, text in pairs)
+    first = names[0]
     lead = dict(pairs)[first]
     rest = [
         text if _speaks_for_itself(k, value) else f"{phrases.label(k, language).lower()} {text}"

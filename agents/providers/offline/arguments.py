@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from agents import lexicon
-from agents.lexical import Clause, normalised
+from agents.lexical import Clause, normalised, read
 from agents.providers.offline import choices, values
 from agents.providers.offline.tools import Parameter, Tool, belongs_to, parameters_of, pattern_of, prefix_of
 
@@ -149,7 +149,7 @@ def _nearest_before(sources: Sources, found: list[Any]) -> list[Any]:
 
 
 _ANOTHER = re.compile(r"\b(?:another|different|other) (?:one|order|transaction|dispute)\b|另一个|别的|其他")
-_NEWEST = re.compile(r"\b(?:last|latest|newest|most recent|first)\b|最近|最新|第一")
+_NEWEST = re.compile(r"\b(?:latest|newest|most recent|first|last (?!one))\b|最近|最新|第一")
 
 
 def _remembered(parameter: Parameter, tool: Tool, sources: Sources) -> list[Any]:
@@ -159,7 +159,10 @@ def _remembered(parameter: Parameter, tool: Tool, sources: Sources) -> list[Any]
         return []
     for role, text in sources.remembered:
         least = 1.0 if role == "human" else 2.0
-        found = _identifiers_in(_flattened(text), parameter, tool, sources.today, least)
+        flat = _flattened(text)
+        found = _identifiers_in(flat, parameter, tool, sources.today, least)
+        if not found and parameter.noun in read(text).things:  # a list of such things, under a heading
+            found = _identifiers_in(flat, parameter, tool, sources.today, least=1.0)
         if len(found) == 1:
             return found
         if found:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from agents.lexical import concept_of
 from agents.lexical_router import split_name
+from agents.lexicon import NAME_VERBS
 from agents.providers.offline.tools import Parameter, Tool
 
 OFFER_PERSON = {"en": "Would you like me to pass you to a person?", "zh": "需要我为您转接人工客服吗？"}
@@ -78,8 +80,10 @@ def label(name: str, language: str) -> str:
 
 
 def action(tool_name: str, language: str) -> str:
-    """What a tool does, for the middle of a sentence: `cancel order`, `取消订单`."""
+    """What a tool does, for the middle of a sentence: `cancel the order`, `取消订单`."""
     words = split_name(tool_name)
+    if "fallback" in words:
+        return {"en": "answer that", "zh": "回答这个问题"}[language]
     if (
         language == "zh"
         and words
@@ -87,7 +91,8 @@ def action(tool_name: str, language: str) -> str:
         and all(word in _NOUNS_ZH for word in words[1:])
     ):
         return _ACTIONS_ZH[words[0]] + "".join(_NOUNS_ZH[word] for word in words[1:])
-    return " ".join(words)
+    starts_with_verb = len(words) > 1 and (words[0] in NAME_VERBS or (concept_of(words[0]) or "").isupper())
+    return " ".join([words[0], "the", *words[1:]] if starts_with_verb else words)
 
 
 def wanted(parameter: Parameter, language: str) -> str:
@@ -143,6 +148,7 @@ def failed(tool_name: str, kind: str, message: str, language: str) -> str:
         texts = {
             "rejected": f"“{what}”的请求被拒绝了，因此没有执行。{told}",
             "expired": f"“{what}”的审批请求已过期，因此没有执行。{told}",
+            "cancelled": f"“{what}”在执行前已被停止，没有执行。",
             "skipped": f"“{what}”已跳过，没有执行。{told}",
             "transient": f"后台系统暂时没有响应，“{what}”没有完成，请稍后再试。{told}",
             "auth": f"后台系统拒绝了访问，“{what}”没有完成。{told}",
@@ -152,6 +158,7 @@ def failed(tool_name: str, kind: str, message: str, language: str) -> str:
     texts = {
         "rejected": f"The request to {what} was declined, so I did not carry it out.{tail}",
         "expired": f"The approval to {what} expired before anybody answered, so nothing was done.{tail}",
+        "cancelled": f"The request to {what} was stopped before it was carried out; nothing was done.",
         "skipped": f"I skipped the request to {what}; nothing was done.{tail}",
         "transient": f"I could not {what}: the system behind it did not answer. Please try again in a few minutes.{tail}",
         "auth": f"I could not {what}: I was not let into the system behind it.{tail}",

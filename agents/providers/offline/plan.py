@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import HumanMessage
 
 from agents.lexical import (
     Clause,
@@ -18,10 +18,17 @@ from agents.lexical import (
     normalised,
     read,
 )
-from agents.lexical_router import FITS, asking_clauses, fit, is_elliptic, is_general_question, was_asked
+from agents.lexical_router import (
+    FITS,
+    asking_clauses,
+    fit,
+    is_elliptic,
+    is_general_question,
+    offered_person,
+    was_asked,
+)
 from agents.providers.offline.arguments import Filled, Sources, fill
 from agents.providers.offline.conversation import Prompt, remembered_texts
-from agents.providers.offline.phrases import OFFER_PERSON
 from agents.providers.offline.tools import HAND_OFF, Parameter, Tool
 
 
@@ -38,9 +45,7 @@ def wants_person(prompt: Prompt) -> bool:
     """Did the customer ask for a person, or say yes when offered one?"""
     if asks_for_person(prompt.message):
         return True
-    answers = [m.text for m in prompt.earlier if isinstance(m, AIMessage) and m.text.strip()]
-    offered = bool(answers) and answers[-1].rstrip().endswith(tuple(OFFER_PERSON.values()))
-    return offered and is_affirmation(prompt.message)
+    return is_affirmation(prompt.message) and offered_person(prompt.earlier)
 
 
 def make(prompt: Prompt, tools: Sequence[Tool], today: date) -> list[Step]:

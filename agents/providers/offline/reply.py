@@ -31,6 +31,8 @@ def compose(prompt: Prompt, tools: Sequence[Tool], today: date) -> Reply:
     own = [call for call in prompt.made if call.name in names]
     if plan.wants_person(prompt) and HAND_OFF in names:
         return _hand_off(prompt, "The customer asked for a person.")
+    if _WHO.search(normalised(prompt.message)) and not own:
+        return Reply(phrases.say("who", prompt.language))
     steps = plan.make(prompt, tools, today)
     calls = _still_to_make(steps, own)
     if calls and not _stopped(own):
@@ -67,7 +69,9 @@ def _still_to_make(steps: Sequence[plan.Step], own: Sequence[Made]) -> list[Call
 def _stopped(own: Sequence[Made]) -> bool:
     """True once something was declined, expired or unclear: what was to follow is not attempted."""
     return any(
-        c.outcome and not c.outcome.ok and c.outcome.kind in ("rejected", "expired", "skipped", "unknown")
+        c.outcome
+        and not c.outcome.ok
+        and c.outcome.kind in ("rejected", "expired", "cancelled", "skipped", "unknown")
         for c in own
     )
 
@@ -117,8 +121,6 @@ def _conversation(prompt: Prompt, tools: Sequence[Tool]) -> str:
         return phrases.say("welcome", language)
     if is_goodbye(message):
         return phrases.say("goodbye", language)
-    if _WHO.search(normalised(message)):
-        return phrases.say("who", language)
     if is_noise(message):
         return clarifying_question(language)
     return phrases.cannot_serve(
