@@ -1,0 +1,194 @@
+/** Puts the page together: the parts are in their modules, and this is the wiring between them. */
+import { Announcer } from "./announcer.js";
+import { Composer } from "./composer.js";
+import { Session } from "./session.js";
+import { StickyScroll } from "./scroll.js";
+import { ConversationView } from "./view.js";
+import { isEmpty } from "./order.js";
+import { refusal } from "./pieces.js";
+import { text } from "./text.js";
+
+/** @template {HTMLElement} [T=HTMLElement] @param {string} id */
+const byId = (id) => /** @type {T} */ (document.getElementById(id));
+
+const config = JSON.parse(byId("page-config").textContent ?? "{}");
+let token = takeToken();
+let unread = 0;
+let frameAsked = false;
+const pageTitle = document.title;
+
+const session = new Session({ url: socketUrl, heartbeatSeconds: config.heartbeatSeconds, onChange: scheduleRender });
+const announcer = new Announcer(byId("announcer"));
+const scroll = new StickyScroll(byId("conversation"), byId("column"), byId("jump"));
+const view = new ConversationView(byId("log"), {
+  decide: (interruptId, approved) => session.decide(interruptId, approved),
+  retryTurn: (turnId) => session.retryTurn(turnId),
+  tryAgain: (pendingId) => session.tryAgain(pendingId),
+  edit: (pendingId) => composer.fill(session.takeBack(pendingId)),
+  startNew,
+  now: serverNow,
+  connected: () => session.status === "open",
+});
+const composer = new Composer({
+  form: byId("composer"),
+  box: byId("message"),
+  send: byId("send"),
+  counter: byId("counter"),
+  note: byId("composer-note"),
+  limit: config.maxLength ?? 10_000,
+  onSend: send,
+});
+
+/** The customer's own token comes in the fragment, which no server ever sees; it is kept in memory alone. */
+function takeToken() {
+  const found = /(?:^#|&)token=([^&]+)/.exec(location.hash);
+  if (!found) return null;
+  history.replaceState(history.state, "", location.pathname + location.search);
+  return decodeURIComponent(found[1]);
+}
+
+function socketUrl() {
+  const url = new URL(config.socketPath ?? "/ws", location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  if (token) url.searchParams.set("token", token);
+  return url.href;
+}
+
+function serverNow() {
+  return Date.now() + session.serverAhead;
+}
+
+/** @param {string} content */
+function send(content) {
+  session.send(content);
+  render();
+  scroll.toLatest();
+}
+
+/** Text that was not sent moves into the new conversation's box. */
+function startNew() {
+  const carried = session.state.pending.map((one) => one.content).join("\n\n");
+  session.startNew();
+  if (carried) composer.fill(carried);
+  else composer.focus();
+  render();
+}
+
+function askForNew() {
+  if (session.running) byId("confirm-new").showModal();
+  else startNew();
+}
+
+function scheduleRender() {
+  if (frameAsked) return;
+  frameAsked = true;
+  // A hidden page draws no frames, and still has to count what is new.
+  if (document.hidden) setTimeout(render, 50);
+  else requestAnimationFrame(render);
+}
+
+function render() {
+  frameAsked = false;
+  const { state } = session;
+  returnRefused(state);
+  view.render(state);
+  byId("welcome").hidden = session.loading || !isEmpty(state);
+  byId("loading").hidden = !session.loading || !isEmpty(state);
+  byId("ended").hidden = !state.ended;
+  byId("ended-text").textContent = state.ended === "gone" ? text.threadGone : text.sessionExpired;
+  const running = session.running;
+  byId("stop").hidden = !running;
+  byId("stop").toggleAttribute("disabled", Boolean(running?.stopping) || session.status !== "open");
+  showConnection();
+  tellNews(state);
+  scroll.follow();
+}
+
+/** A refused message goes back into the box, when nothing else has been written there meanwhile. @param {import("./store.js").State} state */
+function returnRefused(state) {
+  const refused = state.pending.find((one) => one.refused && one.refused !== "expired");
+  if (!refused || !composer.isEmpty || refused.refused === "other") return;
+  const note = refusal(refused);
+  composer.fill(session.takeBack(refused.id), note);
+}
+
+/** @param {import("./store.js").State} state */
+function tellNews(state) {
+  for (const item of state.news.splice(0)) {
+    announcer.tell(item);
+    if (document.hidden) unread += 1;
+  }
+  document.title = unread ? text.closeTitle(unread, pageTitle) : pageTitle;
+}
+
+let broken = false;
+let bannerTimer = 0;
+
+/** A break shorter than a blink is not worth a banner. */
+function showConnection() {
+  const { status } = session;
+  const banner = byId("banner");
+  if (status === "open") {
+    clearTimeout(bannerTimer);
+    bannerTimer = 0;
+    if (!banner.hidden && broken) announcer.say(text.reconnected);
+    broken = false;
+    banner.hidden = true;
+  } else if (status === "unauthorized" || status === "offline") showBanner();
+  else if (!bannerTimer) bannerTimer = setTimeout(showBanner, 600);
+}
+
+function showBanner() {
+  const { status } = session;
+  if (status === "open") return;
+  broken = true;
+  const banner = byId("banner");
+  banner.dataset.status = status;
+  const words = status === "unauthorized" ? text.unauthorized : status === "offline" ? text.offline : text.reconnecting;
+  if (byId("banner-text").textContent !== words) byId("banner-text").textContent = words;
+  byId("retry-now").hidden = status === "unauthorized";
+  banner.hidden = false;
+}
+
+function everySecond() {
+  const open = [...session.state.items.values()].filter((item) => item.kind === "approval" && item.status === "open");
+  for (const item of open) announcer.remind(item, serverNow());
+  if (open.length && !document.hidden) scheduleRender();
+}
+
+function listen() {
+  byId("stop").addEventListener("click", () => session.stop());
+  byId("new-conversation").addEventListener("click", askForNew);
+  byId("ended-new").addEventListener("click", startNew);
+  byId("retry-now").addEventListener("click", () => session.socket.retryNow());
+  byId("about").addEventListener("click", () => byId("about-dialog").showModal());
+  byId("confirm-new").addEventListener("close", () => {
+    if (byId("confirm-new").returnValue !== "stop") return;
+    session.stop();
+    startNew();
+  });
+  for (const chip of document.querySelectorAll("[data-suggestion]")) {
+    chip.addEventListener("click", () => {
+      send(chip.getAttribute("data-suggestion") ?? "");
+      composer.focus();
+    });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing || document.querySelector("dialog[open]")) return;
+    if (session.running) session.stop();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    unread = 0;
+    scheduleRender();
+  });
+  addEventListener("hashchange", () => {
+    token = takeToken() ?? token;
+    session.reconnect();
+  });
+  setInterval(everySecond, 1000);
+}
+
+listen();
+session.start();
+if (matchMedia("(hover: hover)").matches) composer.focus();

@@ -1,0 +1,210 @@
+/** How each kind of item is drawn: `create` once, then `update` in place, so that focus and open details survive. */
+import { approvalCard } from "./approval.js";
+import { timeOfDay } from "./clock.js";
+import { h, icon, serverHtml, showIcon } from "./dom.js";
+import { facts } from "./facts.js";
+import { canRetry, queuedBehind } from "./order.js";
+import { moment } from "./clock.js";
+import { prettify, text } from "./text.js";
+
+/**
+ * @typedef {import("./store.js").Item} Item
+ * @typedef {import("./store.js").State} State
+ * @typedef {{el: HTMLElement, update: (item: Item, state: State) => void}} Piece
+ * @typedef {object} Context
+ * @property {(interruptId: string, approved: boolean) => void} decide
+ * @property {(turnId: string) => void} retryTurn
+ * @property {(pendingId: string) => void} tryAgain
+ * @property {(pendingId: string) => void} edit
+ * @property {() => void} startNew
+ * @property {() => number} now  server time in milliseconds
+ * @property {() => boolean} connected
+ */
+
+/** @param {Item} item @param {Context} context @returns {Piece} */
+export function createPiece(item, context) {
+  return (pieces[item.kind] ?? pieces.line)(item, context);
+}
+
+/** Kinds whose look depends on more than the item itself. */
+export const VOLATILE = new Set(["approval", "error", "message", "pending", "typing"]);
+
+/** @type {Record<string, (item: Item, context: Context) => Piece>} */
+const pieces = {
+  message: mine,
+  pending: mine,
+  response: (item) => answerPiece(item, "theirs", item.agent ? prettify(item.agent) : text.assistant),
+  staff: (item) => answerPiece(item, "theirs staff", item.author || text.team),
+  live: livePiece,
+  reasoning: reasoningPiece,
+  typing: typingPiece,
+  tool: toolPiece,
+  approval: (item, context) => approvalCard(item, context),
+  error: errorPiece,
+  routing: (item) => linePiece("line routing", "route", text.routed(item.agents), item.reason),
+  stopped: (item) => linePiece("line stopped", "stop", text.stopped, null),
+  handback: () => linePiece("notice", "bot", text.handback, null),
+  handoff: (item) =>
+    linePiece("notice handoff", "person", item.by === "customer" || item.by === "rule" ? text.handoffByCustomer : text.handoff, null, text.handoffStay),
+  day: (item) => ({ el: h("p", { class: "day" }, h("span", { text: item.content })), update() {} }),
+  line: () => ({ el: h("p", { hidden: true }), update() {} }),
+};
+
+/** @param {Item} item @param {Context} context @returns {Piece} */
+function mine(item, context) {
+  const words = h("p", { class: "bubble", dir: "auto" });
+  const status = h("p", { class: "status" });
+  const actions = h("p", { class: "status-actions", hidden: true });
+  const speaker = h("span", { class: "visually-hidden" });
+  const el = h("article", { class: "mine" }, speaker, words, status, actions);
+
+  return {
+    el,
+    update(next, state) {
+      const pending = next.kind === "pending" ? next.pending : null;
+      const turn = next.turnId ? state.turns.get(next.turnId) : undefined;
+      const content = pending?.content ?? next.content;
+      if (words.textContent !== content) words.textContent = content;
+      speaker.textContent = [text.you, timeOfDay(next.at)].filter(Boolean).join(", ") + ": ";
+      const behind = turn ? queuedBehind(state, turn) : 0;
+      el.classList.toggle("is-unsent", Boolean(pending));
+      el.classList.toggle("is-refused", Boolean(pending?.refused));
+      status.textContent = pending ? pendingStatus(pending, context.connected()) : behind ? text.queued(behind) : "";
+      status.hidden = !status.textContent;
+      const refused = Boolean(pending?.refused) && pending.refused !== "expired";
+      if (refused && actions.hidden) {
+        actions.replaceChildren(
+          h("button", { type: "button", class: "link", text: text.editMessage, on: { click: () => context.edit(pending.id) } }),
+          h("button", { type: "button", class: "link", text: text.retry, on: { click: () => context.tryAgain(pending.id) } }),
+        );
+      }
+      actions.hidden = !refused;
+    },
+  };
+}
+
+/** @param {import("./store.js").Pending} pending @param {boolean} connected */
+function pendingStatus(pending, connected) {
+  if (pending.refused) return pending.refused === "expired" ? text.notSent : refusal(pending);
+  return connected ? text.sending : text.notSentYet;
+}
+
+/** Why a message was refused, and what to do. @param {import("./store.js").Pending} pending */
+export function refusal(pending) {
+  switch (pending.refused) {
+    case "rate":
+      return text.rateLimited;
+    case "queue":
+      return text.queueFull;
+    case "usage":
+      return text.usageLimit(moment(pending.detail));
+    case "long":
+    case "large":
+      return text.tooLarge;
+    default:
+      return text.refused(pending.detail);
+  }
+}
+
+/** @param {Item} item @param {string} className @param {string} name @returns {Piece} */
+function answerPiece(item, className, name) {
+  const prose = h("div", { class: "prose", dir: "auto" });
+  const byline = h("p", { class: "byline" }, h("span", { class: "name", text: name }), h("time", { datetime: item.at, text: timeOfDay(item.at) }));
+  return {
+    el: h("article", { class: className }, byline, prose),
+    update(next) {
+      prose.classList.toggle("is-plain", !next.html);
+      if (next.html) prose.replaceChildren(serverHtml(next.html));
+      else prose.textContent = next.content ?? "";
+    },
+  };
+}
+
+/** @param {Item} item @returns {Piece} */
+function livePiece(item) {
+  const words = document.createTextNode("");
+  const name = h("span", { class: "name" });
+  const prose = h("div", { class: "prose is-plain is-live", dir: "auto" });
+  prose.append(words);
+  return {
+    el: h("article", { class: "theirs" }, h("p", { class: "byline" }, name), prose),
+    update(next) {
+      name.textContent = next.agent ? prettify(next.agent) : text.assistant;
+      const before = words.data;
+      if (next.content.startsWith(before)) words.appendData(next.content.slice(before.length));
+      else words.data = next.content;
+    },
+  };
+}
+
+/** @param {Item} item @returns {Piece} */
+function reasoningPiece(item) {
+  const body = h("p", { class: "reasoning-text" });
+  const el = h("details", { class: "tool reasoning" }, h("summary", {}, icon("route"), h("span", { text: text.thinking }), icon("chevron")), body);
+  return { el, update: (next) => void (body.textContent = next.content) };
+}
+
+/** @returns {Piece} */
+function typingPiece() {
+  const words = h("span", { class: "typing-text" });
+  const dots = h("span", { class: "dots", "aria-hidden": "true" }, h("span"), h("span"), h("span"));
+  return {
+    el: h("p", { class: "typing" }, dots, words),
+    update: (next) => void (words.textContent = next.stopping ? text.stopping : text.typing),
+  };
+}
+
+/** @type {Record<string, [string, string]>} */
+const TOOL_LOOKS = {
+  running: ["spinner", text.toolRunning],
+  waiting: ["hourglass", text.toolWaiting],
+  done: ["check", text.toolDone],
+  failed: ["cross", text.toolFailed],
+  notrun: ["minus", text.toolNotRun],
+};
+
+/** @param {Item} item @returns {Piece} */
+function toolPiece(item) {
+  const badge = h("span", { class: "badge" });
+  const title = h("span", { class: "tool-title" });
+  const state = h("span", { class: "tool-state" });
+  const body = h("div", { class: "tool-body" });
+  const el = h("details", { class: "tool" }, h("summary", {}, badge, title, state, icon("chevron")), body);
+  return {
+    el,
+    update(next) {
+      const [look, word] = TOOL_LOOKS[next.status] ?? TOOL_LOOKS.running;
+      el.dataset.status = next.status;
+      showIcon(badge, look);
+      title.textContent = next.title || prettify(next.tool);
+      state.textContent = word;
+      state.classList.toggle("visually-hidden", next.status === "done" || next.status === "running");
+      body.replaceChildren(...toolBody(next));
+    },
+  };
+}
+
+/** @param {Item} item @returns {HTMLElement[]} */
+function toolBody(item) {
+  const parts = [];
+  if (item.args !== undefined) parts.push(h("h4", { text: text.toolArguments }), facts(item.args));
+  if (item.status === "done" && item.result !== undefined) parts.push(h("h4", { text: text.toolResult }), facts(item.result));
+  if (item.error) parts.push(h("h4", { text: text.toolError }), facts(item.error.message ?? item.error));
+  return parts;
+}
+
+/** @param {Item} item @param {Context} context @returns {Piece} */
+function errorPiece(item, context) {
+  const words = h("p", { text: item.reason === "turn" || !item.message ? text.turnFailed : item.message });
+  const again = h("button", { type: "button", class: "secondary", on: { click: () => context.retryTurn(item.turnId ?? "") } }, icon("retry"), text.retry);
+  return {
+    el: h("section", { class: "card problem" }, icon("warning"), words, again),
+    update: (next, state) => void (again.hidden = !canRetry(state, next.turnId)),
+  };
+}
+
+/** @param {string} className @param {string} sign @param {string} words @param {string | null | undefined} title @param {string} [more] @returns {Piece} */
+function linePiece(className, sign, words, title, more) {
+  const el = h("p", { class: className, title: title || null }, icon(sign), h("span", {}, words, more ? h("small", { text: more }) : null));
+  return { el, update() {} };
+}

@@ -1,0 +1,213 @@
+/**
+ * One customer's side of the protocol: which conversation is open, what is still to be sent, and catching up after a
+ * break. It knows the socket and the state, and no DOM.
+ *
+ * A message is sent one at a time and again until the server has accepted it; its client_message_id makes the
+ * repetition harmless. After every connect the server is asked for what was missed (`resume`), then for a sign of
+ * life (`ping`): frames are answered in order, so the `pong` says that everything missed is here.
+ */
+import { ReconnectingSocket } from "./socket.js";
+import { answer, apply, createState, hasGap, settle } from "./store.js";
+import { runningTurn } from "./order.js";
+import * as memory from "./memory.js";
+
+const GAP_PATIENCE_MS = 400;
+const ANSWER_PATIENCE_MS = 20_000;
+
+export class Session {
+  #catchingUp = false;
+  #gapTimer = 0;
+  #answerTimer = 0;
+  #silent = true;
+
+  /** @param {{url: () => string, heartbeatSeconds?: number, onChange: () => void}} options */
+  constructor({ url, heartbeatSeconds, onChange }) {
+    this.changed = onChange;
+    const known = memory.rememberedThread();
+    /** Nothing of this thread can be on the server yet. */
+    this.fresh = !known;
+    this.loading = Boolean(known);
+    /** Server clock minus ours, in milliseconds. */
+    this.serverAhead = 0;
+    this.state = createState(known ?? crypto.randomUUID());
+    this.state.pending = memory.unsent(this.state.threadId).map(pendingOf);
+    memory.rememberThread(this.state.threadId);
+    this.socket = new ReconnectingSocket({
+      url,
+      heartbeatSeconds,
+      onFrame: (frame) => this.#take(frame),
+      onStatus: (status) => this.#connectionIs(status),
+    });
+  }
+
+  get status() {
+    return this.socket.status;
+  }
+
+  get running() {
+    return runningTurn(this.state);
+  }
+
+  start() {
+    this.socket.open();
+    this.changed();
+  }
+
+  /** Connects anew, as whoever the customer is now. */
+  reconnect() {
+    this.socket.reset();
+    this.socket.open();
+  }
+
+  /** @param {string} content */
+  send(content) {
+    this.state.pending = [...this.state.pending, pendingOf({ id: crypto.randomUUID(), content })];
+    this.#flush();
+    this.#keep();
+  }
+
+  /** Takes a refused message out of the queue. @param {string} id @returns {string} its text */
+  takeBack(id) {
+    const taken = this.state.pending.find((one) => one.id === id);
+    this.state.pending = this.state.pending.filter((one) => one !== taken);
+    this.#keep();
+    return taken?.content ?? "";
+  }
+
+  /** Sends a refused message once more. @param {string} id */
+  tryAgain(id) {
+    this.state.pending = this.state.pending.map((one) => (one.id === id ? { ...one, refused: null, detail: "" } : one));
+    this.#flush();
+    this.#keep();
+  }
+
+  /** Sends the message of a failed turn once more, as a new one. @param {string} turnId */
+  retryTurn(turnId) {
+    const message = this.state.items.get(`message:${turnId}`);
+    if (message) this.send(message.content);
+  }
+
+  /** @param {string} interruptId @param {boolean} approved */
+  decide(interruptId, approved) {
+    answer(this.state, interruptId, approved);
+    this.#sendAnswer(interruptId, approved);
+    this.changed();
+  }
+
+  stop() {
+    const turn = this.running;
+    if (!turn || !this.socket.send({ type: "stop", thread_id: this.state.threadId })) return;
+    turn.stopping = true;
+    this.changed();
+  }
+
+  /** Opens an empty conversation. @param {{keepPending?: boolean}} [options] */
+  startNew({ keepPending = false } = {}) {
+    const pending = keepPending ? this.state.pending.map(pendingOf) : [];
+    this.state = createState(crypto.randomUUID());
+    this.state.pending = pending;
+    this.fresh = true;
+    this.loading = false;
+    memory.rememberThread(this.state.threadId);
+    this.#flush();
+    this.#keep();
+  }
+
+  #keep() {
+    memory.keepUnsent(
+      this.state.threadId,
+      this.state.pending.map(({ id, content }) => ({ id, content })),
+    );
+    this.changed();
+  }
+
+  /** @param {import("./socket.js").Status} status */
+  #connectionIs(status) {
+    if (status === "open") void this.#catchUp();
+    else {
+      this.#catchingUp = false;
+      this.state.pending = this.state.pending.map((one) => ({ ...one, inFlight: false }));
+      if (status === "unauthorized") this.loading = false;
+    }
+    this.changed();
+  }
+
+  async #catchUp() {
+    const state = this.state;
+    if (!this.fresh) {
+      this.#catchingUp = true;
+      this.socket.send({ type: "resume", thread_id: state.threadId, after: state.floor });
+      const answered = await this.socket.ping();
+      if (!answered) return; // connected anew, and asked again, or not connected at all
+      this.#catchingUp = false;
+      settle(state, state.last);
+    }
+    this.loading = false;
+    this.#silent = false;
+    this.#flush();
+    for (const item of this.state.items.values()) {
+      if (item.kind === "approval" && item.status === "open" && item.sending) {
+        this.#sendAnswer(item.interruptId, item.sending === "approve");
+      }
+    }
+    this.changed();
+  }
+
+  /** @param {Record<string, any> & {type: string}} frame */
+  #take(frame) {
+    const waiting = this.state.pending.length;
+    if (!apply(this.state, frame)) return;
+    if (frame.at && !this.#catchingUp) this.serverAhead = Date.parse(frame.at) - Date.now() || 0;
+    if (this.#silent) this.state.news = [];
+    if (this.state.ended === "gone" && this.state.last === 0 && !this.fresh) return this.startNew({ keepPending: true });
+    if (frame.type === "error" || this.state.pending.length !== waiting) {
+      this.#flush();
+      this.#keep();
+    }
+    this.#watchGap();
+    this.changed();
+  }
+
+  #watchGap() {
+    clearTimeout(this.#gapTimer);
+    if (!hasGap(this.state) || this.#catchingUp) return;
+    this.#gapTimer = setTimeout(() => {
+      if (hasGap(this.state) && !this.#catchingUp && this.status === "open") void this.#catchUp();
+    }, GAP_PATIENCE_MS);
+  }
+
+  /** Sends the oldest waiting message, unless one is on its way already. */
+  #flush() {
+    const { pending, threadId, ended } = this.state;
+    const next = pending.find((one) => !one.refused);
+    if (!next || ended || this.#catchingUp || pending.some((one) => one.inFlight)) return;
+    const frame = { type: "message", thread_id: threadId, content: next.content, client_message_id: next.id };
+    if (!this.socket.send(frame)) return;
+    this.fresh = false;
+    this.state.pending = pending.map((one) => (one === next ? { ...one, inFlight: true } : one));
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => this.#sendAgain(next.id), ANSWER_PATIENCE_MS);
+  }
+
+  /** @param {string} id */
+  #sendAgain(id) {
+    const { pending } = this.state;
+    if (!pending.some((one) => one.id === id && one.inFlight)) return;
+    this.state.pending = pending.map((one) => ({ ...one, inFlight: false }));
+    this.#flush();
+  }
+
+  /** @param {string} interruptId @param {boolean} approved */
+  #sendAnswer(interruptId, approved) {
+    if (this.#catchingUp) return; // sent when everything missed is here, if it is still open then
+    this.socket.send({
+      type: "interrupt_response",
+      thread_id: this.state.threadId,
+      interrupt_id: interruptId,
+      approved,
+    });
+  }
+}
+
+/** @param {{id: string, content: string}} message @returns {import("./store.js").Pending} */
+const pendingOf = ({ id, content }) => ({ id, content, inFlight: false, refused: null, detail: "" });

@@ -1,0 +1,123 @@
+/**
+ * Every word that the page says by itself. A translation is a module with the same shape.
+ */
+
+/** "order_lookup" or "getOrderStatus" -> "Order lookup", "Get order status". @param {string} name */
+export function prettify(name) {
+  const words = String(name ?? "")
+    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .replace(/[_\-.]+/g, " ")
+    .trim()
+    .toLowerCase();
+  return words ? words[0].toUpperCase() + words.slice(1) : "";
+}
+
+/** @param {number} count @param {string} one @param {string} many */
+const plural = (count, one, many) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
+
+export const text = {
+  you: "You",
+  assistant: "Assistant",
+  team: "Our team",
+  closeTitle: (/** @type {number} */ unread, /** @type {string} */ title) => `(${unread}) ${title}`,
+
+  // Connection
+  reconnecting: "Reconnecting…",
+  offline: "You are offline. What you write is kept here and sent when the connection is back.",
+  reconnected: "Connected again.",
+  unauthorized: "We could not confirm who you are. Sign in again on our website and open the chat from there.",
+  retryNow: "Try now",
+  loadingHistory: "Loading your conversation…",
+
+  // Composer
+  placeholder: "Write a message…",
+  counter: (/** @type {number} */ used, /** @type {number} */ limit) =>
+    `${used.toLocaleString("en")} of ${limit.toLocaleString("en")} characters`,
+  tooLong: (/** @type {number} */ over) =>
+    `Too long by ${plural(over, "character", "characters")}. Shorten it, or send it in parts.`,
+  tooLarge: "This message is too large to send. Shorten it, or send it in parts.",
+  stop: "Stop",
+  stopping: "Stopping…",
+
+  // Messages
+  sending: "Sending…",
+  notSentYet: "Not sent yet. It goes out as soon as you are connected.",
+  queued: (/** @type {number} */ behind) => `Queued behind ${plural(behind, "message", "messages")}`,
+  typing: "Working on your answer…",
+  thinking: "How this was worked out",
+  stopped: "This answer was stopped.",
+  jumpToLatest: "Jump to latest",
+  today: "Today",
+  yesterday: "Yesterday",
+
+  // Routing and tools
+  routed: (/** @type {string[]} */ agents) => {
+    const names = agents.map(prettify);
+    if (names.length < 2) return `${names[0] ?? "The assistant"} is on it`;
+    return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are on it`;
+  },
+  toolRunning: "running",
+  toolWaiting: "waiting for an answer",
+  toolDone: "done",
+  toolFailed: "did not work",
+  toolNotRun: "not carried out",
+  toolArguments: "Asked for",
+  toolResult: "Answer",
+  toolError: "What went wrong",
+  nothing: "Nothing",
+  yes: "Yes",
+  no: "No",
+  empty: "none",
+
+  // Approvals
+  approvalHeading: "Your approval is needed",
+  staffApprovalHeading: "Waiting for our team",
+  approvalFallback: (/** @type {string} */ action) => `${prettify(action)}?`,
+  approve: "Approve",
+  decline: "Decline",
+  approvalYours: "Only you can decide this. Nothing happens until you do.",
+  approvalStaff:
+    "A member of our team has to approve this. You will see the answer here; you can close this page and come back.",
+  timeLeft: (/** @type {string} */ clock) => `${clock} left`,
+  timeUp: "Time is up. One moment…",
+  sendingAnswer: "Sending your answer…",
+  answerWaits: "Your answer is sent as soon as you are connected.",
+  approvedBy: (/** @type {string} */ who) => `Approved by ${who}`,
+  declinedBy: (/** @type {string} */ who) => `Declined by ${who}`,
+  byYou: "you",
+  byTeam: "our team",
+  because: (/** @type {string} */ reason) => `Reason: ${reason}`,
+  expired: "Expired: nobody decided in time. Nothing was done.",
+  cancelled: "Cancelled: this message was stopped before a decision. Nothing was done.",
+  notAllowed: "This is for our team to decide.",
+  answerRefused: "Your answer did not arrive. Please choose again.",
+  announceApproval: (/** @type {string} */ message) => `Your approval is needed: ${message}`,
+  announceStaffApproval: (/** @type {string} */ message) => `Waiting for our team to approve: ${message}`,
+  announceTimeLeft: (/** @type {string} */ left, /** @type {string} */ message) => `${left} left to decide: ${message}`,
+  minutes: (/** @type {number} */ count) => plural(count, "minute", "minutes"),
+
+  // People
+  handoffByCustomer: "You asked for a person. We have told our team, and somebody will answer here.",
+  handoff: "We have asked a member of our team to take over. Somebody will answer here.",
+  handoffStay: "You can keep writing, or close this page and come back.",
+  handback: "Our team has handed the conversation back to the assistant.",
+
+  // Errors
+  turnFailed: "Something went wrong on our side, and this message was not answered. Nothing else is lost.",
+  retry: "Try again",
+  sessionExpired: "This conversation was closed because nobody wrote for a while.",
+  startNewWithText: "Start a new conversation",
+  rateLimited: "You are sending messages faster than we can take them. Wait a few seconds, then send it again.",
+  queueFull: "Several messages are still waiting for an answer. Send this one when they are done.",
+  usageLimit: (/** @type {string} */ when) =>
+    when
+      ? `You have reached the usage limit. You can write again ${when}.`
+      : "You have reached the usage limit. Please try again later.",
+  refused: (/** @type {string} */ message) => `This message was not sent: ${message}`,
+  threadGone: "This conversation is no longer available here.",
+  notSent: "Not sent",
+  editMessage: "Edit",
+
+  // New conversation
+  confirmStop: "An answer is still being written. Stop it and start a new conversation?",
+};

@@ -1,0 +1,71 @@
+/** Draws the conversation: keeps one element per item, in the order of `order.js`, and touches only what changed. */
+import { dayName, dayOf } from "./clock.js";
+import { inOrder } from "./order.js";
+import { VOLATILE, createPiece } from "./pieces.js";
+import { text } from "./text.js";
+
+/**
+ * @typedef {import("./store.js").Item} Item
+ * @typedef {import("./store.js").State} State
+ */
+
+export class ConversationView {
+  /** @type {Map<string, {piece: import("./pieces.js").Piece, item: Item}>} */ #drawn = new Map();
+
+  /** @param {HTMLElement} log @param {import("./pieces.js").Context} context */
+  constructor(log, context) {
+    this.log = log;
+    this.context = context;
+  }
+
+  /** @param {State} state */
+  render(state) {
+    const items = withDays(inOrder(state));
+    const keys = new Set(items.map(keyOf));
+    for (const [key, { piece }] of this.#drawn) {
+      if (keys.has(key)) continue;
+      piece.el.remove();
+      this.#drawn.delete(key);
+    }
+    let here = this.log.firstElementChild;
+    for (const item of items) {
+      const { el } = this.#draw(item, state);
+      if (el === here) here = here.nextElementSibling;
+      else this.log.insertBefore(el, here);
+    }
+  }
+
+  /** @param {Item} item @param {State} state */
+  #draw(item, state) {
+    const key = keyOf(item);
+    const known = this.#drawn.get(key);
+    if (known && known.item === item && !VOLATILE.has(item.kind)) return known.piece;
+    const piece = known?.piece ?? createPiece(item, this.context);
+    piece.update(item, state);
+    this.#drawn.set(key, { piece, item });
+    return piece;
+  }
+}
+
+/** Our own message keeps its element from the first moment to the accepted one. @param {Item} item */
+function keyOf(item) {
+  if (item.kind === "pending") return `mine:${item.pending.id}`;
+  return item.kind === "message" && item.clientMessageId ? `mine:${item.clientMessageId}` : item.key;
+}
+
+/** A line between days, unless everything is of today. @param {Item[]} items @returns {Item[]} */
+function withDays(items) {
+  const now = new Date();
+  /** @type {Item[]} */
+  const rows = [];
+  let day = now.toDateString();
+  for (const item of items) {
+    const its = dayOf(item.at);
+    if (its && its !== day) {
+      rows.push({ key: `day:${its}:${item.key}`, kind: "day", seq: 0, turnId: null, content: dayName(its, text, now) });
+      day = its;
+    }
+    rows.push(item);
+  }
+  return rows;
+}

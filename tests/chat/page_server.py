@@ -1,0 +1,163 @@
+"""A real server for the chat page alone: it serves the template and the static files under the page's own security
+policy, and hands every socket to the test, which plays the other side of the protocol frame by frame."""
+
+import json
+import mimetypes
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.template.loader import render_to_string
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection, serve
+
+STATIC = Path(__file__).resolve().parents[2] / "chat" / "static"
+PATIENCE = 10  # seconds; a frame that takes longer is not coming
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'"
+)
+SUGGESTIONS = ["Where is order 1042?", "Cancel order 1042", "I want to talk to a person"]
+
+Frame = dict[str, Any]
+
+
+class Peer:
+    """The server's end of one socket. Answers pings, unless `mute`; every other frame waits for `receive`."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self.connection = connection
+        self.token = parse_qs(urlsplit(connection.request.path if connection.request else "").query).get("token", [""])[0]
+        self.mute = False
+        self.thread_id = ""
+        self._received: queue.Queue[Frame] = queue.Queue()
+
+    def read_until_closed(self) -> None:
+        try:
+            for text in self.connection:
+                frame = json.loads(text)
+                if frame["type"] != "ping":
+                    self.thread_id = frame.get("thread_id", self.thread_id)
+                    self._received.put(frame)
+                elif not self.mute:
+                    self.connection.send('{"type": "pong"}')
+        except ConnectionClosed:
+            pass
+
+    def receive(self, kind: str) -> Frame:
+        """The next frame of the page, which has to be of this type."""
+        frame = self._received.get(timeout=PATIENCE)
+        assert frame["type"] == kind, frame
+        return frame
+
+    def nothing_more(self) -> bool:
+        """Whether the page has sent nothing that was not received. The caller has waited for a later sign of it."""
+        return self._received.empty()
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """One frame; those that report an event get their thread and a time."""
+        frame: Frame = {"type": kind, **fields}
+        if "seq" in fields or kind in ("token", "reasoning"):
+            frame = {"thread_id": self.thread_id, "at": datetime.now(UTC).isoformat(), **frame}
+        self.connection.send(json.dumps(frame))
+
+    def accept(self, seq: int, turn_id: str, *, position: int = 0) -> Frame:
+        """Receives a message and accepts it."""
+        message = self.receive("message")
+        self.send(
+            "accepted",
+            seq=seq,
+            turn_id=turn_id,
+            position=position,
+            client_message_id=message["client_message_id"],
+        )
+        return message
+
+    def cut(self) -> None:
+        """The network is gone, in the middle of whatever was going on: no closing handshake."""
+        self.connection.socket.shutdown(2)
+
+    def refuse(self, code: int, reason: str) -> None:
+        self.connection.close(code, reason)
+
+
+class PageServer:
+    """`url` is the page. `config` is merged into what the page is told."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.config: dict[str, Any] = {}
+        self.requests: list[str] = []
+        self._peers: queue.Queue[Peer] = queue.Queue()
+
+    def next_peer(self) -> Peer:
+        """The next socket that the page opens."""
+        return self._peers.get(timeout=PATIENCE)
+
+    def handle(self, connection: ServerConnection) -> None:
+        peer = Peer(connection)
+        self._peers.put(peer)
+        peer.read_until_closed()
+
+    def respond(self, connection: ServerConnection, request: Request) -> Response | None:
+        path = urlsplit(request.path).path
+        self.requests.append(request.path)
+        if path == "/ws":
+            return None
+        if path == "/":
+            return _response(self.page().encode(), "text/html; charset=utf-8")
+        file = (STATIC / path.removeprefix("/static/")).resolve()
+        if file.is_relative_to(STATIC) and file.is_file():
+            return _response(file.read_bytes(), mimetypes.guess_type(file.name)[0] or "application/octet-stream")
+        return connection.respond(404, "There is no such file.\n")
+
+    def page(self) -> str:
+        config = {
+            "socketPath": "/ws",
+            "maxLength": 10_000,
+            "modelLabel": "Offline demo model",
+            "suggestions": SUGGESTIONS,
+            **self.config,
+        }
+        return render_to_string(
+            "chat/page.html",
+            {
+                "product_name": "Smart Support",
+                "company": {"name": "Northwind Outfitters"},
+                "model_label": config["modelLabel"],
+                "provider": "offline",
+                "suggestions": config["suggestions"],
+                "socket_path": "/ws",
+                "page_config_json": config,
+            },
+        )
+
+
+def _response(body: bytes, content_type: str) -> Response:
+    headers = Headers(
+        {
+            "Content-Type": content_type,
+            "Content-Length": str(len(body)),
+            "Content-Security-Policy": POLICY,
+            "Cache-Control": "no-store",
+            "Connection": "close",
+        }
+    )
+    return Response(200, "OK", headers, body)
+
+
+@contextmanager
+def running_page_server() -> Iterator[PageServer]:
+    pages = PageServer()
+    with serve(pages.handle, "127.0.0.1", 0, process_request=pages.respond, ping_interval=None) as server:
+        pages.url = f"http://127.0.0.1:{server.socket.getsockname()[1]}/"
+        thread = threading.Thread(target=server.serve_forever, name="page-server", daemon=True)
+        thread.start()
+        yield pages
+    thread.join(PATIENCE)
