@@ -99,6 +99,9 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "smartsupport:celery:"}
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "expire-approvals": {"task": "agents.tasks.expire_approvals", "schedule": 10.0, "options": {"expires": 10}},
+}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # Security. Behind a proxy that ends TLS, TRUST_PROXY_HEADERS lets X-Forwarded-Proto say so; without such a proxy

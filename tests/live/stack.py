@@ -1,0 +1,138 @@
+"""The product as it runs for customers: web, turns and the demo business as processes of their own, on a database and a
+Valkey number of their own. Tests talk to it as the outside does (sockets, HTTP) and look at its rows by SQL."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse, urlunparse
+
+import httpx
+import psycopg
+from psycopg.rows import dict_row
+
+from smartsupport.embedded import ports
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 60
+API_KEY = "live-test-key-0123456789abcdef"
+ADMIN_PASSWORD = "live-test-password"
+JWT_SECRET = "live-test-customer-secret-0123456789"
+
+
+class Stack:
+    """`url` and `socket_url` are the web process; `business` is the demo business API's client; `db` runs SQL."""
+
+    def __init__(self, name: str, directory: Path, **env: str) -> None:
+        number = 32 + int(hashlib.sha256(f"{name}{os.getpid()}".encode()).hexdigest(), 16) % 31
+        self.name = f"live_{name}_{os.getpid()}"
+        self.port, self.demo_port = ports.choose(None), ports.choose(None)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.socket_url = f"ws://127.0.0.1:{self.port}/ws"
+        self.directory = directory
+        self._admin_url = os.environ["SMARTSUPPORT_TEST_DATABASE_URL"]
+        self.database_url = urlunparse(urlparse(self._admin_url)._replace(path=f"/{self.name}"))
+        self.redis_url = f"{os.environ['SMARTSUPPORT_TEST_REDIS_URL'].rpartition('/')[0]}/{number}"
+        self.env = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"} | {
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "DATA_DIR": str(directory / "data"),
+            "PORT": str(self.port),
+            "DEMO_PORT": str(self.demo_port),
+            "ADMIN_PASSWORD": ADMIN_PASSWORD,
+            "ADMIN_API_KEY": API_KEY,
+            "CUSTOMER_JWT_SECRET": JWT_SECRET,
+            "LOG_FORMAT": "json",
+            "PYTHONUNBUFFERED": "1",
+            **env,
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.business = httpx.Client(base_url=f"http://127.0.0.1:{self.demo_port}", trust_env=False, timeout=30)
+        self.api = httpx.Client(
+            base_url=f"{self.url}/api/v1", headers={"X-API-Key": API_KEY}, trust_env=False, timeout=70
+        )
+
+    def start(self) -> None:
+        with psycopg.connect(self._admin_url, autocommit=True) as admin:
+            admin.execute(f'CREATE DATABASE "{self.name}"')
+        (self.directory / "data").mkdir(parents=True)
+        self._manage("migrate", "--verbosity", "0")
+        self.run("demo", "-m", "smartsupport.demo", "--port", str(self.demo_port), "--data", str(self.directory / "demo"))
+        until(lambda: self._answers(f"http://127.0.0.1:{self.demo_port}/_health"))
+        self._manage("seed")
+        self.run("web", "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "smartsupport.asgi:application")
+        self.run("turns", "manage.py", "runworker", "turns")
+        until(lambda: self._answers(f"{self.url}/readyz"))
+
+    def _manage(self, *words: str) -> None:
+        done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=self.env, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()[-3000:]
+
+    def run(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+        """Start one of the processes; its output is appended to `<name>.log`."""
+        log = (self.directory / f"{name}.log").open("ab")
+        with log:
+            process = subprocess.Popen(
+                [sys.executable, *words], cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.processes[name] = process
+        return process
+
+    def kill(self, name: str, sign: signal.Signals = signal.SIGKILL) -> None:
+        """End a process and wait until it is gone."""
+        process = self.processes.pop(name)
+        process.send_signal(sign)
+        process.wait(timeout=PATIENCE_SECONDS)
+
+    def log(self, name: str) -> str:
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def db(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+        """Run SQL on the stack's database; rows as dicts."""
+        with psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def events(self, thread_id: str) -> list[dict[str, Any]]:
+        """The conversation's events in order."""
+        return self.db(
+            "SELECT e.* FROM chat_event e JOIN chat_conversation c ON c.id = e.conversation_id "
+            "WHERE c.thread_id = %s ORDER BY e.seq",
+            thread_id,
+        )
+
+    def journal(self, operation: str = "") -> list[dict[str, Any]]:
+        """Every effect that took place in the business."""
+        entries: list[dict[str, Any]] = self.business.get("/_journal").json()
+        return [entry for entry in entries if not operation or entry["operation"] == operation]
+
+    def stop(self) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+        self.business.close()
+        self.api.close()
+        with psycopg.connect(self._admin_url, autocommit=True) as admin:
+            admin.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+
+    def _answers(self, url: str) -> bool:
+        for name, process in self.processes.items():
+            assert process.poll() is None, f"{name} ended:\n{self.log(name)[-3000:]}"
+        try:
+            return httpx.get(url, trust_env=False, timeout=10).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+def until(condition: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
+    """Wait for a condition of another process, which has no other way to tell us. Returns its value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        threading.Event().wait(0.05)
+    return value
