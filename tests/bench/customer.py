@@ -1,0 +1,80 @@
+"""A customer on a socket, who notes when what arrived. Times are seconds of the monotonic clock."""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from websockets.asyncio.client import ClientConnection, connect
+
+PATIENCE_SECONDS = 60
+
+
+class TurnFailed(Exception):
+    """A turn did not end well: the message holds the frame that said so, or how long it was waited for."""
+
+
+@dataclass
+class Turn:
+    sent: float
+    first_token: float | None = None
+    finished: float = 0.0
+    text: str = ""
+    routed_by_model: bool = False
+    tool_seconds: float = 0.0
+    frames: list[str] = field(default_factory=list)
+
+
+class Customer:
+    """One anonymous visitor with one conversation."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.thread_id = f"bench-{uuid4().hex}"
+
+    @classmethod
+    async def arrive(cls, url: str) -> "Customer":
+        return cls(await connect(url, compression=None, proxy=None, open_timeout=PATIENCE_SECONDS))
+
+    async def leave(self) -> None:
+        await self.socket.close()
+
+    async def say(self, content: str) -> Turn:
+        """Send a message and read until its turn is complete. Raises TurnFailed."""
+        message = {
+            "type": "message",
+            "thread_id": self.thread_id,
+            "content": content,
+            "client_message_id": uuid4().hex,
+        }
+        turn = Turn(sent=time.monotonic())
+        await self.socket.send(json.dumps(message))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while await self._next_frame_of(turn) != "message_complete":
+                    pass
+        except TimeoutError:
+            raise TurnFailed(f"No end after {PATIENCE_SECONDS} s; frames so far: {turn.frames}") from None
+        return turn
+
+    async def _next_frame_of(self, turn: Turn) -> str:
+        raw = await self.socket.recv()
+        now = time.monotonic()
+        frame = json.loads(raw)
+        kind: str = frame["type"]
+        turn.frames.append(kind)
+        if kind == "token":
+            turn.first_token = turn.first_token or now
+            turn.text += frame["content"]
+        elif kind == "tool_call":
+            turn.tool_seconds -= now
+        elif kind == "tool_result":
+            turn.tool_seconds += now
+        elif kind == "routing":
+            turn.routed_by_model = "continues" not in frame["reason"]
+        elif kind == "message_complete":
+            turn.finished = now
+        if kind == "error" or (kind == "message_complete" and frame["status"] != "completed"):
+            raise TurnFailed(str(frame))
+        return kind
