@@ -81,7 +81,7 @@ def _compose(text: str) -> Node:
         raise AgentsYamlInvalid([Fault(1, "The file is nested too deeply.")]) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = error.problem or error.context or "it cannot be read"
+        problem = (error.problem or error.context or "it cannot be read").removeprefix("but ")
         raise AgentsYamlInvalid(
             [Fault(mark.line + 1 if mark else 1, f"Not valid YAML: {problem}.")]
         ) from None
@@ -157,7 +157,7 @@ class _Reader:
             self.fault(fields["name"], f"Duplicate agent name {name!r}; it is also on line {names[name]}.")
         elif name:
             names[name] = _line(fields["name"])
-        permission = self.text(fields, "permission", 8)
+        permission = self.text(fields, "permission", 64)
         if permission and permission not in Access.values:
             self.fault(fields["permission"], f"Unknown permission {permission!r}. Use read or write.")
         personality = self.personality(fields)
@@ -232,7 +232,8 @@ class _Reader:
     ) -> dict[str, Node]:
         """The fields of a mapping: each known, once, and the required ones there."""
         if not isinstance(node, MappingNode):
-            self.fault(node, f"{label} must be a mapping with the fields {', '.join(required)}.")
+            fields_of = "the field" if len(required) == 1 else "the fields"
+            self.fault(node, f"{label} must be a mapping with {fields_of} {', '.join(required)}.")
             return {}
         fields: dict[str, Node] = {}
         for key, value in node.value:
@@ -242,6 +243,8 @@ class _Reader:
             elif name in fields:
                 self.fault(key, f"The field {name} is given twice.")
             else:
+                if isinstance(value, ScalarNode) and not value.value and value.style is None:
+                    value.start_mark = key.start_mark  # nothing was written: its mark is at what comes next
                 fields[name] = value
         for name in required:
             if name not in fields:

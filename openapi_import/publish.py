@@ -71,10 +71,10 @@ def publish(
     """Create or update the tool of each operation, in the operations' order.
 
     decisions: by operation id. A new operation without one gets the safe defaults. A tool that exists keeps
-    what was decided about it, and staff's later edits, unless there is a decision now; and if its method or path
-    has changed, it is another operation under the old id and goes back to the safe defaults until somebody
-    decides again. A tool keeps its name and whether it is enabled, unless the argument that names its customer
-    has gone: then it is disabled. Raises SpecInvalid, and has then changed nothing.
+    what was decided about it, and staff's later edits, unless there is a decision now; and if its method or
+    path has changed, it is another operation under the old id and goes back to the safe defaults until
+    somebody decides again. A tool keeps its name and whether it is enabled, unless the argument that names
+    its customer has gone: then it is disabled. Raises SpecInvalid, and has then changed nothing.
     """
     one_at_a_time("tools publish")
     operations = list(operations)

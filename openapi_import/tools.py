@@ -19,10 +19,13 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PLACES = ("path", "query", "header")
 # Never from a model: connection, framing, identity, routing, and what the executor itself sends.
 FORBIDDEN_HEADERS = frozenset(
-    "accept accept-charset accept-encoding authorization connection content-encoding content-length "
-    "content-type cookie date expect forwarded host idempotency-key keep-alive origin referer set-cookie te trailer "
-    "transfer-encoding upgrade user-agent via x-api-key api-key apikey x-auth-token x-access-token "
-    "x-csrf-token x-http-method x-http-method-override x-method-override x-original-url x-rewrite-url x-real-ip".split()
+    """
+    accept accept-charset accept-encoding authorization connection content-encoding content-length
+    content-type cookie date expect forwarded host idempotency-key keep-alive origin referer
+    set-cookie te trailer transfer-encoding upgrade user-agent via x-api-key api-key apikey
+    x-auth-token x-access-token x-csrf-token x-http-method x-http-method-override x-method-override
+    x-original-url x-rewrite-url x-real-ip
+    """.split()
 )
 FORBIDDEN_PREFIXES = ("proxy-", "sec-", "x-forwarded-", "access-control-")
 # A body with other keywords at its top (oneOf, if, minProperties ...) stays whole: they mean the whole.
