@@ -13,6 +13,7 @@ _IDENTIFIER = re.compile(
     r"\b[a-z]{2,10}[_-](?=[a-z0-9_-]*\d)[a-z0-9][a-z0-9_-]*\b"
     r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\S+@\S+\.\w+"
 )
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」")  # names and texts, not requests
 _PERCENT = re.compile(r"\d\s*(?:%|percent|per cent)|\bpercent\b|打\s*[\d一二三四五六七八九.]+\s*折|\d\s*折")
 _WANTING = re.compile(
     r"\b(?:i (?:really )?(?:want|need)|(?:i'?d|i would) (?:like|love)|(?:can|could|may) (?:i|we) (?:please )?(?:have|get)"
@@ -150,7 +151,8 @@ def _chinese_words(text: str) -> set[str]:
 @lru_cache(maxsize=2048)
 def read(text: str) -> Reading:
     """What a sentence speaks of. Identifiers (`txn_8f3a`, e-mail addresses) count as values, not as words."""
-    clean = _IDENTIFIER.sub(" ", normalised(text))
+    unquoted = _QUOTED.sub(" ", normalised(text))
+    clean = _IDENTIFIER.sub(" ", unquoted if unquoted.strip() else normalised(text))
     found: set[str] = set()
     words: set[str] = set()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.providers.offline import phrases
 from agents.providers.offline.conversation import Made
+from agents.providers.offline.labels_zh import LABELS_ZH
 from agents.providers.offline.tools import Tool
 
 MOST_ITEMS = 10
@@ -57,9 +58,9 @@ def _with_details(lead: str, result: Mapping[str, Any], language: str, name: str
         if k not in lists and k not in ("message", "page", "limit", "per_page")
     }
     if lists and set(rest) <= {"total", "count", "has_more", "next", "question"}:
-        body = "\n\n".join(
-            _whole_list(key, value, language) for key, value in lists.items() if value or not lead
-        )
+        total = rest.get("total", rest.get("count"))
+        shown = (_whole_list(k, v, language, total) for k, v in lists.items() if v or not lead)
+        body = "\n\n".join(shown)
         return "\n\n".join(part for part in (lead, body) if part)
     headline, used = _headline(rest, language)
     first = lead or headline or phrases.say("found", language)
@@ -90,7 +91,7 @@ def _headline(fields: Mapping[str, Any], language: str) -> tuple[str, set[str]]:
         return "", set()
     noun, value = identity.removesuffix("_id").replace("_", " "), fields[identity]
     if language == "zh":
-        thing = phrases.LABELS_ZH.get(identity.removesuffix("_id"), noun)
+        thing = LABELS_ZH.get(identity.removesuffix("_id"), noun)
         return f"{thing} {value} 的状态：**{_status(status, 'zh')}**。{explained.strip()}", {*used, identity}
     return f"{noun.capitalize()} {value} is **{_status(status, 'en')}**.{explained}", {*used, identity}
 

@@ -1,15 +1,13 @@
 """Words chosen from the text: enumerated values, yes or no, reasons, and texts that are introduced by their name."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agents import lexicon
 from agents.lexical import normalised, read
 from agents.providers.offline import values
+from agents.providers.offline.sources import Sources
 from agents.providers.offline.tools import Parameter, Tool, pattern_of
-
-if TYPE_CHECKING:
-    from agents.providers.offline.arguments import Sources
 
 # What customers say -> words that a value of an enumeration may contain.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -108,7 +106,7 @@ _EXCUSES = re.compile(
 )
 
 
-def find_reason(parameter: Parameter, sources: "Sources") -> str | None:
+def find_reason(parameter: Parameter, sources: Sources) -> str | None:
     """Why: what follows "because"; for a required reason also a sentence that plainly is one, or the whole answer."""
     if sources.clause.reason:
         return sources.clause.reason
@@ -131,7 +129,7 @@ def nouns_of(parameter: Parameter) -> set[str]:
     return {word.rstrip("s") for word in found.words | found.things if word.isascii()}
 
 
-_INTRODUCED = r"(?:\s+(?:is|are|to|as|of|under|=)\s+|\s*[:=：]\s*|是|改成|改为|换成|为)"
+_INTRODUCED = r"(?:\s+(?:is|are|to|as|under|=)\s+|\s*[:=：]\s*|是|改成|改为|换成|为)"
 
 
 def find_named_text(parameter: Parameter, tool: Tool, text: str) -> str | None:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from agents.lexical import concept_of
-from agents.lexical_router import split_name
+from agents.lexical_fit import split_name
 from agents.lexicon import NAME_VERBS
+from agents.providers.offline.labels_zh import ACTIONS_ZH, LABELS_ZH, NOUNS_ZH
 from agents.providers.offline.tools import Parameter, Tool
 
 OFFER_PERSON = {"en": "Would you like me to pass you to a person?", "zh": "需要我为您转接人工客服吗？"}
@@ -34,37 +35,6 @@ _SAYINGS = {
     },
 }
 
-# Words of parameter and result names. Names that are not here are spelled out from the name itself.
-LABELS_ZH = {
-    "order_id": "订单号", "order": "订单", "orders": "订单", "percent": "折扣百分比", "discount_percent": "折扣百分比",
-    "plan": "套餐", "reason": "原因", "transaction_id": "交易编号", "transactions": "交易", "transaction": "交易",
-    "dispute_id": "争议编号", "dispute": "争议", "disputes": "争议", "email": "邮箱", "address": "地址", "date": "日期",
-    "status": "状态", "carrier": "承运商", "tracking_number": "快递单号", "total": "合计", "subtotal": "小计",
-    "shipping": "运费", "items": "商品", "name": "名称", "quantity": "数量", "unit_price": "单价", "amount": "金额",
-    "currency": "币种", "placed_at": "下单时间", "shipped_at": "发货时间", "delivered_at": "送达时间",
-    "cancelled_at": "取消时间", "created_at": "创建时间", "expires_at": "有效期至", "code": "券码", "coupon": "优惠券",
-    "coupons": "优惠券", "expected_dispatch_on": "预计发货日期", "expected_delivery_on": "预计送达日期", "ship_to": "收货地址",
-    "payment_method": "支付方式", "message": "说明", "description": "说明", "merchant": "商户", "at": "时间",
-    "events": "进度", "place": "地点", "shipped": "已发货", "refund": "退款", "discount": "折扣", "balance": "余额",
-    "available": "可用余额", "pending": "待入账", "account_number": "账号", "filed_at": "提交时间", "kind": "类型",
-    "expiry_days": "有效天数", "seats": "席位", "price": "价格", "renews_on": "续费日期", "subscription": "订阅",
-    "can_be_cancelled": "可以取消", "question": "问题", "password": "密码", "phone": "电话", "room": "房间",
-    "quantity_of_items": "商品数量", "sku": "货号", "articles": "帮助文章", "title": "标题", "text": "内容",
-    "status_text": "状态说明", "invoices": "发票", "percentage": "百分比", "nights": "晚数", "guests": "人数",
-}  # fmt: skip
-_ACTIONS_ZH = {
-    "cancel": "取消", "change": "更改", "update": "更新", "apply": "应用", "generate": "生成", "create": "创建",
-    "get": "查询", "check": "查询", "list": "查询", "file": "提交", "book": "预订", "reset": "重置", "send": "发送",
-    "delete": "删除", "track": "追踪", "refund": "退款",
-}  # fmt: skip
-_NOUNS_ZH = {
-    "order": "订单", "status": "状态", "tracking": "物流", "info": "信息", "discount": "折扣", "coupon": "优惠券",
-    "plan": "套餐", "subscription": "订阅", "account": "账户", "transaction": "交易", "history": "记录",
-    "dispute": "争议", "address": "地址", "password": "密码", "room": "房间", "delivery": "收货", "shipping": "收货",
-    "email": "邮箱", "refund": "退款", "invoice": "发票", "invoices": "发票", "orders": "订单", "coupons": "优惠券",
-    "disputes": "争议", "balance": "余额",
-}  # fmt: skip
-
 
 def say(key: str, language: str) -> str:
     return _SAYINGS[key][language]
@@ -84,13 +54,8 @@ def action(tool_name: str, language: str) -> str:
     words = split_name(tool_name)
     if "fallback" in words:
         return {"en": "answer that", "zh": "回答这个问题"}[language]
-    if (
-        language == "zh"
-        and words
-        and words[0] in _ACTIONS_ZH
-        and all(word in _NOUNS_ZH for word in words[1:])
-    ):
-        return _ACTIONS_ZH[words[0]] + "".join(_NOUNS_ZH[word] for word in words[1:])
+    if language == "zh" and words and words[0] in ACTIONS_ZH and all(word in NOUNS_ZH for word in words[1:]):
+        return ACTIONS_ZH[words[0]] + "".join(NOUNS_ZH[word] for word in words[1:])
     starts_with_verb = len(words) > 1 and (words[0] in NAME_VERBS or (concept_of(words[0]) or "").isupper())
     return " ".join([words[0], "the", *words[1:]] if starts_with_verb else words)
 

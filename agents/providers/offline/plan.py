@@ -27,8 +27,9 @@ from agents.lexical_router import (
     offered_person,
     was_asked,
 )
-from agents.providers.offline.arguments import Filled, Sources, fill
+from agents.providers.offline.arguments import Filled, fill
 from agents.providers.offline.conversation import Prompt, remembered_texts
+from agents.providers.offline.sources import Sources
 from agents.providers.offline.tools import HAND_OFF, Parameter, Tool
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.cards import ToolCard
 from agents.lexical import Reading, concept_of, read
-from agents.lexical_router import ToolProfile, profile_of, split_name
+from agents.lexical_fit import ToolProfile, profile_of, split_name
 
 HAND_OFF = "hand_off_to_person"
 _ID_PARTS = frozenset({"id", "number", "no", "nr", "num", "code", "ref", "reference", "uuid", "key"})
@@ -105,8 +105,10 @@ def read_tools(declared: Sequence[Mapping[str, Any]]) -> list[Tool]:
         function = entry.get("function", entry)
         name, description = str(function.get("name", "")), str(function.get("description", "") or "")
         schema = function.get("parameters") or {}
-        profile = profile_of(ToolCard(name, description))
-        tools.append(Tool(name, description, parameters_of(schema, schema), profile))
+        parameters = parameters_of(schema, schema)
+        spoken = " ".join(" ".join(parameter.parts) for parameter in parameters)
+        profile = profile_of(ToolCard(name, f"{description} . {spoken}"))
+        tools.append(Tool(name, description, parameters, profile))
     return tools
 
 

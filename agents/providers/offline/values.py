@@ -1,12 +1,10 @@
-"""Values in a sentence: identifiers, percentages, durations, amounts, dates, addresses of people. English and Chinese."""
+"""Values in a sentence: percentages, durations, amounts, dates, addresses of people. English and Chinese."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from agents import lexicon
-from agents.lexical import concept_of, normalised
+from agents.lexical import normalised
 
 Number = int | float
 
@@ -107,7 +105,7 @@ UNITS = {
     **dict.fromkeys(("小时", "个小时"), "hour"),
     **dict.fromkeys(("分钟",), "minute"),
 }
-_DURATION = re.compile(
+DURATION = re.compile(
     r"(?:" + NUMBER + r"|\b(an?)\b)[ -]*(" + "|".join(sorted(UNITS, key=len, reverse=True)) + r")s?(?![a-z])"
 )
 
@@ -115,7 +113,7 @@ _DURATION = re.compile(
 def durations(text: str) -> list[tuple[Number, str]]:
     """(how many, unit in the singular): `14 days`, `two weeks`, `30天`."""
     found = []
-    for match in _DURATION.finditer(normalised(text)):
+    for match in DURATION.finditer(normalised(text)):
         value = 1 if match.group(2) else number_of(match.group(1))
         if value is not None:
             found.append((value, UNITS[match.group(3)]))
@@ -217,7 +215,7 @@ def quoted(text: str) -> list[str]:
     return [next(filter(None, groups)) for groups in re.findall(pattern, text)]
 
 
-_AMOUNT = re.compile(
+AMOUNT = re.compile(
     r"(?:[$€£¥]|\b(?:usd|eur|gbp|cny|rmb)\b)\s?(\d[\d,]*(?:\.\d+)?)"
     r"|(?<![\w.])(\d[\d,]*(?:\.\d+)?)\s?(?:[$€£¥元块]|dollars?\b|euros?\b|pounds?\b|usd\b|eur\b|gbp\b|cny\b|rmb\b)"
 )
@@ -225,98 +223,5 @@ _AMOUNT = re.compile(
 
 def amounts(text: str) -> list[Number]:
     """Sums of money, without their currency."""
-    found = [(one or two).replace(",", "") for one, two in _AMOUNT.findall(normalised(text))]
+    found = [(one or two).replace(",", "") for one, two in AMOUNT.findall(normalised(text))]
     return [_whole(float(value)) for value in found]
-
-
-# --- identifiers ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Identifier:
-    """Something like a number of an order. `noun` is what stood with it (`order`), "" when nothing did."""
-
-    value: str
-    noun: str
-    known: bool  # the noun is one of the word lists, not just a word that stood there
-    start: int
-
-
-_PREFIXED = re.compile(r"(?<![\w-])[A-Za-z]{2,10}[_-](?=[\w-]*\d)[A-Za-z0-9][\w-]*(?<!-)")
-_UUID = re.compile(r"(?<![\w-])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![\w-])")
-_PLAIN = re.compile(r"(?<![A-Za-z0-9_.,/+-])#?\d{1,18}(?![A-Za-z0-9_%/]|[.,]\d|-\d)")
-_LINK = re.compile(
-    r"(?:\b(?:number|numbers|no|nr|num|id|ids|ref|reference|with|is|the|of|and|or|code)\b|[#:：.,，、&和与()\"'\s]|号码?|编号|是|的)+$"
-)
-_CHINESE_THINGS = sorted((w for w, c in lexicon.CHINESE.items() if c.islower()), key=len, reverse=True)
-
-
-def _masked(text: str, today: date) -> str:
-    """The text with everything that has digits but is no identifier blanked out, positions kept."""
-    spans = [(d.start, d.end) for d in dates(text, today)]
-    patterns = (
-        NUMBER + r"\s*-?\s*(?:%|percent|per cent|pct|折)", _AMOUNT.pattern, _DURATION.pattern,
-        r"\d{1,2}:\d{2}|\b\d{1,2}\s?(?:am|pm)\b", r"https?://\S+", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
-        r"\+\d[\d ()-]{6,}\d", r"\b(?:last|latest|top|first|recent|newest)\s+\d{1,2}\b",
-    )  # fmt: skip
-    spans += [match.span() for pattern in patterns for match in re.finditer(pattern, text)]
-    for start, end in spans:
-        text = text[:start] + " " * (end - start) + text[end:]
-    return text
-
-
-def _noun_before(text: str) -> tuple[str, bool]:
-    """The noun right before an identifier, looking past "number", "#" and the like; and whether the lists know it."""
-    trimmed = text
-    while (match := _LINK.search(trimmed)) and match.group():
-        trimmed = trimmed[: match.start()]
-    for word in _CHINESE_THINGS:
-        if trimmed.endswith(word):
-            return lexicon.CHINESE[word], True
-    words = re.findall(r"[a-z]+$", trimmed)
-    if not words:
-        return "", False
-    concept = concept_of(words[0])
-    if concept:
-        return (concept, True) if concept.islower() else ("", False)
-    return ("", False) if words[0] in lexicon.STOP_WORDS else (words[0].rstrip("s"), False)
-
-
-def identifiers(text: str, today: date) -> list[Identifier]:
-    """Everything in a text that may name a thing, in order, with the noun that stands with it."""
-    clean = normalised(text)
-    masked = _masked(clean, today)
-    found: list[Identifier] = []
-    taken: list[tuple[int, int]] = []
-    for pattern in (_UUID, _PREFIXED, _PLAIN):
-        for match in pattern.finditer(masked):
-            if any(start < match.end() and match.start() < end for start, end in taken):
-                continue
-            taken.append(match.span())
-            noun, known = _noun_before(clean[: match.start()])
-            if not noun and (
-                after := re.match(r"\s*(?:号|号的|这个|那个)?\s*(订单|交易|争议|发票)", clean[match.end() :])
-            ):
-                noun, known = lexicon.CHINESE[after.group(1)].lower(), True
-            value = _as_written(text, match.group().lstrip("#"))
-            found.append(Identifier(value, noun, known, match.start()))
-    found.sort(key=lambda identifier: identifier.start)
-    return _with_inherited_nouns(found, clean)
-
-
-def _as_written(text: str, value: str) -> str:
-    at = text.lower().find(value)
-    return text[at : at + len(value)] if at >= 0 else value
-
-
-def _with_inherited_nouns(found: Sequence[Identifier], text: str) -> list[Identifier]:
-    """`orders 1042, 1043 and 1044`: what follows in a list is of the same kind."""
-    result: list[Identifier] = []
-    for identifier in found:
-        if result and not identifier.noun:
-            last = result[-1]
-            between = text[last.start + len(last.value) : identifier.start]
-            if re.fullmatch(r"\s*#?\s*(?:[,，、&#和与]|and|or|\s)+\s*#?", between):
-                identifier = Identifier(identifier.value, last.noun, last.known, identifier.start)
-        result.append(identifier)
-    return result

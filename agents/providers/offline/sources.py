@@ -1,0 +1,24 @@
+"""Where the value of an argument may come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from agents.lexical import Clause
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where values may come from, the nearest first: the clause, the rest of the message, the conversation.
+
+    `remembered` holds (role, text), newest first. `answering` is set when the message answers a question for a
+    value: then a bare value counts although nothing names it.
+    """
+
+    clause: Clause
+    message: str
+    remembered: Sequence[tuple[str, str]]
+    today: date
+    answering: bool = False
+    several_missing: bool = False
+    leftovers: Sequence[str] = ()
