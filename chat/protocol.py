@@ -1,5 +1,6 @@
 """The client's frames, checked in the order of the contract. Pure: what a frame is allowed to do is decided elsewhere."""
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,11 +61,19 @@ def _thread_id(value: dict[str, Any]) -> str:
 
 
 def client_message_id(frame: ClientFrame) -> str | None:
-    """The client's own id of its message; None when it gave none, or something that cannot be one."""
+    """What the client's own id of its message is known as; None when it gave none, or something that cannot be one.
+
+    A number is taken as its digits. A string that is too long for a column, or not printable, is known by its hash:
+    its repeat is still recognised.
+    """
     value = frame.fields.get("client_message_id")
-    if isinstance(value, str) and 0 < len(value) <= CLIENT_ID_LIMIT and value.isprintable():
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value:
+        return None
+    if len(value) <= CLIENT_ID_LIMIT and value.isprintable():
         return value
-    return None
+    return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def resume_after(frame: ClientFrame) -> int:
