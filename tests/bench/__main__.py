@@ -27,11 +27,10 @@ async def measure(stack: Stack, parts: set[str], *, quick: bool) -> dict[str, An
     if "throughput" in parts:
         print("Measuring throughput, 50 conversations at once ...", flush=True)
         seconds = 5.0 if quick else 15.0
-        common = {"conversations": 50, "seconds": seconds}
-        results["throughput"] = await measures.throughput(
-            stack, turns_a_visit=measures.TURNS_A_VISIT, **common
-        )  # type: ignore[arg-type]
-        results["throughput_new"] = await measures.throughput(stack, turns_a_visit=1, **common)  # type: ignore[arg-type]
+        for name, turns_a_visit in (("throughput", measures.TURNS_A_VISIT), ("throughput_new", 1)):
+            results[name] = await measures.throughput(
+                stack, conversations=50, seconds=seconds, turns_a_visit=turns_a_visit
+            )
     if "storage" in parts:
         print("Measuring what 60 turns leave behind (a good minute) ...", flush=True)
         results["storage"] = await measures.storage(stack, conversations=5 if quick else 20)

@@ -18,10 +18,9 @@ class TurnFailed(Exception):
 @dataclass
 class Turn:
     sent: float
-    first_token: float | None = None
+    turn_id: str = ""
+    first_text: float | None = None  # the first token frame
     finished: float = 0.0
-    text: str = ""
-    routed_by_model: bool = False
     tool_seconds: float = 0.0
     frames: list[str] = field(default_factory=list)
 
@@ -49,7 +48,7 @@ class Customer:
             "client_message_id": uuid4().hex,
         }
         turn = Turn(sent=time.monotonic())
-        await self.socket.send(json.dumps(message))
+        await self.socket.send(json.dumps({"type": "message", **said}))
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while await self._next_frame_of(turn) != "message_complete":
@@ -59,20 +58,22 @@ class Customer:
         return turn
 
     async def _next_frame_of(self, turn: Turn) -> str:
+        """Note one frame and return its type. Frames of another turn, such as late tokens, are only passed over."""
         raw = await self.socket.recv()
         now = time.monotonic()
         frame = json.loads(raw)
         kind: str = frame["type"]
+        if kind == "accepted":
+            turn.turn_id = frame["turn_id"]
+        elif kind != "error" and frame.get("turn_id") != turn.turn_id:
+            return "other"
         turn.frames.append(kind)
-        if kind == "token":
-            turn.first_token = turn.first_token or now
-            turn.text += frame["content"]
+        if kind in ("token", "agent_response"):  # a fast answer may come whole
+            turn.first_text = turn.first_text or now
         elif kind == "tool_call":
             turn.tool_seconds -= now
         elif kind == "tool_result":
             turn.tool_seconds += now
-        elif kind == "routing":
-            turn.routed_by_model = "continues" not in frame["reason"]
         elif kind == "message_complete":
             turn.finished = now
         if kind == "error" or (kind == "message_complete" and frame["status"] != "completed"):

@@ -37,11 +37,11 @@ async def latency(stack: Stack, *, visits: int) -> dict[str, Numbers]:
 def _overhead(turn: Turn, requests: list[Numbers]) -> Numbers:
     """The time to the first token without the model server's part: whole requests before it, and of the one
     that the token came from the time until its first piece."""
-    assert turn.first_token is not None, "no token frame arrived"
-    before = [item for item in requests if item["first_piece"] <= turn.first_token]
-    model = sum(min(item["finished"], turn.first_token) - item["received"] for item in before[:-1])
+    assert turn.first_text is not None, f"no text arrived: {turn.frames}"
+    before = [item for item in requests if item["first_piece"] <= turn.first_text]
+    model = sum(min(item["finished"], turn.first_text) - item["received"] for item in before[:-1])
     model += before[-1]["first_piece"] - before[-1]["received"]
-    raw = turn.first_token - turn.sent
+    raw = turn.first_text - turn.sent
     return {
         "first_token_ms": raw * 1000,
         "overhead_ms": (raw - model) * 1000,
@@ -89,7 +89,7 @@ async def throughput(stack: Stack, *, conversations: int, seconds: float, turns_
         for number in range(conversations):
             group.create_task(visitor(number))
     counted = [turn for turn in done if turn.finished <= end]
-    first = [(turn.first_token - turn.sent) * 1000 for turn in counted if turn.first_token]
+    first = [(turn.first_text - turn.sent) * 1000 for turn in counted if turn.first_text]
     return {
         "conversations": conversations,
         "turns_a_visit": turns_a_visit,
