@@ -52,7 +52,7 @@ def every_template_tool() -> None:
         "get_order_status get_tracking_info get_account_status get_transaction_history check_dispute_status "
         "fallback_respond"
     )
-    writing = "cancel_order apply_discount generate_coupon change_plan cancel_subscription file_dispute check_dispute_status"
+    writing = "cancel_order apply_discount generate_coupon change_plan cancel_subscription file_dispute"
     for name in reading.split():
         make_tool(name)
     for name in writing.split():
