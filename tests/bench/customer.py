@@ -41,12 +41,7 @@ class Customer:
 
     async def say(self, content: str) -> Turn:
         """Send a message and read until its turn is complete. Raises TurnFailed."""
-        message = {
-            "type": "message",
-            "thread_id": self.thread_id,
-            "content": content,
-            "client_message_id": uuid4().hex,
-        }
+        said = {"thread_id": self.thread_id, "content": content, "client_message_id": uuid4().hex}
         turn = Turn(sent=time.monotonic())
         await self.socket.send(json.dumps({"type": "message", **said}))
         try:
@@ -58,7 +53,7 @@ class Customer:
         return turn
 
     async def _next_frame_of(self, turn: Turn) -> str:
-        """Note one frame and return its type. Frames of another turn, such as late tokens, are only passed over."""
+        """Note one frame and return its type. Late tokens of the turn before are passed over."""
         raw = await self.socket.recv()
         now = time.monotonic()
         frame = json.loads(raw)
