@@ -114,6 +114,7 @@ def configuration(log_format: str, level: str) -> dict[str, Any]:
             "daphne": {"level": "WARNING"},
             "celery": {"level": "WARNING"},  # django-structlog tells of the tasks
             "httpx": {"level": "WARNING"},
+            "httpx2": {"level": "WARNING"},  # the same under the name that openai uses it by
             "httpcore": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
         },
