@@ -80,7 +80,9 @@ def _verified(token: str) -> Customer:
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         raise Unauthorized() from None
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject.strip() or len(subject) > SUBJECT_LIMIT or "\x00" in subject:
+    if not isinstance(subject, str) or not subject.strip() or len(subject) > SUBJECT_LIMIT:
+        raise Unauthorized()
+    if storable(subject) != subject:  # would be somebody else's once stored
         raise Unauthorized()
     fields = _profile(claims)
     customer, created = Customer.objects.get_or_create(subject=subject, defaults={"business_id": subject, **fields})

@@ -211,10 +211,9 @@ def survives(text: str | None, binary: bytes | None) -> None:
         parsed = parse(text, binary)
         client_message_id(parsed)
         resume_after(parsed)
-    except BadFrame as refused:
-        assert refused.message
-    else:
-        assert parsed.type == "ping" or 1 <= len(parsed.thread_id) <= 128
+    except BadFrame:
+        return
+    assert parsed.type == "ping" or 1 <= len(parsed.thread_id) <= 128
 
 
 @given(ANY_TEXT)
