@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from chat import api_keys
 from chat.models import ApiKey, Conversation, Customer
-from smartsupport.lib.console import ReadOnlyAdmin, go_to
+from smartsupport.lib.console import ReadOnlyAdmin, go_to, identified
 
 
 @admin.register(Customer)
@@ -85,7 +85,9 @@ class ApiKeyAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return () if obj is None else self.readonly_fields
 
-    def get_form(self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         if obj is None:
             kwargs["form"] = NewKeyForm
         return super().get_form(request, obj, change=change, **kwargs)
@@ -104,7 +106,7 @@ class ApiKeyAdmin(ModelAdmin):
         return False  # a disabled key stays, because decisions are signed with its name
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        usable = ApiKey.objects.filter(pk=object_id, enabled=True).exists()
+        usable = identified(ApiKey.objects.filter(enabled=True), object_id).exists()
         return super().get_actions_detail(request, object_id) if usable else []
 
     @display(description="Starts with")

@@ -47,7 +47,10 @@ def issue(*, name: str, scopes: Iterable[str], key: str = "") -> tuple[ApiKey, s
 
 
 def find(key: str) -> ApiKey | None:
-    """The enabled key with this text, or None. Found by its hash: how long that takes tells nothing about the key."""
+    """The enabled key with this text, or None.
+
+    Found by its hash, so the time that it takes says nothing about the key.
+    """
     return ApiKey.objects.filter(key_hash=hash_of(key), enabled=True).first()
 
 

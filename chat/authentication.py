@@ -1,6 +1,6 @@
 """Who may call the REST API: an integrator with a key, or a member of staff who is signed in to the console.
 
-A customer's cookie or token is not looked at here: the three kinds of credential never stand in for each other.
+A customer's cookie or token is not looked at here: the kinds of credential never stand in for each other.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -75,7 +75,7 @@ class StaffSessionAuthentication(SessionAuthentication):
 
 
 class MayCall(BasePermission):
-    """Checks the view's `needs` for the method: {"GET": Need(scope, permission)}. Nothing declared: nobody may."""
+    """Checks the view's `needs` for the method: {"GET": Need(scope, permission)}. None declared: nobody."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         caller: Any = request.user

@@ -13,10 +13,13 @@ from unfold.decorators import display
 
 from chat.models import Conversation, ConversationStatus, TurnStatus
 from replay.pages import live_state, page_of
-from smartsupport.lib.console import ReadOnlyAdmin, age
-from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.console import ReadOnlyAdmin, age, identified
 
-BADGES = {ConversationStatus.OPEN: "info", ConversationStatus.WAITING: "warning", ConversationStatus.RESOLVED: "success"}
+BADGES = {
+    ConversationStatus.OPEN: "info",
+    ConversationStatus.WAITING: "warning",
+    ConversationStatus.RESOLVED: "success",
+}
 TURN_BADGES = {
     TurnStatus.QUEUED: "",
     TurnStatus.RUNNING: "info",
@@ -47,7 +50,9 @@ class HappenedFilter(admin.SimpleListFilter):
             case "approval":
                 return queryset.filter(turns__status=TurnStatus.WAITING).distinct()
             case "failed_today":
-                return queryset.filter(turns__status=TurnStatus.FAILED, turns__sealed_at__gte=today).distinct()
+                return queryset.filter(
+                    turns__status=TurnStatus.FAILED, turns__sealed_at__gte=today
+                ).distinct()
             case "failed":
                 return queryset.filter(turns__status=TurnStatus.FAILED).distinct()
         return queryset
@@ -68,7 +73,9 @@ class ConversationAdmin(ReadOnlyAdmin):
     def line(self, row: Conversation) -> str:
         return row.last_line or row.thread_id
 
-    @display(description="Status", ordering="status", label={str(s.label): colour for s, colour in BADGES.items()})
+    @display(
+        description="Status", ordering="status", label={str(s.label): colour for s, colour in BADGES.items()}
+    )
     def state(self, row: Conversation) -> str:
         return row.get_status_display()
 
@@ -85,11 +92,17 @@ class ConversationAdmin(ReadOnlyAdmin):
         return f"{age(row.last_activity_at)} ago"
 
     def get_urls(self) -> list[Any]:
-        live = path("<path:object_id>/live/", self.admin_site.admin_view(self.live), name="chat_conversation_live")
+        live = path(
+            "<path:object_id>/live/", self.admin_site.admin_view(self.live), name="chat_conversation_live"
+        )
         return [live, *super().get_urls()]
 
     def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         row = self._row(request, object_id)
         shown = self._timeline(request, row) if row else {}
@@ -108,8 +121,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     def _row(self, request: HttpRequest, object_id: str) -> Conversation | None:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        known = parse_uuid(object_id)
-        return Conversation.objects.select_related("customer").filter(pk=known).first() if known else None
+        return identified(Conversation.objects.select_related("customer"), object_id).first()
 
     def _timeline(self, request: HttpRequest, row: Conversation) -> dict[str, Any]:
         asked = request.GET.get("page", "")

@@ -17,9 +17,9 @@ from smartsupport.lib.rest import Need, PageQuery, ThreadNotFound, checked_threa
 class StepSerializer(serializers.Serializer[Any]):
     step = serializers.IntegerField(source="seq", help_text="Counts from 1; the `seq` of its event.")
     type = serializers.CharField(
-        help_text="`user_message`, `supervisor_routing`, `model_call`, `tool_call`, `tool_result`, `agent_response`, "
-        "`clarification`, `interrupt`, `interrupt_resolved`, `interrupt_expired`, `handoff`, `turn_completed`, "
-        "`turn_failed`, `turn_stopped`. More may follow."
+        help_text="`user_message`, `supervisor_routing`, `model_call`, `tool_call`, `tool_result`, "
+        "`agent_response`, `clarification`, `interrupt`, `interrupt_resolved`, `interrupt_expired`, "
+        "`handoff`, `turn_completed`, `turn_failed`, `turn_stopped`. More may follow."
     )
     timestamp = serializers.DateTimeField(source="at")
     content = serializers.SerializerMethodField()

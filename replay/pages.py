@@ -39,7 +39,7 @@ class Page:
     groups: list[Group]
     number: int
     count: int
-    working: bool
+    live: str  # what is going on now, in words; empty when nothing is
 
     @property
     def is_last(self) -> bool:
@@ -47,7 +47,7 @@ class Page:
 
 
 def page_of(conversation: Conversation, number: int | None) -> Page:
-    """Page `number` (1 is the oldest) of a conversation; None, or one that does not exist: the newest page."""
+    """Page `number` (1 is the oldest) of a conversation; None, or one that does not exist: the newest."""
     turns = Turn.objects.filter(conversation=conversation).order_by("message_seq")
     statuses = list(turns.values_list("status", flat=True))
     count = max(1, -(-len(statuses) // TURNS_PER_PAGE))
@@ -60,9 +60,18 @@ def page_of(conversation: Conversation, number: int | None) -> Page:
     between = Q(turn=None, seq__gt=0 if number == 1 else shown[0].message_seq - 1)
     if following:
         between &= Q(seq__lt=following[0].message_seq)
-    events = Event.objects.filter(conversation=conversation).filter(Q(turn__in=shown) | between).order_by("seq")
-    working = any(status in UNFINISHED for status in statuses)
-    return Page(_grouped(shown, list(events)), number, count, working)
+    events = (
+        Event.objects.filter(conversation=conversation).filter(Q(turn__in=shown) | between).order_by("seq")
+    )
+    return Page(_grouped(shown, list(events)), number, count, _live(statuses))
+
+
+def _live(statuses: list[str]) -> str:
+    if TurnStatus.RUNNING in statuses:
+        return "An agent is working on it"
+    if TurnStatus.WAITING in statuses:
+        return "Waiting for a decision"
+    return "Waiting for a free worker" if TurnStatus.QUEUED in statuses else ""
 
 
 def _grouped(turns: list[Turn], events: list[Event]) -> list[Group]:

@@ -1,6 +1,6 @@
-"""Events as steps and as sentences: the one place that knows how a fact reads. The API and the console both use it.
+"""Events as steps and as sentences: the one place that knows how a fact reads. API and console use it.
 
-Every event becomes exactly one step, also one of a kind that this page has never heard of: a replay loses nothing.
+Every event becomes exactly one step, also one of a kind that is not known here: a replay loses nothing.
 """
 
 import json
@@ -9,9 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.utils.safestring import SafeString, mark_safe
+
+from chat.markdown import to_html
 from chat.models import Event
 
-CUSTOMER, AGENT, STAFF, INTERNAL, APPROVAL, PROBLEM = "customer", "agent", "staff", "internal", "approval", "problem"
+CUSTOMER, AGENT, STAFF, INTERNAL, APPROVAL, PROBLEM = (
+    "customer",
+    "agent",
+    "staff",
+    "internal",
+    "approval",
+    "problem",
+)
 
 STEP_TYPES = {
     "message_received": "user_message",
@@ -34,7 +44,7 @@ STEP_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One event, told. `tone`: who speaks, or what sort of fact it is. `text` is shown as it is, never as markup."""
+    """One event, told. `tone`: who speaks, or what sort of fact it is. `text` is never markup."""
 
     seq: int
     type: str
@@ -66,6 +76,11 @@ class Step:
     @property
     def cost_usd(self) -> float | None:
         return None if self.cost_micros is None else self.cost_micros / 1_000_000
+
+    @property
+    def html(self) -> SafeString | None:
+        """What an agent wrote, its Markdown rendered and cleaned; None for what is plain text."""
+        return mark_safe(to_html(self.text)) if self.tone == AGENT else None  # noqa: S308 - it is clean
 
     @property
     def spoken(self) -> bool:
@@ -124,7 +139,13 @@ def _routed(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     else:
         title = f"Passed to {_joined(names)}" if names else "Passed to nobody"
     reason = _text(payload, "reason")
-    return {"tone": INTERNAL, "title": title, "icon": "call_split", "text": reason, "reasoning": reason or None}
+    return {
+        "tone": INTERNAL,
+        "title": title,
+        "icon": "call_split",
+        "text": reason,
+        "reasoning": reason or None,
+    }
 
 
 def _joined(names: list[str]) -> str:
@@ -133,7 +154,11 @@ def _joined(names: list[str]) -> str:
 
 def _model(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     calls = payload.get("tool_calls")
-    wanted = [str(call.get("name", "?")) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    wanted = (
+        [str(call.get("name", "?")) for call in calls if isinstance(call, dict)]
+        if isinstance(calls, list)
+        else []
+    )
     said = _text(payload, "text")
     does = f"chose {_joined(wanted)}" if wanted else "wrote an answer" if said else "answered nothing"
     details = [("Text", said)] if said else []
@@ -214,14 +239,25 @@ def _approval_decided(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
         "icon": "thumb_up" if approved else "thumb_down",
         "text": f"Reason: {reason}" if reason else "",
         "tool": _text(payload, "action"),
-        "result": {"resolution": payload.get("resolution"), "by": payload.get("by"), "by_name": name, "reason": reason},
+        "result": {
+            "resolution": payload.get("resolution"),
+            "by": payload.get("by"),
+            "by_name": name,
+            "reason": reason,
+        },
     }
 
 
 def _approval_expired(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     action = _text(payload, "action")
     title = f"Nobody decided on {action} in time"
-    return {"tone": APPROVAL, "title": title, "icon": "timer_off", "text": _text(payload, "message"), "tool": action}
+    return {
+        "tone": APPROVAL,
+        "title": title,
+        "icon": "timer_off",
+        "text": _text(payload, "message"),
+        "tool": action,
+    }
 
 
 def _replied(event: Event, payload: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""The console's frame: its name, its navigation, its home page. UNFOLD is read by the settings; models are imported
-inside the functions, because the settings are read before there are any."""
+"""The console's frame: its name, its navigation, its home page. UNFOLD is read by the settings; models are
+imported inside the functions, because the settings are read before there are any."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
-
 
 
 def _item(title: str, icon: str, model: str, **more: Any) -> dict[str, Any]:
@@ -31,6 +30,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("console/icon.svg")},
+    ],
     "DASHBOARD_CALLBACK": "smartsupport.console.home",
     "STYLES": [lambda request: static("console/console.css")],
     "COLORS": {
@@ -174,12 +176,18 @@ def _conversations() -> list[Card]:
         Card(
             title="Conversations with a failure today",
             number=conversations,
-            note=f"{failed.count()} failed turns." if conversations else "Every turn worked.",
+            note=_failures(failed.count()),
             link=f"{link}?happened=failed_today",
             icon="report",
             urgent=bool(conversations),
         ),
     ]
+
+
+def _failures(count: int) -> str:
+    if not count:
+        return "Every turn worked."
+    return "One turn failed." if count == 1 else f"{count} turns failed."
 
 
 def start_of_today() -> datetime:

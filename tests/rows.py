@@ -39,7 +39,12 @@ def customer(**fields: Any) -> Customer:
 
 def source() -> SpecSource:
     digest = hashlib.sha256(b"{}").hexdigest()
-    wanted = {"url": "http://127.0.0.1:8001/openapi.json", "title": "Demo shop", "document": {}, "document_hash": digest}
+    wanted = {
+        "url": "http://127.0.0.1:8001/openapi.json",
+        "title": "Demo shop",
+        "document": {},
+        "document_hash": digest,
+    }
     return SpecSource.objects.get_or_create(name="shop", defaults={**wanted, "fetched_at": timezone.now()})[0]
 
 
@@ -73,11 +78,21 @@ def tool(name: str = "cancel_order", **fields: Any) -> Tool:
 
 
 def reading_tool(name: str = "get_order_status", **fields: Any) -> Tool:
-    return tool(name, access=Access.READ, approval=Approver.NONE, method="GET", risk=Risk.SAFE, request_body=None, **fields)
+    return tool(
+        name,
+        access=Access.READ,
+        approval=Approver.NONE,
+        method="GET",
+        risk=Risk.SAFE,
+        request_body=None,
+        **fields,
+    )
 
 
 def agent(name: str, *tools: Tool, permission: str = Access.READ, **fields: Any) -> Agent:
-    made = Agent.objects.create(name=name, description=f"Looks after {name}.", permission=permission, **fields)
+    made = Agent.objects.create(
+        name=name, description=f"Looks after {name}.", permission=permission, **fields
+    )
     for position, one in enumerate(tools):
         AgentTool.objects.create(agent=made, tool=one, position=position)
     return made
@@ -87,7 +102,10 @@ def turn(owner: Customer, thread_id: str = "", content: str = "Where is my order
     """A queued turn in a new or existing thread."""
     Customer.objects.filter(pk=owner.pk).update(accepted_at=[])  # the rate limit is somebody else's test
     submitted = turns.submit(
-        customer_id=owner.pk, thread_id=thread_id or f"t-{uuid4().hex[:10]}", content=content, client_message_id=None
+        customer_id=owner.pk,
+        thread_id=thread_id or f"t-{uuid4().hex[:10]}",
+        content=content,
+        client_message_id=None,
     )
     if fields:
         Turn.objects.filter(pk=submitted.turn_id).update(**fields)
@@ -133,9 +151,14 @@ def action(in_turn: Turn, wanted: Tool, *, expired: bool = False, **arguments: A
 def waiting_for_staff(**arguments: Any) -> Action:
     """An approval in a thread of its own that staff have to decide."""
     wanted = Tool.objects.filter(name="apply_discount").first() or tool(
-        "apply_discount", approval=Approver.STAFF, risk=Risk.MONEY, confirmation="Give {percent}% off order {order_id}."
+        "apply_discount",
+        approval=Approver.STAFF,
+        risk=Risk.MONEY,
+        confirmation="Give {percent}% off order {order_id}.",
     )
-    return action(turn(customer(name="Ada Stone")), wanted, **(arguments or {"order_id": "1042", "percent": 10}))
+    return action(
+        turn(customer(name="Ada Stone")), wanted, **(arguments or {"order_id": "1042", "percent": 10})
+    )
 
 
 def log_size(conversation: Conversation) -> int:

@@ -42,7 +42,17 @@ class AgentForm(forms.ModelForm):
 
     class Meta:
         model = Agent
-        fields = "__all__"
+        fields = (
+            "name",
+            "description",
+            "permission",
+            "enabled",
+            "tone",
+            "greeting",
+            "escalation_message",
+            "keywords",
+            "model",
+        )
 
 
 class ToolsOfAgent(PaginationInlineFormSet):
@@ -53,7 +63,11 @@ class ToolsOfAgent(PaginationInlineFormSet):
         if self.instance.permission != Access.READ:
             return
         chosen = [form.cleaned_data for form in self.forms if getattr(form, "cleaned_data", None)]
-        writing = [row["tool"].name for row in chosen if not row.get("DELETE") and row.get("tool") and row["tool"].access == Access.WRITE]
+        writing = [
+            row["tool"].name
+            for row in chosen
+            if not row.get("DELETE") and row.get("tool") and row["tool"].access == Access.WRITE
+        ]
         if writing:
             raise forms.ValidationError(
                 f"This agent only reads, so it cannot have tools that write: {', '.join(writing)}. "
@@ -78,12 +92,15 @@ class TemplateForm(BaseDialogForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["template"].choices = [(name, name) for name in registry.available_templates()]  # type: ignore[attr-defined]
+        self.fields["template"].choices = [(name, name) for name in registry.available_templates()]
 
 
 class YamlForm(BaseDialogForm):
     yaml = forms.CharField(
-        label="Agents YAML", strip=False, max_length=256 * 1024, widget=UnfoldAdminTextareaWidget(attrs={"rows": 14})
+        label="Agents YAML",
+        strip=False,
+        max_length=256 * 1024,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 14}),
     )
 
     def clean_yaml(self) -> str:
@@ -138,7 +155,7 @@ class AgentAdmin(ModelAdmin):
         icon="auto_awesome_motion",
         dialog={
             "title": "Load a template?",
-            "description": "All agents are replaced by the template's. Export them first if you want them back.",
+            "description": "All agents are replaced by the template's. Export them first, to have them back.",
             "form_class": TemplateForm,
             "form_submit_text": "Replace all agents",
         },
@@ -154,7 +171,7 @@ class AgentAdmin(ModelAdmin):
         icon="upload",
         dialog={
             "title": "Import agents?",
-            "description": "All agents are replaced by those of the file: all of it, or nothing if it has a fault.",
+            "description": "All agents are replaced by the file's, or nothing changes if it has a fault.",
             "form_class": YamlForm,
             "form_submit_text": "Replace all agents",
         },
@@ -179,7 +196,9 @@ class AgentAdmin(ModelAdmin):
         return go_to(request, reverse("admin:agents_agent_download"))
 
     def get_urls(self) -> list[Any]:
-        download = path("agents.yaml", self.admin_site.admin_view(self.download), name="agents_agent_download")
+        download = path(
+            "agents.yaml", self.admin_site.admin_view(self.download), name="agents_agent_download"
+        )
         return [download, *super().get_urls()]
 
     def download(self, request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Approvals: what waits for staff, and everything that was decided. Nothing here is edited; it is decided once."""
+"""Approvals: what waits for staff, and all that was decided. Nothing is edited here; it is decided once."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from agents import approvals
 from agents.admin.decision_forms import ApproveForm, DeclineForm
 from agents.admin.shown import BADGES, argument_rows, bound_rows
 from agents.models import Action, ActionStatus, Approver
-from smartsupport.lib.console import ReadOnlyAdmin, age, go_to
+from smartsupport.lib.console import ReadOnlyAdmin, age, go_to, identified
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import parse_uuid
 
@@ -41,15 +41,14 @@ class WhichFilter(admin.SimpleListFilter):
             ("all", "All"),
         ]
 
-    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         default = {
             "selected": self.value() is None,
             "query_string": changelist.get_query_string(remove=[self.parameter_name]),
             "display": "Waits for staff",
         }
         yield default
-        for choice in list(super().choices(changelist))[1:]:
-            yield choice
+        yield from list(super().choices(changelist))[1:]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Action]) -> QuerySet[Action]:
         match self.value():
@@ -85,24 +84,32 @@ class ActionAdmin(ReadOnlyAdmin):
         return super().get_actions_row(request) if _lists_waiting(request) else []
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        open_now = Action.objects.open_for_staff().filter(pk=parse_uuid(str(object_id)), expires_at__gt=timezone.now())
+        waiting = Action.objects.open_for_staff().filter(expires_at__gt=timezone.now())
+        open_now = identified(waiting, object_id)
         return super().get_actions_detail(request, object_id) if open_now.exists() else []
 
     def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         shown = {**(extra_context or {}), **self._shown(request, object_id)}
         return super().change_view(request, object_id, form_url, shown)
 
     def _shown(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
         rows = Action.objects.select_related("tool", "customer", "turn__conversation")
-        row = rows.filter(pk=parse_uuid(object_id)).first()
+        row = identified(rows, object_id).first()
         if row is None or not self.has_view_permission(request, row):
             return {}
-        spoken = row.turn.conversation.events.filter(kind__in=["message_received", "replied", "question_asked"])
+        spoken = row.turn.conversation.events.filter(
+            kind__in=["message_received", "replied", "question_asked"]
+        )
         return {
             "title": "Approval",
-            "action": row,
+            "approval": row,
+            "tool_title": row.tool.title,
             "badge": BADGES[ActionStatus(row.status)],
             "arguments": argument_rows(row),
             "bound": bound_rows(row),
@@ -191,10 +198,12 @@ def _lists_waiting(request: HttpRequest) -> bool:
 def refused(refusal: ServiceError) -> str:
     """A refusal of a decision, for the member of staff who made it."""
     if isinstance(refusal, approvals.AlreadyDecided):
-        who = refusal.extra.get("by_name") or ("the customer" if refusal.extra.get("by") == "customer" else "somebody")
+        who = refusal.extra.get("by_name") or (
+            "the customer" if refusal.extra.get("by") == "customer" else "somebody"
+        )
         what = RESOLVED.get(str(refusal.extra.get("resolution")), "decided")
         if what == "cancelled":
-            return "This action was cancelled, because its conversation was stopped. Your decision changed nothing."
+            return "This was cancelled, because its conversation was stopped. Your decision changed nothing."
         return f"This was already {what} by {who}. Your decision changed nothing."
     if isinstance(refusal, approvals.ApprovalExpired):
         return "This approval has expired, and the customer was told. Nothing was carried out."
@@ -206,4 +215,9 @@ def refused(refusal: ServiceError) -> str:
 def _line(event: Any) -> dict[str, Any]:
     customer = event.kind == "message_received"
     text = event.payload.get("content") or event.payload.get("message") or ""
-    return {"customer": customer, "who": "Customer" if customer else event.agent or "Agent", "text": text, "at": event.created_at}
+    return {
+        "customer": customer,
+        "who": "Customer" if customer else event.agent or "Agent",
+        "text": text,
+        "at": event.created_at,
+    }

@@ -9,15 +9,17 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from agents.admin.shown import argument_rows
 from agents.models import Action
-from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.console import identified
 
 
 class DecisionForm(BaseDialogForm):
     form_before_template = "agents/console/exact_call.html"
 
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
-        action = Action.objects.select_related("tool", "customer").filter(pk=parse_uuid(str(object_id))).first()
-        return {"action": action, "arguments": argument_rows(action) if action else []}
+        action = identified(Action.objects.select_related("tool", "customer"), object_id).first()
+        if action is None:
+            return {"action": None}
+        return {"action": action, "tool_title": action.tool.title, "arguments": argument_rows(action)}
 
 
 class ApproveForm(DecisionForm):

@@ -20,9 +20,10 @@ BADGES = {
 
 
 def argument_rows(action: Action) -> list[tuple[str, str, str]]:
-    """(name, value, what it means) of each argument as the model gave it, in the tool's own order."""
+    """(name, value, what it means) of each argument as the model gave it, the required ones first."""
     described = action.tool.input_schema.get("properties", {})
-    names = [name for name in described if name in action.args] + [name for name in action.args if name not in described]
+    required = [name for name in action.tool.input_schema.get("required", []) if name in action.args]
+    names = required + [name for name in action.args if name not in required]
     return [(name, shown_value(action.args[name]), meaning(described.get(name))) for name in names]
 
 
@@ -46,7 +47,11 @@ def meaning(schema: Any) -> str:
 def recipe_rows(tool: Tool) -> list[tuple[str, str, str]]:
     """(what, where it goes, who fills it in) of everything that a call of this tool sends."""
     rows = [
-        (parameter["argument"], f"{parameter['in']} parameter “{parameter['name']}”", _filled_by(tool, parameter["argument"]))
+        (
+            parameter["argument"],
+            f"{parameter['in']} parameter “{parameter['name']}”",
+            _filled_by(tool, parameter["argument"]),
+        )
         for parameter in tool.parameters
     ]
     body = tool.request_body or {}

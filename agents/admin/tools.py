@@ -43,10 +43,14 @@ class ToolForm(forms.ModelForm):
         argument, amount = values.get("staff_above_argument", ""), values.get("staff_above_amount")
         if bool(argument) != (amount is not None) and "staff_above_amount" not in self.errors:
             missing = "staff_above_amount" if argument else "staff_above_argument"
-            self.add_error(missing, "Give both the argument and the amount above which staff decide, or neither.")
+            self.add_error(
+                missing, "Give both the argument and the amount above which staff decide, or neither."
+            )
         elif argument and argument not in self._numbers():
             known = ", ".join(self._numbers()) or "none"
-            self.add_error("staff_above_argument", f"This is not a number among the tool's arguments. They are: {known}.")
+            self.add_error(
+                "staff_above_argument", f"This is not a number among the tool's arguments. They are: {known}."
+            )
         return values
 
     def _numbers(self) -> list[str]:
@@ -71,15 +75,27 @@ class ToolAdmin(ModelAdmin):
         (None, {"fields": ("title", "description", "enabled")}),
         (
             "Approval",
-            {"fields": ("approval", ("staff_above_argument", "staff_above_amount"), "confirmation", "repeat_safe")},
+            {
+                "fields": (
+                    "approval",
+                    ("staff_above_argument", "staff_above_amount"),
+                    "confirmation",
+                    "repeat_safe",
+                )
+            },
         ),
         ("What it sends", {"fields": ("sends",)}),
-        ("From the API document", {"fields": ("name", "access", "risk", "source", "operation_id", "input_schema")}),
+        (
+            "From the API document",
+            {"fields": ("name", "access", "risk", "source", "operation_id", "input_schema")},
+        ),
     )
     warn_unsaved_form = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tool]:
-        return super().get_queryset(request).select_related("source").annotate(agent_total=Count("agent_links"))
+        return (
+            super().get_queryset(request).select_related("source").annotate(agent_total=Count("agent_links"))
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # tools come from API documents

@@ -68,7 +68,7 @@ class InterruptSerializer(serializers.ModelSerializer[Action]):
         return "approved" if action.status in CARRIED_OUT else action.status
 
     def get_outcome(self, action: Action) -> str | None:
-        """Of an approved one: `pending`, `dispatching`, `succeeded`, `failed` or `unknown`. Otherwise null."""
+        """Of an approved one: `pending`, `dispatching`, `succeeded`, `failed`, `unknown`. Otherwise null."""
         return CARRIED_OUT.get(ActionStatus(action.status))
 
     def get_error(self, action: Action) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from agents import agents_yaml, approvals
 from agents.api import serializers as shapes
 from agents.api.yaml_body import JsonWhateverAsked, YamlParser, yaml_text
-from agents.models import Action, ActionStatus, Agent
+from agents.models import Action, ActionQuerySet, ActionStatus, Agent
 from smartsupport.lib.envelope import BoundedJSONParser
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import parse_uuid
@@ -30,7 +30,7 @@ class AgentNotFound(ServiceError):
     code, status = "not_found", 404
 
 
-def interrupts() -> QuerySet[Action]:
+def interrupts() -> ActionQuerySet:
     return Action.objects.select_related("tool", "turn__conversation")
 
 
@@ -83,13 +83,13 @@ class InterruptView(APIView):
 
 class DecisionView(APIView):
     needs: ClassVar = {"POST": Need("interrupts:decide", "agents.decide_action")}
-    parser_classes: ClassVar = [BoundedJSONParser]
+    parser_classes = [BoundedJSONParser]
 
     @extend_schema(
         operation_id="interrupts_decide",
         summary="Approve or decline what waits for staff",
         description=(
-            "The first decision counts. A later one is answered 409 with who was first, one after the deadline 410. "
+            "The first decision counts. A later one gets 409 with who was first, one that is too late 410. "
             "What the customer has to decide cannot be decided here (403)."
         ),
         tags=["Approvals"],
@@ -145,7 +145,7 @@ class AgentView(APIView):
 
 class AgentsImportView(APIView):
     needs: ClassVar = {"POST": Need("agents:write", "agents.change_agent")}
-    parser_classes: ClassVar = [BoundedJSONParser, MultiPartParser, YamlParser]
+    parser_classes = [BoundedJSONParser, MultiPartParser, YamlParser]
 
     @extend_schema(
         operation_id="agents_import",
@@ -180,7 +180,9 @@ class AgentsExportView(APIView):
         summary="The agents as YAML",
         description="What this returns can be imported again. The only answer that is not an envelope.",
         tags=["Agents"],
-        responses={(200, "application/yaml"): OpenApiResponse(OpenApiTypes.STR, description="The agents YAML.")},
+        responses={
+            (200, "application/yaml"): OpenApiResponse(OpenApiTypes.STR, description="The agents YAML.")
+        },
     )
     def get(self, request: Request) -> HttpResponse:
         return yaml_download(agents_yaml.export_agents())

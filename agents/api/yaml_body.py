@@ -21,7 +21,7 @@ class YamlParser(BaseParser):
 
     media_type = "*/*"  # narrowed below: DRF knows one media type per parser, and this one is asked last
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         kind = (media_type or "").split(";")[0].strip().lower()
         if kind not in TYPES:
             raise UnsupportedMediaType(media_type or "")
@@ -40,7 +40,7 @@ class JsonWhateverAsked(DefaultContentNegotiation):
 
 def yaml_text(request: Request) -> str:
     """The YAML that was sent. Raises ValidationError (400)."""
-    data = request.data
+    data: Any = request.data
     if isinstance(data, bytes):
         return _decoded(data, "yaml")
     uploaded = request.FILES.get("file") if isinstance(data, Mapping) else None

@@ -54,7 +54,7 @@ def conversation(thread_id: str) -> Conversation:
 
 
 def events_after(row: Conversation, *, after: int, limit: int) -> tuple[list[Event], int | None]:
-    """Up to `limit` events behind `after`, in order, and the `after` of the next page (None: there is none)."""
+    """Up to `limit` events behind `after`, in order, and the `after` of the next page (None: no more)."""
     found = list(row.events.filter(seq__gt=after).order_by("seq")[: limit + 1])
     more = len(found) > limit
     return found[:limit], found[limit - 1].seq if more else None
@@ -84,7 +84,9 @@ def turn_report(*, thread_id: str, turn_id: UUID | None) -> TurnReport:
     turn = rows.filter(pk=turn_id, conversation__thread_id=thread_id).first() if turn_id else None
     if turn is None:
         raise TurnNotFound()
-    said = Event.objects.filter(turn=turn, kind__in=["replied", "question_asked", "turn_failed"]).order_by("seq")
+    said = Event.objects.filter(turn=turn, kind__in=["replied", "question_asked", "turn_failed"]).order_by(
+        "seq"
+    )
     facts = list(said)
     ahead = Turn.objects.filter(
         conversation_id=turn.conversation_id, status__in=UNFINISHED, message_seq__lt=turn.message_seq
@@ -116,9 +118,10 @@ def _failure(fact: Event) -> dict[str, str]:
 def wait_for_turn(turn_id: UUID, *, seconds: int) -> None:
     """Return when the turn is finished or waits for a decision, or after `seconds`.
 
-    It looks at the row by its key, at growing intervals up to half a second, and gives its database connection back
-    in between: a waiting request costs a sleeping thread and two small queries a second. Beyond
-    MAX_WAITING_REQUESTS in this process nobody waits; the caller is told 202 at once and can ask again.
+    It looks at the row by its key, at growing intervals up to half a second, and gives its database
+    connection back in between: a waiting request costs a sleeping thread of its own and two small queries a
+    second. Beyond MAX_WAITING_REQUESTS in this process nobody waits; the caller is told 202 at once and can
+    ask again.
     """
     if not seconds or not _waiting.acquire(blocking=False):
         return

@@ -1,4 +1,4 @@
-"""How the two kinds of credential appear in the published OpenAPI document. Importing this module registers them."""
+"""How the two kinds of credential appear in the published OpenAPI document. Importing this registers them."""
 
 from typing import Any
 
@@ -13,7 +13,12 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "apiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {"type": "apiKey", "in": "header", "name": HEADER, "description": "A key made in the console, with scopes."}
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": HEADER,
+            "description": "A key made in the console, with scopes.",
+        }
 
 
 class StaffSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -15,7 +15,9 @@ MAX_WAIT_SECONDS = 60
 class ConversationQuery(PageQuery):
     status = serializers.ChoiceField(ConversationStatus.choices, required=False)
     customer = serializers.CharField(
-        required=False, max_length=255, help_text="A customer's `id` here, or the `subject` your own site gave."
+        required=False,
+        max_length=255,
+        help_text="A customer's `id` here, or the `subject` your own site gave.",
     )
     q = serializers.CharField(
         required=False,
@@ -49,7 +51,9 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     customer = CustomerSerializer()
-    live_agent = serializers.CharField(help_text="The one agent that answered last; empty when none or several did.")
+    live_agent = serializers.CharField(
+        help_text="The one agent that answered last; empty when none or several did."
+    )
 
     class Meta:
         model = Conversation
@@ -103,14 +107,18 @@ class EventSerializer(serializers.ModelSerializer[Event]):
 class EventPageSerializer(serializers.Serializer[Any]):
     thread_id = serializers.CharField()
     events = EventSerializer(many=True)
-    next = serializers.IntegerField(allow_null=True, help_text="Ask again with this as `after`; null: there are no more.")
+    next = serializers.IntegerField(
+        allow_null=True, help_text="Ask again with this as `after`; null: there are no more."
+    )
     last_seq = serializers.IntegerField(help_text="The newest event's `seq` at this moment.")
 
 
 class NewCustomerSerializer(serializers.Serializer[Any]):
     """The customer of a thread that does not exist yet."""
 
-    subject = StrictCharField(max_length=255, help_text="Your own id of this customer: the `sub` of the chat's token.")
+    subject = StrictCharField(
+        max_length=255, help_text="Your own id of this customer: the `sub` of the chat's token."
+    )
     name = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True, default="")
 
@@ -156,7 +164,7 @@ class TurnErrorSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class TurnSerializer(serializers.ModelSerializer[Turn]):
+class TurnSerializer(serializers.ModelSerializer[Any]):
     turn_id = serializers.UUIDField(source="id")
     thread_id = serializers.CharField(source="conversation.thread_id")
     status = serializers.ChoiceField(TurnStatus.choices)

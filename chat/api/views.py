@@ -83,9 +83,10 @@ class MessagesView(APIView):
         operation_id="conversations_send_message",
         summary="Send a message for the thread's customer",
         description=(
-            "The message is the customer's: it is queued behind what they wrote before. With `customer`, a thread that "
-            "does not exist is opened for them. With `?wait=`, the answer comes when the turn is finished (200); when "
-            "the time is up first, or a person has to decide on an action, it comes with the turn as it is (202)."
+            "The message is the customer's: it is queued behind what they wrote before. With `customer`, a "
+            "thread that does not exist is opened for them. With `?wait=`, the answer comes when the turn is "
+            "finished (200); when the time is up first, or a person has to decide on an action, it comes with "
+            "the turn as it is (202)."
         ),
         tags=["Conversations"],
         parameters=[THREAD, shapes.WaitQuery],

@@ -13,12 +13,16 @@ from smartsupport.lib.rest import ThreadNotFound
 
 @transaction.atomic
 def send_message(
-    *, thread_id: str, content: object, client_message_id: str | None = None, customer: dict[str, Any] | None = None
+    *,
+    thread_id: str,
+    content: object,
+    client_message_id: str | None = None,
+    customer: dict[str, Any] | None = None,
 ) -> UUID:
-    """Queue a message of the thread's customer; the id of its turn. `customer` opens a thread that does not exist.
+    """Queue a message of the thread's customer; the id of its turn. `customer` opens a thread.
 
-    Raises ThreadNotFound, ValidationError (the thread is another customer's) and what chat.turns.submit raises; then
-    nothing was written, no new customer either.
+    Raises ThreadNotFound, ValidationError (the thread is another customer's) and what chat.turns.submit
+    raises; then nothing was written, no new customer either.
     """
     row = Conversation.objects.select_related("customer").filter(thread_id=thread_id).first()
     if row is None:

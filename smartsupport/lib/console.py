@@ -1,15 +1,16 @@
 """What the consoles of every app share. No models."""
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from django.contrib import messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 
-from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.ids import parse_uuid
+
+Row = TypeVar("Row", bound=Model)
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -26,20 +27,16 @@ class ReadOnlyAdmin(ModelAdmin):
 
 
 def go_to(request: HttpRequest, url: str) -> HttpResponse:
-    """Leave a dialog for a page. The theme posts dialogs by htmx, which follows this header and no redirect."""
+    """Leave a dialog for a page. Dialogs are posted by htmx, which follows this header and no redirect."""
     if request.headers.get("HX-Request"):
         return HttpResponse(headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)
 
 
-def told(request: HttpRequest, service: Callable[[], Any]) -> bool:
-    """Call a service; a refusal becomes a message to whoever asked. Returns whether it was done."""
-    try:
-        service()
-    except ServiceError as refusal:
-        messages.error(request, refusal.message)
-        return False
-    return True
+def identified(rows: QuerySet[Row], object_id: object) -> QuerySet[Row]:
+    """The row with this id from a URL; nothing for what is no id."""
+    known = parse_uuid(str(object_id))
+    return rows.filter(pk=known) if known else rows.none()
 
 
 def age(since: datetime, *, now: datetime | None = None) -> str:

@@ -1,4 +1,4 @@
-"""What the REST views of every app share: what a view needs of its caller, pages, strict fields. No models."""
+"""What the REST views of every app share: what a view asks of its caller, pages, strict fields. No models."""
 
 from typing import Any, NamedTuple, TypeVar
 
@@ -70,7 +70,7 @@ def read_body(serializer: type[serializers.Serializer[Any]], request: Request) -
 
 
 def one_page(rows: QuerySet[Row], query: dict[str, Any]) -> tuple[list[Row], dict[str, int]]:
-    """The rows of the asked page, and {"total", "page", "per_page"}. Two queries; past the end the page is empty."""
+    """The rows of the page and {"total", "page", "per_page"}. Two queries; past the end a page is empty."""
     page, per_page = query["page"], query["per_page"]
     start = (page - 1) * per_page
     counts = {"total": rows.order_by().count(), "page": page, "per_page": per_page}

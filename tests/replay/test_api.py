@@ -8,8 +8,8 @@ from tests import rows
 pytestmark = pytest.mark.django_db
 
 STEP = {
-    "step", "type", "timestamp", "content", "agent", "tool", "params", "result", "reasoning", "tokens", "cost_usd",
-    "duration_ms", "title", "turn_id",
+    "step", "type", "timestamp", "content", "agent", "tool", "params", "result", "reasoning", "tokens",
+    "cost_usd", "duration_ms", "title", "turn_id",
 }  # fmt: skip
 
 
@@ -24,9 +24,13 @@ def thread() -> str:
     turn = rows.turn(rows.customer(), "t-replay", "Cancel order 1042")
     rows.happened(
         turn,
-        facts.routed(agents=["order_actions"], reason="Cancelling", by="model", usage=rows.USAGE, duration_ms=12),
+        facts.routed(
+            agents=["order_actions"], reason="Cancelling", by="model", usage=rows.USAGE, duration_ms=12
+        ),
         facts.tool_called(agent="order_actions", tool="get", title="Get", args={"id": 1}, call_id="c1"),
-        facts.tool_returned(agent="order_actions", tool="get", call_id="c1", ok=True, result={"a": 1}, duration_ms=5),
+        facts.tool_returned(
+            agent="order_actions", tool="get", call_id="c1", ok=True, result={"a": 1}, duration_ms=5
+        ),
     )
     rows.finish(turn, "It is cancelled.", "order_actions")
     return turn.conversation.thread_id
@@ -35,7 +39,12 @@ def thread() -> str:
 def test_a_replay_tells_every_event_in_order(reader: Client, thread: str) -> None:
     answer = reader.get(f"/api/v1/replay/{thread}").json()["data"]
 
-    assert (answer["thread_id"], answer["total_steps"], answer["page"], answer["per_page"]) == (thread, 6, 1, 20)
+    assert (answer["thread_id"], answer["total_steps"], answer["page"], answer["per_page"]) == (
+        thread,
+        6,
+        1,
+        20,
+    )
     assert [step["type"] for step in answer["steps"]] == [
         "user_message", "supervisor_routing", "tool_call", "tool_result", "agent_response", "turn_completed",
     ]  # fmt: skip
@@ -51,7 +60,8 @@ def test_a_replay_tells_every_event_in_order(reader: Client, thread: str) -> Non
 
 def test_pages_do_not_overlap_and_past_the_end_is_empty(reader: Client, thread: str) -> None:
     pages = [
-        reader.get(f"/api/v1/replay/{thread}?page={page}&per_page=4").json()["data"]["steps"] for page in (1, 2, 3)
+        reader.get(f"/api/v1/replay/{thread}?page={page}&per_page=4").json()["data"]["steps"]
+        for page in (1, 2, 3)
     ]
 
     assert [[step["step"] for step in page] for page in pages] == [[1, 2, 3, 4], [5, 6], []]

@@ -18,9 +18,19 @@ def told(kind: str, payload: Any, **fields: Any) -> timeline.Step:
 KINDS: list[tuple[str, dict[str, Any], str, str]] = [
     ("message_received", {"content": "Hi"}, "user_message", "Customer"),
     ("routed", {"agents": ["a"], "reason": "r", "by": "model"}, "supervisor_routing", "Passed to a"),
-    ("routed", {"agents": ["a", "b"], "reason": "", "by": "model"}, "supervisor_routing", "Passed to a, then b"),
+    (
+        "routed",
+        {"agents": ["a", "b"], "reason": "", "by": "model"},
+        "supervisor_routing",
+        "Passed to a, then b",
+    ),
     ("routed", {"agents": ["a"], "reason": "", "by": "continued"}, "supervisor_routing", "Stayed with a"),
-    ("model_called", {"text": "x", "tool_calls": [], "model": "m"}, "model_call", "bot's model wrote an answer"),
+    (
+        "model_called",
+        {"text": "x", "tool_calls": [], "model": "m"},
+        "model_call",
+        "bot's model wrote an answer",
+    ),
     (
         "model_called",
         {"text": "", "tool_calls": [{"id": "1", "name": "cancel", "args": {}}], "model": "m"},
@@ -29,8 +39,18 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     ("tool_called", {"tool": "t", "title": "Do it", "args": {"n": 1}}, "tool_call", "bot used “Do it”"),
     ("tool_returned", {"tool": "t", "ok": True, "result": {"n": 1}}, "tool_result", "t answered"),
-    ("tool_returned", {"tool": "t", "ok": False, "error": {"message": "no"}}, "tool_result", "t did not work"),
-    ("approval_opened", {"action": "t", "params": {}, "approver": "staff"}, "interrupt", "Asked staff for approval"),
+    (
+        "tool_returned",
+        {"tool": "t", "ok": False, "error": {"message": "no"}},
+        "tool_result",
+        "t did not work",
+    ),
+    (
+        "approval_opened",
+        {"action": "t", "params": {}, "approver": "staff"},
+        "interrupt",
+        "Asked staff for approval",
+    ),
     (
         "approval_decided",
         {"action": "t", "resolution": "approved", "by": "staff", "by_name": "sam"},
@@ -43,7 +63,12 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
         "interrupt_resolved",
         "The customer declined t",
     ),
-    ("approval_expired", {"action": "t", "message": "late"}, "interrupt_expired", "Nobody decided on t in time"),
+    (
+        "approval_expired",
+        {"action": "t", "message": "late"},
+        "interrupt_expired",
+        "Nobody decided on t in time",
+    ),
     ("replied", {"content": "Done"}, "agent_response", "bot"),
     ("question_asked", {"message": "Which?"}, "clarification", "bot"),
     ("handoff_requested", {"reason": "r", "by": "customer"}, "handoff", "The customer asked for a person"),
@@ -55,20 +80,33 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "payload", "type_", "title"), KINDS)
-def test_each_kind_has_a_type_and_a_sentence(kind: str, payload: dict[str, Any], type_: str, title: str) -> None:
+def test_each_kind_has_a_type_and_a_sentence(
+    kind: str, payload: dict[str, Any], type_: str, title: str
+) -> None:
     step = told(kind, payload, agent="bot")
 
     assert (step.type, step.title) == (type_, title)
 
 
 def test_every_known_kind_is_told_in_the_table_above() -> None:
-    assert set(timeline.SENTENCES) == set(timeline.STEP_TYPES) == {kind for kind, *_ in KINDS} - {"something_new"}
+    assert (
+        set(timeline.SENTENCES)
+        == set(timeline.STEP_TYPES)
+        == {kind for kind, *_ in KINDS} - {"something_new"}
+    )
 
 
 @pytest.mark.parametrize("kind", [*timeline.SENTENCES, "unheard_of"])
 @pytest.mark.parametrize(
     "payload",
-    [{}, None, [], "text", 3, {"agents": 3, "tool_calls": [1, None], "args": [1], "error": "no", "content": {"a": 1}}],
+    [
+        {},
+        None,
+        [],
+        "text",
+        3,
+        {"agents": 3, "tool_calls": [1, None], "args": [1], "error": "no", "content": {"a": 1}},
+    ],
 )
 def test_an_odd_payload_is_shown_and_never_breaks_the_page(kind: str, payload: Any) -> None:
     assert told(kind, payload).title
