@@ -5,6 +5,7 @@ log and the turn change together with the action or not at all; its receivers pu
 """
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -84,10 +85,13 @@ def ask(tool: Tool, arguments: dict[str, Any]) -> str:
     if not tool.confirmation:
         listed = ", ".join(f"{name} {value}" for name, value in arguments.items())
         return shorten(f"{tool.title}: {listed}" if listed else tool.title, 500)
-    text = tool.confirmation
-    for name, value in arguments.items():
-        text = text.replace("{" + name + "}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    return shorten(text, 500)
+
+    def shown(place: re.Match[str]) -> str:
+        value = arguments.get(place[1], place[0])
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    # In one pass: a value that looks like a place of its own is not filled in again.
+    return shorten(re.sub(r"\{([^{}]+)\}", shown, tool.confirmation), 500)
 
 
 def frozen(arguments: dict[str, Any]) -> str:
@@ -219,11 +223,15 @@ def _expire(action: Action) -> bool:
 
 
 def expire_overdue(*, limit: int = 500) -> int:
-    """Mark what has waited too long, one transaction each. Returns how many expired."""
+    """Mark what has waited too long, one transaction each; one that fails is logged and tried again by the next sweep.
+    Returns how many expired."""
     expired = 0
     for action_id in Action.objects.overdue().order_by("expires_at").values_list("pk", flat=True)[:limit]:
-        with transaction.atomic():
-            expired += _expire(_locked(action_id))
+        try:
+            with transaction.atomic():
+                expired += _expire(_locked(action_id))
+        except Exception:
+            log.exception("approval_not_expired", action_id=str(action_id))
     return expired
 
 
