@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.template.loader import render_to_string
+from playwright.sync_api import Browser, ConsoleMessage, Page
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -29,7 +30,8 @@ Frame = dict[str, Any]
 
 
 class Peer:
-    """The server's end of one socket. Answers pings, unless `mute`; every other frame waits for `receive`."""
+    """The server's end of one socket. Every frame waits for `receive`, but for pings: they are answered, unless `mute`,
+    and, as frames are answered in order, after a `resume` that came before them."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self.connection = connection
@@ -37,18 +39,29 @@ class Peer:
         self.mute = False
         self.thread_id = ""
         self._received: queue.Queue[Frame] = queue.Queue()
+        self._gone = threading.Event()
+        self._owed: queue.Queue[str] = queue.Queue()
+        self._resuming = False
 
     def read_until_closed(self) -> None:
         try:
             for text in self.connection:
                 frame = json.loads(text)
-                if frame["type"] != "ping":
-                    self.thread_id = frame.get("thread_id", self.thread_id)
-                    self._received.put(frame)
-                elif not self.mute:
-                    self.connection.send('{"type": "pong"}')
+                if frame["type"] == "ping":
+                    self._owed.put("pong")
+                    self._pay()
+                    continue
+                self._resuming = self._resuming or frame["type"] == "resume"
+                self.thread_id = frame.get("thread_id", self.thread_id)
+                self._received.put(frame)
         except ConnectionClosed:
             pass
+        finally:
+            self._gone.set()
+
+    def _pay(self) -> None:
+        while not self.mute and not self._resuming and not self._owed.empty():
+            self.connection.send(json.dumps({"type": self._owed.get()}))
 
     def receive(self, kind: str) -> Frame:
         """The next frame of the page, which has to be of this type."""
@@ -66,6 +79,9 @@ class Peer:
         if "seq" in fields or kind in ("token", "reasoning"):
             frame = {"thread_id": self.thread_id, "at": datetime.now(UTC).isoformat(), **frame}
         self.connection.send(json.dumps(frame))
+        if kind in ("resumed", "error"):
+            self._resuming = False
+            self._pay()
 
     def accept(self, seq: int, turn_id: str, *, position: int = 0) -> Frame:
         """Receives a message and accepts it."""
@@ -76,12 +92,21 @@ class Peer:
             turn_id=turn_id,
             position=position,
             client_message_id=message["client_message_id"],
+            at=None,
         )
         return message
+
+    def resumed(self, seq: int) -> None:
+        """Everything that was missed has been sent, up to `seq`."""
+        self.send("resumed", thread_id=self.thread_id, seq=seq)
 
     def cut(self) -> None:
         """The network is gone, in the middle of whatever was going on: no closing handshake."""
         self.connection.socket.shutdown(2)
+
+    def closed(self) -> bool:
+        """Whether this socket is gone: the page has left it for another."""
+        return self._gone.wait(0.5)
 
     def refuse(self, code: int, reason: str) -> None:
         self.connection.close(code, reason)
@@ -161,3 +186,48 @@ def running_page_server() -> Iterator[PageServer]:
         thread.start()
         yield pages
     thread.join(PATIENCE)
+
+
+class Visitor:
+    """A browser context on the page: what a customer does with it, and what went wrong in it."""
+
+    def __init__(self, pages: PageServer, page: Page) -> None:
+        self.pages, self.page, self.faults = pages, page, list[str]()
+        self.log = page.locator("#log")
+        page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        page.on("console", self._note)
+        page.on("request", lambda request: self._check(request.url))
+
+    @classmethod
+    @contextmanager
+    def arriving(cls, browser: Browser, pages: PageServer, **options: Any) -> Iterator["Visitor"]:
+        """A new context (`options` are Playwright's), closed afterwards; its faults are then a failure."""
+        context = browser.new_context(**options)
+        visitor = cls(pages, context.new_page())
+        try:
+            yield visitor
+        finally:
+            context.close()
+        assert visitor.faults == []
+
+    def open(self, fragment: str = "") -> Peer:
+        """Loads the page and returns its socket."""
+        self.page.goto(self.pages.url + fragment)
+        return self.pages.next_peer()
+
+    def say(self, content: str) -> None:
+        self.page.get_by_label("Your message").fill(content)
+        self.page.keyboard.press("Enter")
+
+    def texts(self) -> list[str]:
+        """What the conversation shows, as a reader sees it: one string for each thing in it."""
+        return [" ".join(text.split()) for text in self.log.locator("> *").all_inner_texts()]
+
+    def _note(self, message: ConsoleMessage) -> None:
+        dropped = "WebSocket" in message.text or "ERR_INTERNET_DISCONNECTED" in message.text
+        if message.type == "error" and not dropped:
+            self.faults.append(f"console: {message.text}")
+
+    def _check(self, url: str) -> None:
+        if not url.startswith((self.pages.url, "data:")):
+            self.faults.append(f"third party: {url}")

@@ -104,10 +104,13 @@ function render() {
   scroll.follow();
 }
 
+/** Refusals after which the customer changes the message, or sends it later. */
+const REWRITE = new Set(["rate", "queue", "usage", "long", "large"]);
+
 /** A refused message goes back into the box, when nothing else has been written there meanwhile. @param {import("./store.js").State} state */
 function returnRefused(state) {
-  const refused = state.pending.find((one) => one.refused && one.refused !== "expired");
-  if (!refused || !composer.isEmpty || refused.refused === "other") return;
+  const refused = state.pending.find((one) => one.refused);
+  if (!refused || !composer.isEmpty || !REWRITE.has(refused.refused ?? "")) return;
   const note = refusal(refused);
   composer.fill(session.takeBack(refused.id), note);
 }

@@ -1,10 +1,9 @@
 /** How each kind of item is drawn: `create` once, then `update` in place, so that focus and open details survive. */
 import { approvalCard } from "./approval.js";
-import { timeOfDay } from "./clock.js";
+import { moment, timeOfDay } from "./clock.js";
 import { h, icon, serverHtml, showIcon } from "./dom.js";
 import { facts } from "./facts.js";
 import { canRetry, queuedBehind } from "./order.js";
-import { moment } from "./clock.js";
 import { prettify, text } from "./text.js";
 
 /**
@@ -101,6 +100,8 @@ export function refusal(pending) {
     case "long":
     case "large":
       return text.tooLarge;
+    case "turn":
+      return text.unavailable;
     default:
       return text.refused(pending.detail);
   }

@@ -3,15 +3,19 @@
  * break. It knows the socket and the state, and no DOM.
  *
  * A message is sent one at a time and again until the server has accepted it; its client_message_id makes the
- * repetition harmless. After every connect the server is asked for what was missed (`resume`), then for a sign of
- * life (`ping`): frames are answered in order, so the `pong` says that everything missed is here.
+ * repetition harmless. After every connect the server is asked for what was missed (`resume`); it answers with
+ * `resumed` when everything is sent, or with an error. The `ping` sent along tells when that answer must have come.
  */
 import { ReconnectingSocket } from "./socket.js";
 import { answer, apply, createState, hasGap, settle } from "./store.js";
 import { runningTurn } from "./order.js";
 import * as memory from "./memory.js";
 
-const GAP_PATIENCE_MS = 400;
+/** A piece of text that is missing shows at once. */
+const TORN_PATIENCE_MS = 400;
+/** A missing seq mostly belongs to an event that customers are not told of; asking can wait until it is quiet. */
+const QUIET_MS = 5_000;
+const RESUME_AGAIN_MS = 2_000;
 const ANSWER_PATIENCE_MS = 20_000;
 
 export class Session {
@@ -19,14 +23,18 @@ export class Session {
   #gapTimer = 0;
   #answerTimer = 0;
   #silent = true;
+  #resumeAnswered = false;
 
   /** @param {{url: () => string, heartbeatSeconds?: number, onChange: () => void}} options */
   constructor({ url, heartbeatSeconds, onChange }) {
     this.changed = onChange;
+    this.quietMs = Math.min(QUIET_MS, (heartbeatSeconds ?? Infinity) * 1000);
     const known = memory.rememberedThread();
     /** Nothing of this thread can be on the server yet. */
     this.fresh = !known;
     this.loading = Boolean(known);
+    /** This page made the thread's id: nobody else can have it. */
+    this.minted = !known;
     /** Server clock minus ours, in milliseconds. */
     this.serverAhead = 0;
     this.state = createState(known ?? crypto.randomUUID());
@@ -107,6 +115,7 @@ export class Session {
     this.state = createState(crypto.randomUUID());
     this.state.pending = pending;
     this.fresh = true;
+    this.minted = true;
     this.loading = false;
     memory.rememberThread(this.state.threadId);
     this.#flush();
@@ -136,11 +145,12 @@ export class Session {
     const state = this.state;
     if (!this.fresh) {
       this.#catchingUp = true;
+      this.#resumeAnswered = false;
       this.socket.send({ type: "resume", thread_id: state.threadId, after: state.floor });
       const answered = await this.socket.ping();
       if (!answered) return; // connected anew, and asked again, or not connected at all
+      if (!this.#resumeAnswered) return void setTimeout(() => this.status === "open" && this.#catchUp(), RESUME_AGAIN_MS);
       this.#catchingUp = false;
-      settle(state, state.last);
     }
     this.loading = false;
     this.#silent = false;
@@ -155,11 +165,19 @@ export class Session {
 
   /** @param {Record<string, any> & {type: string}} frame */
   #take(frame) {
+    if (frame.type === "resumed") {
+      this.#resumeAnswered = true;
+      if (frame.thread_id === this.state.threadId) settle(this.state, frame.seq);
+      return;
+    }
     const waiting = this.state.pending.length;
     if (!apply(this.state, frame)) return;
     if (frame.at && !this.#catchingUp) this.serverAhead = Date.parse(frame.at) - Date.now() || 0;
     if (this.#silent) this.state.news = [];
-    if (this.state.ended === "gone" && this.state.last === 0 && !this.fresh) return this.startNew({ keepPending: true });
+    if (this.state.ended === "gone") {
+      this.#resumeAnswered = true;
+      if (this.#unknownThread()) return;
+    }
     if (frame.type === "error" || this.state.pending.length !== waiting) {
       this.#flush();
       this.#keep();
@@ -168,12 +186,23 @@ export class Session {
     this.changed();
   }
 
+  /** A thread without a word in it may be unknown: not there yet, or not ours any more. */
+  #unknownThread() {
+    if (this.state.last > 0) return false;
+    if (this.minted) this.state.ended = null;
+    else this.startNew({ keepPending: true });
+    return true;
+  }
+
   #watchGap() {
     clearTimeout(this.#gapTimer);
     if (!hasGap(this.state) || this.#catchingUp) return;
-    this.#gapTimer = setTimeout(() => {
-      if (hasGap(this.state) && !this.#catchingUp && this.status === "open") void this.#catchUp();
-    }, GAP_PATIENCE_MS);
+    this.#gapTimer = setTimeout(
+      () => {
+        if (hasGap(this.state) && !this.#catchingUp && this.status === "open") void this.#catchUp();
+      },
+      this.state.torn ? TORN_PATIENCE_MS : this.quietMs,
+    );
   }
 
   /** Sends the oldest waiting message, unless one is on its way already. */

@@ -171,10 +171,11 @@ const reducers = {
   },
   tool_result(state, frame) {
     const key = frame.call_id ? `tool:${frame.turn_id}:${frame.call_id}` : lastTool(state, frame.turn_id, frame.tool)?.key;
-    const status = frame.ok ? "done" : NOT_RUN.has(frame.error?.kind) ? "notrun" : "failed";
+    const status = frame.ok ? "done" : "failed";
+    const told = frame.ok ? { result: frame.result } : { error: frame.error ?? frame.result };
     const known = state.items.get(key ?? "");
     const fields = known ? { at: known.at } : { ...toolFields(frame), seq: frame.seq };
-    put(state, key ?? `tool:${frame.seq}`, { ...fields, status, result: frame.result, error: frame.error });
+    put(state, key ?? `tool:${frame.seq}`, { ...fields, ...told, status });
   },
   interrupt(state, frame) {
     const key = `interrupt:${frame.interrupt_id}`;
@@ -204,7 +205,7 @@ const reducers = {
   },
   agent_response(state, frame, turn) {
     if (turn) {
-      seal(turn.text, Number.isInteger(frame.end) ? frame.end : turn.text.end);
+      seal(turn.text, frame.end > (frame.offset ?? 0) ? frame.end : turn.text.end);
       turn.agent = frame.agent ?? turn.agent;
       if (turn.status !== "open") state.items.delete(`partial:${turn.id}`);
     }
@@ -252,8 +253,6 @@ const reducers = {
     else refuseMessage(state, frame, kind);
   },
 };
-
-const NOT_RUN = new Set(["rejected", "declined", "expired", "cancelled", "skipped", "stopped"]);
 
 /** @param {State} state @param {Turn} turn @param {Record<string, any>} fields */
 function putMessage(state, turn, fields) {
@@ -336,7 +335,8 @@ function refuseMessage(state, frame, kind) {
   const named = state.pending.find((one) => one.id === frame.client_message_id);
   const meant = named ?? state.pending.find((one) => one.inFlight);
   if (kind === "expired") state.ended = "expired";
-  if (!meant) return;
+  // Something broke that was no message: an answer, then.
+  if (!meant) return refuseAnswer(state, frame, "invalid_answer");
   const detail = kind === "usage" ? String(frame.resets_at ?? "") : String(frame.message ?? "");
   state.pending = state.pending.map((one) => (one === meant ? { ...one, inFlight: false, refused: kind, detail } : one));
 }

@@ -23,7 +23,7 @@ export const text = {
 
   // Connection
   reconnecting: "Reconnecting…",
-  offline: "You are offline. What you write is kept here and sent when the connection is back.",
+  offline: "You are offline. Messages are kept here and sent once you are connected.",
   reconnected: "Connected again.",
   unauthorized: "We could not confirm who you are. Sign in again on our website and open the chat from there.",
   retryNow: "Try now",
@@ -114,6 +114,7 @@ export const text = {
       ? `You have reached the usage limit. You can write again ${when}.`
       : "You have reached the usage limit. Please try again later.",
   refused: (/** @type {string} */ message) => `This message was not sent: ${message}`,
+  unavailable: "We could not take this message just now. Try again in a moment.",
   threadGone: "This conversation is no longer available here.",
   notSent: "Not sent",
   editMessage: "Edit",

@@ -1,0 +1,38 @@
+"""Fixtures of the chat's tests: a browser, and the chat page on a server that the test plays itself."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.chat.page_server import PageServer, Visitor, running_page_server
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser a module: while Playwright's synchronous side is open, its thread cannot run coroutine tests."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def pages() -> Iterator[PageServer]:
+    with running_page_server() as server:
+        yield server
+
+
+@pytest.fixture
+def visitor(chromium: Browser, pages: PageServer) -> Iterator[Visitor]:
+    """A customer at a desk. Whatever the page did, it has raised no error, broken no policy and asked nobody else."""
+    with Visitor.arriving(chromium, pages, viewport={"width": 1280, "height": 860}) as somebody:
+        yield somebody
+
+
+@pytest.fixture
+def page(visitor: Visitor) -> Page:
+    return visitor.page

@@ -1,0 +1,236 @@
+"""The chat page and its connection: whatever breaks, nothing that was said is lost, doubled or out of order."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.chat.page_server import PageServer, Visitor
+
+pytestmark = pytest.mark.browser
+ANSWER = "Ihre Bestellung 🚚 ist unterwegs, 查询订单 1042 👍🏽."
+
+
+def test_a_connection_cut_in_mid_word_loses_and_doubles_nothing(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Where is it?")
+    peer.accept(1, "t1")
+    peer.send("routing", seq=2, turn_id="t1", agents=["order_lookup"], reason="")
+    peer.send("token", turn_id="t1", agent="order_lookup", content=ANSWER[:19], offset=0)
+    expect(page.locator(".is-live")).to_have_text(ANSWER[:19].strip())
+
+    peer.cut()
+
+    again = visitor.pages.next_peer()
+    assert again.receive("resume") == {"type": "resume", "thread_id": peer.thread_id, "after": 2}
+    expect(page.locator(".is-live")).to_have_text(ANSWER[:19].strip())
+    again.send("token", turn_id="t1", agent="order_lookup", content=ANSWER[:30], offset=0)
+    again.resumed(2)
+    again.send("token", turn_id="t1", agent="order_lookup", content=ANSWER[30:], offset=30)
+    expect(page.locator(".is-live")).to_have_text(ANSWER)
+    html = f"<p>{ANSWER}</p>"
+    again.send("agent_response", seq=3, turn_id="t1", agent="order_lookup", html=html, offset=0, end=len(ANSWER))
+    again.send("message_complete", seq=4, turn_id="t1", status="completed")
+    expect(page.locator(".prose")).to_have_text([ANSWER])
+    expect(page.locator(".routing")).to_have_count(1)
+    expect(page.locator("#banner")).to_be_hidden()
+
+
+def test_what_happened_during_the_break_is_shown_once(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Hello")
+    peer.accept(1, "t1")
+    answer = {"seq": 2, "turn_id": "t1", "agent": "helper", "html": "<p>Good day.</p>"}
+    peer.send("agent_response", **answer)
+    expect(page.locator(".prose")).to_have_text(["Good day."])
+
+    peer.cut()
+    again = visitor.pages.next_peer()
+    again.receive("resume")
+    again.send("user_message", seq=1, turn_id="t1", content="Hello", client_message_id="another-tab")
+    again.send("agent_response", **answer)
+    again.send("agent_response", **answer)
+    again.send("message_complete", seq=3, turn_id="t1", status="completed")
+    again.send("agent_response", seq=4, turn_id="t1", agent="helper", html="<p>And good night.</p>")
+    again.resumed(4)
+
+    expect(page.locator(".prose")).to_have_text(["Good day.", "And good night."])
+    expect(page.locator(".mine")).to_have_count(1)
+
+
+def test_a_message_cut_off_before_its_acknowledgement_is_sent_again_under_the_same_id(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Only once, please")
+    first = peer.receive("message")
+    visitor.say("And this after it")
+    expect(page.get_by_text("Sending…").first).to_be_visible()
+
+    peer.cut()
+
+    again = visitor.pages.next_peer()
+    again.receive("resume")
+    again.resumed(0)
+    assert again.accept(1, "t1") == first
+    assert again.accept(2, "t2", position=1)["content"] == "And this after it"
+    expect(page.locator(".mine.is-unsent")).to_have_count(0)
+    expect(page.locator(".mine")).to_have_count(2)
+
+
+def test_a_message_that_arrived_after_all_is_not_sent_again(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Did you get this?")
+    sent = peer.receive("message")
+    peer.cut()
+    again = visitor.pages.next_peer()
+    again.receive("resume")
+
+    told = {"content": sent["content"], "client_message_id": sent["client_message_id"]}
+    again.send("user_message", seq=1, turn_id="t1", **told)
+    again.send("agent_response", seq=2, turn_id="t1", agent="a", html="<p>Yes.</p>")
+    again.send("message_complete", seq=3, turn_id="t1", status="completed")
+    again.resumed(3)
+
+    expect(page.locator(".mine")).to_have_count(1)
+    visitor.say("Good")
+    assert again.receive("message")["content"] == "Good"
+
+
+def test_what_is_written_offline_is_kept_through_a_reload_and_sent_in_order(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    page.context.set_offline(True)
+    expect(page.get_by_text("You are offline.")).to_be_visible()
+    visitor.say("First 🚆")
+    visitor.say("Second")
+    expect(page.get_by_text("Not sent yet.")).to_have_count(2)
+    assert peer.nothing_more()
+
+    page.context.set_offline(False)
+    page.reload()
+
+    sockets = [visitor.pages.next_peer()]
+    sockets.append(visitor.pages.next_peer()) if sockets[0].closed() else None
+    again = sockets[-1]
+    again.receive("resume")
+    again.resumed(0)
+    assert again.accept(1, "t1")["content"] == "First 🚆"
+    assert again.accept(2, "t2", position=1)["content"] == "Second"
+    expect(page.get_by_text("Not sent yet.")).to_have_count(0)
+
+
+def test_a_missing_piece_of_text_is_asked_for(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Go")
+    peer.accept(1, "t1")
+    peer.send("token", turn_id="t1", agent="a", content=ANSWER[:5], offset=0)
+    peer.send("token", turn_id="t1", agent="a", content=ANSWER[12:], offset=12)
+
+    assert peer.receive("resume")["after"] == 1
+    expect(page.locator(".is-live")).to_have_text(ANSWER[:5])
+    peer.send("token", turn_id="t1", agent="a", content=ANSWER[:14], offset=0)
+    peer.resumed(1)
+
+    expect(page.locator(".is-live")).to_have_text(ANSWER)
+
+
+def test_a_missing_event_is_asked_for_and_put_in_its_place(chromium: Browser, pages: PageServer) -> None:
+    pages.config = {"heartbeatSeconds": 1}
+    with Visitor.arriving(chromium, pages) as visitor:
+        peer = visitor.open()
+        visitor.say("Go")
+        peer.accept(1, "t1")
+        peer.send("agent_response", seq=4, turn_id="t1", agent="a", html="<p>Last.</p>")
+        expect(visitor.page.locator(".prose")).to_have_text(["Last."])
+
+        assert peer.receive("resume")["after"] == 1
+        peer.send("agent_response", seq=2, turn_id="t1", agent="a", html="<p>First.</p>")
+        peer.send("agent_response", seq=4, turn_id="t1", agent="a", html="<p>Last.</p>")
+        peer.resumed(4)  # 3 is an event that customers are not told of
+        peer.send("message_complete", seq=5, turn_id="t1", status="completed")
+
+        expect(visitor.page.get_by_role("button", name="Stop")).to_be_hidden()
+        expect(visitor.page.locator(".prose")).to_have_text(["First.", "Last."])
+        peer.cut()
+        assert pages.next_peer().receive("resume")["after"] == 5
+
+
+def test_a_connection_that_is_dead_but_not_closed_is_left(chromium: Browser, pages: PageServer) -> None:
+    pages.config = {"heartbeatSeconds": 1}
+    with Visitor.arriving(chromium, pages) as visitor:
+        peer = visitor.open()
+        visitor.say("Go")
+        peer.accept(1, "t1")
+        peer.mute = True
+
+        again = pages.next_peer()
+
+        assert again.receive("resume")["after"] == 1
+
+
+def test_an_unknown_customer_is_told_and_the_page_does_not_knock_again(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    peer.refuse(4001, "Unauthorized")
+
+    expect(page.get_by_text("We could not confirm who you are.")).to_be_visible()
+    expect(page.get_by_role("button", name="Try now")).to_be_hidden()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    page.clock.install()
+    page.clock.run_for(120_000)
+    assert [path for path in visitor.pages.requests if path.startswith("/ws")] == ["/ws"]
+
+
+def test_a_token_from_the_address_goes_to_the_socket_and_nowhere_else(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open("#token=eyJ.a-b_c.d")
+
+    assert peer.token == "eyJ.a-b_c.d"
+    assert page.url == visitor.pages.url
+    kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    assert "eyJ" not in kept
+    peer.cut()
+    assert visitor.pages.next_peer().token == "eyJ.a-b_c.d"
+    assert [path for path in visitor.pages.requests if "eyJ" in path and not path.startswith("/ws?")] == []
+
+
+def test_a_thread_that_the_server_does_not_know_starts_empty_without_a_word(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Hello")
+    old = peer.receive("message")["thread_id"]
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+
+    peer = visitor.pages.next_peer()
+    assert peer.receive("resume")["thread_id"] == old
+    peer.send("error", code="thread_not_found", message="Thread not found")
+
+    expect(page.get_by_role("heading", name="Hello, how can we help?")).to_be_visible()
+    visitor.say("Hello again")
+    assert peer.accept(1, "t1")["thread_id"] != old
+    expect(page.locator("#ended")).to_be_hidden()
+
+
+def test_an_expired_session_offers_a_new_conversation_with_the_unsent_text(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Are you still there?")
+    old = peer.receive("message")["thread_id"]
+    peer.send("error", code="session_expired", message="Session expired. Please start a new conversation.")
+
+    expect(page.get_by_text("This conversation was closed")).to_be_visible()
+    page.get_by_role("button", name="Start a new conversation").click()
+
+    box = page.get_by_label("Your message")
+    expect(box).to_have_value("Are you still there?")
+    expect(box).to_be_focused()
+    page.keyboard.press("Enter")
+    assert peer.accept(1, "t1")["thread_id"] != old
+    expect(page.locator("#ended")).to_be_hidden()
+
+
+def test_frames_of_another_thread_or_an_unknown_kind_change_nothing(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Go")
+    peer.accept(1, "t1")
+
+    peer.send("agent_response", seq=2, thread_id="another", turn_id="t9", agent="a", html="<p>not yours</p>")
+    peer.send("invented_later", seq=2, turn_id="t1", content="?")
+    peer.connection.send("not json")
+    peer.connection.send("[]")
+    peer.send("agent_response", seq=3, turn_id="t1", agent="a", html="<p>yours</p>")
+
+    expect(page.locator(".prose")).to_have_text(["yours"])
