@@ -7,6 +7,7 @@ from openapi_import.parse import parse
 from openapi_import.servers import server_url
 from tests.openapi_import.documents import document, one_operation, parameter
 
+OUT = "leads out of the document, which is not supported."
 OK = {"responses": {"200": {"description": "ok"}}}
 
 
@@ -76,12 +77,14 @@ def test_references_are_followed_with_both_kinds_of_escape() -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        ({"parameters": [{"$ref": "https://evil.example/x.json"}]}, "The reference 'https://evil.example/x.json' leads out of the document, which is not supported."),
-        ({"parameters": [{"$ref": "file:///etc/passwd"}]}, "The reference 'file:///etc/passwd' leads out of the document, which is not supported."),
-        ({"parameters": [{"$ref": "#/components/parameters/gone"}]}, "The reference '#/components/parameters/gone' points to nothing."),
+        ({"parameters": [{"$ref": "https://evil.example/x.json"}]}, f"The reference 'https://evil.example/x.json' {OUT}"),
+        ({"parameters": [{"$ref": "file:///etc/passwd"}]}, f"The reference 'file:///etc/passwd' {OUT}"),
+        ({"parameters": [{"$ref": "#/components/parameters/gone"}]},
+         "The reference '#/components/parameters/gone' points to nothing."),
         ({"parameters": [{"$ref": "#/components/parameters/circle"}]}, "A chain of references does not end."),
         ({"parameters": {"a": 1}}, "Its parameters are not a list."),
-        ({"parameters": [{"name": "a", "in": "body"}]}, "A parameter has no name or no valid place (path, query, header or cookie)."),
+        ({"parameters": [{"name": "a", "in": "body"}]},
+         "A parameter has no name or no valid place (path, query, header or cookie)."),
         ({"requestBody": "x"}, "The request body is not an object."),
         ("x", "The operation is not an object."),
     ],
@@ -106,7 +109,8 @@ def test_of_two_operations_with_one_id_the_first_counts() -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ({"swagger": "2.0", "paths": {}}, "Swagger 2.0 documents are not supported yet. Convert the document to OpenAPI 3."),
+        ({"swagger": "2.0", "paths": {}},
+         "Swagger 2.0 documents are not supported yet. Convert the document to OpenAPI 3."),
         ({"openapi": "4.0.0", "paths": {}}, "OpenAPI 4.0.0 is not supported. Use 3.0 or 3.1."),
         ({"paths": {}}, "The document does not say which version of OpenAPI it follows (the field openapi)."),
         ({"openapi": "3.1.0"}, "The document has no paths."),
@@ -131,7 +135,8 @@ HERE = "https://docs.shop.example/v1/openapi.json"
         ([{"url": "/v2"}], "https://docs.shop.example/v2"),
         ([{"url": "api"}], "https://docs.shop.example/v1/api"),
         ([{"url": "//api.shop.example"}], "https://api.shop.example"),
-        ([{"url": "https://{where}.shop.example:{port}", "variables": {"where": {"default": "eu"}, "port": {"default": 8443}}}], "https://eu.shop.example:8443"),
+        ([{"url": "https://{where}.shop.example:{port}",
+           "variables": {"where": {"default": "eu"}, "port": {"default": 8443}}}], "https://eu.shop.example:8443"),
         ([{"url": "ftp://a.example"}, {"url": "https://b.example"}], "https://b.example"),
         ([], "https://docs.shop.example"),
     ],

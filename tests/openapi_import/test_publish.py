@@ -1,4 +1,4 @@
-"""Operations become tools: as decided, safe where nobody has decided, all or none, and without losing staff's edits."""
+"""Operations become tools: as decided, safe where nobody decided, all or none, and staff's edits are kept."""
 
 import threading
 from decimal import Decimal
@@ -33,6 +33,7 @@ PATHS = {
         },
     }
 }
+APPROVER = "A tool that writes needs an approver; a tool that reads needs none."
 CUSTOMER = {"customer_id": "customer.id"}
 
 
@@ -99,11 +100,14 @@ def test_a_bound_argument_is_not_in_the_schema_that_the_model_sees(source: SpecS
 @pytest.mark.parametrize(
     ("decision", "message"),
     [
-        (Decision(bound={"nothing": "customer.id"}), f"DELETE {OF_ORDER}: There is no argument 'nothing' to bind."),
-        (Decision(bound={"customer_id": "staff.id"}), f"DELETE {OF_ORDER}: Unknown binding 'staff.id'. Known: customer.id."),
-        (Decision(access="read", approval="staff"), f"DELETE {OF_ORDER}: A tool that writes needs an approver; a tool that reads needs none."),
-        (Decision(access="write", approval="none"), f"DELETE {OF_ORDER}: A tool that writes needs an approver; a tool that reads needs none."),
-        (Decision(staff_above_argument="amount"), f"DELETE {OF_ORDER}: Give both the argument and the amount above which staff decide, or neither."),
+        (Decision(bound={"nothing": "customer.id"}),
+         f"DELETE {OF_ORDER}: There is no argument 'nothing' to bind."),
+        (Decision(bound={"customer_id": "staff.id"}),
+         f"DELETE {OF_ORDER}: Unknown binding 'staff.id'. Known: customer.id."),
+        (Decision(access="read", approval="staff"), f"DELETE {OF_ORDER}: {APPROVER}"),
+        (Decision(access="write", approval="none"), f"DELETE {OF_ORDER}: {APPROVER}"),
+        (Decision(staff_above_argument="amount"),
+         f"DELETE {OF_ORDER}: Give both the argument and the amount above which staff decide, or neither."),
         (Decision(name="two words"), f"DELETE {OF_ORDER}: Use 1 to 64 letters, digits, _ or -."),
         (Decision(name="look"), f"DELETE {OF_ORDER}: There is already a tool named 'look'."),
     ],

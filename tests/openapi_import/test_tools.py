@@ -103,7 +103,8 @@ def test_argument_names_are_legal_for_every_model_provider() -> None:
 
 HEADERS = [
     "Authorization", "HOST", "Cookie", "Content-Length", "content-type", "Transfer-Encoding", "Connection",
-    "Proxy-Authorization", "X-Forwarded-For", "Forwarded", "Idempotency-Key", "X-HTTP-Method-Override", "Sec-Fetch-Site",
+    "Proxy-Authorization", "X-Forwarded-For", "Forwarded", "Idempotency-Key", "X-HTTP-Method-Override",
+    "Sec-Fetch-Site",
     "X-API-Key", "X-Original-URL", "Upgrade", "Expect", "Accept",
 ]  # fmt: skip
 
@@ -127,7 +128,8 @@ def test_declared_api_keys_and_cookies_are_no_arguments() -> None:
     made = recipe_of(
         {
             "parameters": [
-                parameter("token"), parameter("x-shop-secret", "header"), parameter("session", "cookie"), parameter("q"),
+                parameter("token"), parameter("x-shop-secret", "header"), parameter("session", "cookie"),
+                parameter("q"),
             ]
         },
         components={"securitySchemes": schemes},
