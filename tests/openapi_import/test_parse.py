@@ -77,7 +77,8 @@ def test_references_are_followed_with_both_kinds_of_escape() -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        ({"parameters": [{"$ref": "https://evil.example/x.json"}]}, f"The reference 'https://evil.example/x.json' {OUT}"),
+        ({"parameters": [{"$ref": "https://evil.example/x.json"}]},
+         f"The reference 'https://evil.example/x.json' {OUT}"),
         ({"parameters": [{"$ref": "file:///etc/passwd"}]}, f"The reference 'file:///etc/passwd' {OUT}"),
         ({"parameters": [{"$ref": "#/components/parameters/gone"}]},
          "The reference '#/components/parameters/gone' points to nothing."),
