@@ -17,7 +17,8 @@ from smartsupport.lib.ids import canonical_json
 JUNK: list[Any] = [
     None, True, 0, -1, 1.5, "", "x", "\u202e", "#", "#/", "#/%ZZ", "#/paths", "{" * 50,
     [], [None], [[]], [{}], {}, {"$ref": 1}, {"$ref": "#"}, {"$ref": "#/components"},
-    {"$ref": "https://evil.example/"}, {"type": {}}, {"type": ["object", 1]}, {"allOf": [{}]}, {"properties": []},
+    {"$ref": "https://evil.example/"}, {"type": {}}, {"type": ["object", 1]}, {"allOf": [{}]},
+    {"properties": []},
     {"properties": {"a": None}}, {"enum": {}}, {"required": [{}]},
     {"type": "object", "properties": {"__proto__": {}, "": {}}},
     {"oneOf": [{"$ref": "#/components/schemas/Money"}]},
