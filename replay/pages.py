@@ -1,4 +1,4 @@
-"""A conversation's timeline, turn by turn, in pages: four queries, however long the conversation is."""
+"""A conversation's timeline, turn by turn, in pages: three queries, however long the conversation is."""
 
 from dataclasses import dataclass
 

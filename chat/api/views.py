@@ -85,7 +85,7 @@ class MessagesView(APIView):
         description=(
             "The message is the customer's: it is queued behind what they wrote before. With `customer`, a "
             "thread that does not exist is opened for them. With `?wait=`, the answer comes when the turn is "
-            "finished (200); when the time is up first, or a person has to decide on an action, it comes with "
+            "finished (200); when the time is up first, or a person has to decide on it, it comes with "
             "the turn as it is (202)."
         ),
         tags=["Conversations"],

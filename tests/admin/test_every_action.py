@@ -1,0 +1,150 @@
+"""Every action of the console, also those that are added later: who may, by which road, and that a look changes
+nothing. An action of the theme without a dialog runs on GET, without permissions for any member of staff."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from tests import rows
+
+pytestmark = pytest.mark.django_db
+
+KINDS = ("actions_list", "actions_row", "actions_detail", "actions_submit_line")
+
+
+class Found(NamedTuple):
+    model_admin: Any
+    name: str
+    kinds: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{self.model_admin.model._meta.label}.{self.name}"
+
+
+def found() -> Iterator[Found]:
+    for model_admin in admin.site._registry.values():
+        named: dict[str, set[str]] = {}
+        for kind in KINDS:
+            for name in model_admin._extract_action_names(getattr(model_admin, kind, ())):
+                named.setdefault(name, set()).add(kind)
+        for name, kinds in named.items():
+            yield Found(model_admin, name, frozenset(kinds))
+
+
+ACTIONS = list(found())
+every_action = pytest.mark.parametrize("action", ACTIONS, ids=str)
+
+
+def url_of(action: Found) -> str:
+    """Its address, on a row that exists where it needs one."""
+    meta = action.model_admin.model._meta
+    name = f"admin:{meta.app_label}_{meta.model_name}_{action.name}"
+    return reverse(name) if action.kinds == {"actions_list"} else reverse(name, args=[row_for(action)])
+
+
+def row_for(action: Found) -> Any:
+    made = {"agents.Action": rows.waiting_for_staff, "chat.ApiKey": lambda: rows.key("admin")}
+    made[action.model_admin.model._meta.label]()
+    return action.model_admin.model.objects.get().pk
+
+
+def everything() -> dict[str, Any]:
+    """Every row of ours, and the admin's own log; sessions aside, which every request may touch."""
+    state = {}
+    for model in apps.get_models():
+        if model is not Session:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM \"{model._meta.db_table}\" t"
+                )
+                state[model._meta.label] = cursor.fetchone()[0]
+    return state
+
+
+def test_there_are_actions_to_look_at() -> None:
+    assert {str(action) for action in ACTIONS} >= {
+        "agents.Action.approve",
+        "agents.Action.decline",
+        "chat.ApiKey.disable",
+    }
+
+
+@every_action
+def test_it_names_its_permissions_and_asks_first(action: Found) -> None:
+    method = getattr(action.model_admin, action.name)
+
+    assert getattr(method, "allowed_permissions", None), "no permissions="
+    assert getattr(method, "dialog", None), "no dialog="
+    assert method.dialog["title"].endswith("?")
+    assert method.dialog["description"]
+    assert "actions_submit_line" not in action.kinds
+
+
+@every_action
+def test_a_look_changes_nothing(action: Found, client: Client) -> None:
+    url = url_of(action)
+    client.force_login(rows.staff("root", superuser=True))
+    before = everything()
+
+    answer = client.get(f"{url}?reason=because&_form_submitted=True&template=ecommerce")
+
+    assert answer.status_code == 200
+    assert b'id="dialog"' in answer.content
+    assert everything() == before
+
+
+@every_action
+def test_without_the_csrf_token_it_is_refused(action: Found) -> None:
+    url = url_of(action)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(rows.staff("root", superuser=True))
+    before = everything()
+
+    answer = client.post(url, {"_form_submitted": "True", "reason": "because", "template": "ecommerce"})
+
+    assert answer.status_code == 403
+    assert everything() == before
+
+
+@every_action
+def test_a_member_of_staff_without_the_permission_neither_sees_nor_does_it(
+    action: Found, client: Client
+) -> None:
+    url = url_of(action)
+    meta = action.model_admin.model._meta
+    view = [] if action.name == "export_yaml" else [f"{meta.app_label}.view_{meta.model_name}"]
+    client.force_login(rows.staff("nina", *view))
+    before = everything()
+
+    looked = client.get(url)
+    done = client.post(url, {"_form_submitted": "True", "reason": "because", "template": "ecommerce"})
+
+    assert (looked.status_code, done.status_code) == (403, 403)
+    assert everything() == before
+    if view:
+        listed = client.get(reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist"))
+        assert listed.status_code == 200
+        assert url.encode() not in listed.content
+
+
+@every_action
+def test_a_visitor_is_sent_to_the_sign_in(action: Found, client: Client) -> None:
+    url = url_of(action)
+    before = everything()
+
+    answer = client.post(url, {"_form_submitted": "True", "reason": "because"})
+
+    assert (answer.status_code, answer["Location"].split("?")[0]) == (302, reverse("admin:login"))
+    assert everything() == before
+
+
+def test_no_list_offers_to_delete_many_rows_at_once() -> None:
+    assert "delete_selected" not in dict(admin.site.actions)
+    assert all(not model_admin.actions for model_admin in admin.site._registry.values())
