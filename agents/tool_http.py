@@ -6,6 +6,7 @@ The error taxonomy of the contract: `transient` (408, 425, 429, 500, 502, 503, 5
 
 import asyncio
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +23,9 @@ log = structlog.get_logger(__name__)
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 ATTEMPTS = 3
 BACKOFF_SECONDS = 0.25
-FORBIDDEN_HEADERS = frozenset({"host", "authorization", "cookie", "content-length", "transfer-encoding", "connection"})
+FORBIDDEN_HEADERS = frozenset(
+    {"host", "authorization", "cookie", "content-length", "transfer-encoding", "connection", "idempotency-key"}
+)
 
 
 class RecipeError(Exception):
@@ -43,7 +46,7 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a request. `kind` is "" when ok; `seen` is False where the request may have had an effect that
-    nobody saw (it was sent, and no answer came back)."""
+    nobody saw (it was sent, and no answer that tells came back)."""
 
     ok: bool
     result: Any = None
@@ -129,19 +132,28 @@ def _body(tool: Tool, values: dict[str, Any]) -> bytes | None:
     return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
 
 
-async def send(request: Request, *, repeatable: bool) -> Outcome:
+async def send(request: Request, *, repeatable: bool, in_doubt: bool = False) -> Outcome:
     """Send it, again where that is safe and may help, within the tool call's time limit. Never raises for the other
-    side's faults."""
+    side's faults. `in_doubt`: it may have been sent before, by somebody who did not see what came of it."""
     deadline = asyncio.get_running_loop().time() + settings.TOOL_TIMEOUT_SECONDS
     attempt = 0
     while True:
         attempt += 1
         outcome = await _send_once(request, timeout=max(0.1, deadline - asyncio.get_running_loop().time()))
+        if in_doubt and not _settles_doubt(outcome):
+            outcome = replace(outcome, seen=False)
+        in_doubt = not outcome.seen
         again = outcome.kind == "transient" and (repeatable or outcome.seen)
         pause = BACKOFF_SECONDS * 2 ** (attempt - 1)
         if not again or attempt >= ATTEMPTS or asyncio.get_running_loop().time() + pause >= deadline:
             return replace(outcome, attempts=attempt)
         await asyncio.sleep(pause)
+
+
+def _settles_doubt(outcome: Outcome) -> bool:
+    """Whether this answer also tells what came of an earlier, unanswered attempt with the same key: the answer to it,
+    given once more. A refused connection or 401 says nothing of it, and 409 may be its own doing."""
+    return outcome.ok or (outcome.kind == "validation" and outcome.status not in (None, 409))
 
 
 async def _send_once(request: Request, *, timeout: float) -> Outcome:
@@ -174,7 +186,7 @@ def _not_answered(error: "safe_http.OutboundError") -> Outcome:
 
 def _answered(response: "safe_http.Response") -> Outcome:
     status = response.status
-    result = storable(_decoded(response))
+    result = _decoded(response)
     if 200 <= status < 300:
         return Outcome(True, result=result, status=status)
     message = _error_text(result) or f"The business system answered with status {status}."
@@ -185,19 +197,25 @@ def _answered(response: "safe_http.Response") -> Outcome:
         return Outcome(False, result, "auth", "The business system refused our credentials.", status)
     if 400 <= status < 500:
         return Outcome(False, result, "validation", message, status)
-    return Outcome(False, result, "unknown", message, status, seen=status < 500)
+    return Outcome(False, result, "unknown", message, status, seen=False)
 
 
 def _decoded(response: "safe_http.Response") -> Any:
     if not response.content:
         return None
     try:
-        return json.loads(response.content)
+        # Numbers that JSON does not have (NaN, 1e999) become text: they could not be stored.
+        return storable(json.loads(response.content, parse_constant=str, parse_float=_float_or_text))
     except (ValueError, RecursionError):
         kind = response.headers.get("content-type", "").split(";")[0].strip()
         if kind.startswith("text/") or not kind:
-            return response.content.decode("utf-8", "replace")
+            return storable(response.content.decode("utf-8", "replace"))
         return {"content_type": kind, "bytes": len(response.content)}
+
+
+def _float_or_text(digits: str) -> float | str:
+    number = float(digits)
+    return number if math.isfinite(number) else digits
 
 
 def _error_text(result: Any) -> str:
