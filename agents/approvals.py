@@ -26,7 +26,8 @@ from smartsupport.lib.text import shorten
 log = structlog.get_logger(__name__)
 
 settled = Signal()
-"""An action left `awaiting`. Arguments: `action` (Action), `fact` (what the log has to say). Sent in the transaction."""
+"""An action was decided, has expired, or was given up by its worker. Arguments: `action` (Action), `fact` (what the
+log has to say). Sent in the transaction."""
 
 
 class ActionNotFound(ServiceError):

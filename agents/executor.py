@@ -16,14 +16,20 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from agents import facts, tool_http
+from agents import approvals, facts, tool_http
 from agents.context import Journal, StaleTurn
 from agents.models import Action, ActionStatus, Tool
 
 log = structlog.get_logger(__name__)
+
+RECORD_PAUSES = (0.1, 0.5, 2.0, 5.0)
+"""Seconds between the attempts to record an outcome."""
+ABANDONED_AFTER = timedelta(seconds=60)
+"""How long past its time limit a request of a turn that has ended is left to whoever sent it."""
 
 _in_flight: set[asyncio.Task[Action]] = set()
 
@@ -55,9 +61,22 @@ async def _execute(action_id: UUID, journal: Journal) -> Action:
     if request is None:
         return action
     started = asyncio.get_running_loop().time()
-    outcome = await tool_http.send(request, repeatable=action.tool.repeat_safe)
+    outcome = await tool_http.send(request, repeatable=action.tool.repeat_safe, in_doubt=action.attempts > 1)
     duration_ms = round((asyncio.get_running_loop().time() - started) * 1000)
-    return await journal.transact(lambda: _record(action_id, outcome, duration_ms), fenced=False)
+    return await _recorded(journal, action_id, outcome, duration_ms)
+
+
+async def _recorded(journal: Journal, action_id: UUID, outcome: tool_http.Outcome, duration_ms: int) -> Action:
+    """Record what came of it. A database that is away for a moment must not make a seen outcome an unknown one."""
+    for pause in (*RECORD_PAUSES, None):
+        try:
+            return await journal.transact(lambda: _record(action_id, outcome, duration_ms), fenced=False)
+        except (OperationalError, InterfaceError):
+            if pause is None:
+                raise
+            log.warning("outcome_not_recorded_yet", action_id=str(action_id), seconds=pause)
+            await asyncio.sleep(pause)
+    raise AssertionError
 
 
 def _dispatch(action_id: UUID) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
@@ -100,28 +119,34 @@ def _checked_request(action: Action) -> tool_http.Request:
         raise NotExecutable(f"The tool {tool.name} has changed since this was approved. It has to be asked for again.")
     if action.decided_at is None or action.decided_at > action.expires_at:
         raise NotExecutable("The approval came too late.")
-    return _request(action)
-
-
-def _request(action: Action) -> tool_http.Request:
     return tool_http.build(
-        action.tool, json.loads(action.arguments), json.loads(action.bound_arguments), idempotency_key=str(action.pk)
+        tool, json.loads(action.arguments), json.loads(action.bound_arguments), idempotency_key=str(action.pk)
     )
 
 
 def _found_dispatching(action: Action) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
     """Somebody sent this and was never heard of again, or is still waiting for the answer."""
-    if action.tool.repeat_safe:
+    request = _same_request(action)
+    if request is not None:
         Action.objects.filter(pk=action.pk).update(attempts=F("attempts") + 1)
-        return (action, _request(action)), []
-    limit = timedelta(seconds=settings.TOOL_TIMEOUT_SECONDS)
-    if action.dispatched_at and action.dispatched_at + limit > timezone.now():
-        log.warning("action_outcome_abandoned", action_id=str(action.pk))
-    outcome = tool_http.Outcome(
-        False, kind="unknown", message="The connection was lost before the outcome was seen.", seen=False
-    )
-    settled, recorded = _record(action.pk, outcome, None)
+        action.refresh_from_db(fields=["attempts"])
+        return (action, request), []
+    log.warning("action_outcome_abandoned", action_id=str(action.pk))
+    settled, recorded = _record(action.pk, NOBODY_SAW, None)
     return (settled, None), recorded
+
+
+def _same_request(action: Action) -> tool_http.Request | None:
+    """What was sent, to be sent again; None where that is not safe, or would not be the same any more."""
+    if not action.tool.repeat_safe:
+        return None
+    try:
+        return _checked_request(action)
+    except (NotExecutable, tool_http.RecipeError):
+        return None
+
+
+NOBODY_SAW = tool_http.Outcome(False, kind="unknown", seen=False)
 
 
 def _refuse(action: Action, why: str) -> tuple[tuple[Action, None], list[facts.Fact]]:
@@ -163,7 +188,28 @@ def _record(
     return action, [replace(fact, key=f"{fact.key}:corrected") if corrected else fact]
 
 
-UNKNOWN_MESSAGE = "It was sent, but no answer came back, so nobody knows whether it happened. Staff will check it."
+UNKNOWN_MESSAGE = (
+    "It was sent, but no answer came back that tells, so nobody knows whether it happened. Staff will check it."
+)
+
+
+def settle_abandoned(*, limit: int = 500) -> int:
+    """Mark as unknown what was sent for a turn that has ended, by somebody who died before the answer came. A turn
+    that is still open settles its own. Returns how many."""
+    before = timezone.now() - timedelta(seconds=settings.TOOL_TIMEOUT_SECONDS) - ABANDONED_AFTER
+    abandoned = Action.objects.filter(
+        status=ActionStatus.DISPATCHING,
+        dispatched_at__lte=before,
+        turn__status__in=["completed", "failed", "stopped"],
+    )
+    settled = 0
+    for action_id in abandoned.order_by("dispatched_at").values_list("pk", flat=True)[:limit]:
+        with transaction.atomic():
+            action, recorded = _record(action_id, NOBODY_SAW, None)
+            for fact in recorded:
+                approvals.settled.send(Action, action=action, fact=fact)
+            settled += len(recorded)
+    return settled
 
 
 def returned_fact(action: Action, duration_ms: int | None) -> facts.Fact:

@@ -1,9 +1,9 @@
-"""Housekeeping of approvals, run by Celery beat."""
+"""Housekeeping of approvals and actions, run by Celery beat."""
 
 import structlog
 from celery import shared_task
 
-from agents import approvals
+from agents import approvals, executor
 
 log = structlog.get_logger(__name__)
 
@@ -14,3 +14,11 @@ def expire_approvals() -> None:
     expired = approvals.expire_overdue()
     if expired:
         log.info("approvals_expired", count=expired)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def settle_abandoned_actions() -> None:
+    """Tell staff of actions whose worker died with them and whose turn has ended: nobody knows what came of them."""
+    settled = executor.settle_abandoned()
+    if settled:
+        log.warning("abandoned_actions_settled", count=settled)

@@ -101,6 +101,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "smartsupport:celery:"}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "expire-approvals": {"task": "agents.tasks.expire_approvals", "schedule": 10.0, "options": {"expires": 10}},
+    "settle-actions": {"task": "agents.tasks.settle_abandoned_actions", "schedule": 60.0, "options": {"expires": 60}},
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
