@@ -12,16 +12,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import connection, transaction
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from agents.context import StaleTurn
 from agents.facts import Fact
 from chat.frames import LAST_LINE, Frame, Shown, of_event
 from chat.models import Event
 from smartsupport.lib.text import shorten, storable
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,12 @@ def group_of(conversation_id: UUID) -> str:
 
 
 async def publish(batch: Batch) -> None:
-    """Tell every open socket of the conversation. Losing this is harmless: sockets notice a gap and read the log."""
-    await get_channel_layer().group_send(group_of(batch.conversation_id), batch.message())
+    """Tell every open socket of the conversation. Losing this is harmless, so a broker that is away fails nobody:
+    sockets notice a gap and read the log."""
+    try:
+        await get_channel_layer().group_send(group_of(batch.conversation_id), batch.message())
+    except (RedisError, OSError) as error:
+        log.warning("events_not_announced", first=batch.first, last=batch.last, error=str(error))
 
 
 def frames_after(conversation_id: UUID, thread_id: str, after: int, *, limit: int = 500) -> tuple[list[Frame], int]:

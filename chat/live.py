@@ -3,14 +3,20 @@ that joins late gets it. Losing it loses nothing that was recorded."""
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import structlog
 from channels.layers import get_channel_layer
 from django.conf import settings
 from redis import asyncio as redis
+from redis.exceptions import RedisError
 
 from chat.events import group_of
+
+log = structlog.get_logger(__name__)
 
 KEPT_SECONDS = 600
 _clients: dict[Any, redis.Redis] = {}
@@ -41,12 +47,24 @@ async def show(conversation_id: UUID, turn_id: UUID, thread_id: str, agent: str,
         "offset": base + len(text) - len(new),
     }
     partial = {**frame, "content": text, "offset": base}
-    await _client().set(_key(turn_id), json.dumps(partial), ex=KEPT_SECONDS)
-    await get_channel_layer().group_send(group_of(conversation_id), {"type": "conversation.live", "frame": frame})
+    with _preview():
+        await _client().set(_key(turn_id), json.dumps(partial), ex=KEPT_SECONDS)
+        message = {"type": "conversation.live", "conversation": str(conversation_id), "frame": frame}
+        await get_channel_layer().group_send(group_of(conversation_id), message)
 
 
 async def clear(turn_id: UUID) -> None:
-    await _client().delete(_key(turn_id))
+    with _preview():
+        await _client().delete(_key(turn_id))
+
+
+@contextmanager
+def _preview() -> Iterator[None]:
+    """A broker that is away costs the preview, not the turn."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        log.warning("preview_lost", error=str(error))
 
 
 async def partial_frame(turn_id: UUID) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from agents import approvals
 from agents.facts import Fact
@@ -183,7 +184,16 @@ def wake_from_sync() -> None:
 
 async def wake() -> None:
     """Tell the workers that there is something to claim. A lost one costs a poll interval, nothing else."""
-    await get_channel_layer().send(CHANNEL, {"type": "turns.wake"})
+    await _tell({"type": "turns.wake"})
+
+
+async def _tell(message: dict[str, str]) -> None:
+    """Send every turns worker a message: a named channel of this layer reaches all of them. What it asks for is in the
+    database too, where they look by themselves, so a broker that is away fails nobody."""
+    try:
+        await get_channel_layer().send(CHANNEL, message)
+    except (RedisError, OSError) as error:
+        log.warning("workers_not_told", message=message["type"], error=str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +281,8 @@ def seal(
 
 def _close(turn_id: UUID, status: TurnStatus, error: str, *, fence: int | None = None) -> bool:
     mine = Turn.objects.filter(pk=turn_id)
-    mine = mine.filter(fence=fence, status=TurnStatus.RUNNING) if fence else mine.filter(status=TurnStatus.WAITING)
+    unheld = [TurnStatus.QUEUED, TurnStatus.WAITING]
+    mine = mine.filter(fence=fence, status=TurnStatus.RUNNING) if fence else mine.filter(status__in=unheld)
     if not mine.update(status=status, sealed_at=timezone.now(), lease_until=None, error=error[:10_000]):
         return False
     if status != TurnStatus.COMPLETED:
@@ -305,21 +316,16 @@ def on_settled(*, action: Action, fact: Fact, **_: Any) -> None:
 
 
 def stop(*, customer_id: UUID | None, thread_id: str) -> bool:
-    """Stop the turn that runs, or else the one that waits for a decision. Returns whether there was one.
+    """Stop the turn that runs or is about to, or else the one that waits for a decision. Returns whether there was one.
 
-    `customer_id` None is staff. A running turn is stopped by its worker; a waiting one is sealed here.
+    `customer_id` None is staff. A running turn is stopped by its worker; one that no worker has is sealed here.
     Raises ThreadNotFound.
     """
     conversation = Conversation.objects.filter(thread_id=thread_id).first()
     if conversation is None or (customer_id is not None and conversation.customer_id != customer_id):
         raise ThreadNotFound()
     with transaction.atomic():
-        active = (
-            Turn.objects.select_for_update()
-            .filter(conversation=conversation, status__in=[TurnStatus.RUNNING, TurnStatus.WAITING])
-            .order_by("status", "-message_seq")  # running before waiting
-            .first()
-        )
+        active = _to_stop(conversation)
         if active is None:
             return False
         if active.status == TurnStatus.RUNNING:
@@ -333,10 +339,20 @@ def stop(*, customer_id: UUID | None, thread_id: str) -> bool:
     return True
 
 
+def _to_stop(conversation: Conversation) -> Turn | None:
+    """The running turn, or the one that runs next, or the newest that waits; locked. One query: a turn that is being
+    claimed meanwhile is waited for and then found running."""
+    unfinished = [TurnStatus.RUNNING, TurnStatus.QUEUED, TurnStatus.WAITING]
+    locked = Turn.objects.select_for_update().filter(conversation=conversation, status__in=unfinished)
+    turns = sorted(locked.order_by("message_seq"), key=lambda turn: unfinished.index(TurnStatus(turn.status)))
+    if turns and turns[0].status == TurnStatus.WAITING:
+        return turns[-1]
+    return turns[0] if turns else None
+
+
 def _tell_workers(kind: str, turn_id: UUID) -> None:
-    """Send every turns worker a message after commit: a named channel of this layer reaches all of them."""
-    message = {"type": kind, "turn_id": str(turn_id)}
-    transaction.on_commit(lambda: async_to_sync(get_channel_layer().send)(CHANNEL, message))
+    """Send every turns worker a message after commit."""
+    transaction.on_commit(lambda: async_to_sync(_tell)({"type": kind, "turn_id": str(turn_id)}))
 
 
 def awaiting_ids(conversation_id: UUID) -> list[UUID]:
