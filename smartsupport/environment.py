@@ -175,6 +175,7 @@ def database(url: str) -> dict[str, Any]:
     config: dict[str, Any] = environ.Env.db_url_config(url)
     config["ENGINE"] = "django.db.backends.postgresql"
     config["CONN_MAX_AGE"] = 0
+    config["CONN_HEALTH_CHECKS"] = True  # the pool looks before it lends: a restarted server costs nobody an error
     if url != NOT_RUNNING_DATABASE:  # where nothing answers, say so at once instead of waiting for the pool
         config.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
     return config
