@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 60
 
 def at_once(work: Sequence[Callable[[], T]]) -> list[T | Exception]:
     """What each piece returned or raised, in the order given. Each has a database connection of its own."""
-    outcomes: list[T | Exception | None] = [None] * len(work)
+    outcomes: dict[int, T | Exception] = {}
     gate = threading.Barrier(len(work))
 
     def run(place: int) -> None:
@@ -30,4 +30,4 @@ def at_once(work: Sequence[Callable[[], T]]) -> list[T | Exception]:
     for thread in threads:
         thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive(), "a thread did not end"
-    return [outcome for outcome in outcomes if outcome is not None]
+    return [outcomes[place] for place in range(len(work))]
