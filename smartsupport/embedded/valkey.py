@@ -67,6 +67,7 @@ def _write_config(home: Path, password: str, port: int, *, durable: bool) -> Pat
         'save ""',
         f"appendonly {'yes' if durable else 'no'}",  # queued jobs survive a restart
         "daemonize no",
+        "set-proc-title no",  # or it overwrites its command line and environment, and ps cannot tell whose it is
     ]
     config = home / "valkey.conf"
     config.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 LOOK_SECONDS = 0.1
@@ -39,6 +40,7 @@ class Watch:
 
     def __init__(self, *, parent_counts: bool) -> None:
         self._parent = os.getppid() if parent_counts else None
+        self._parent_blocked_interrupts = _blocks_interrupts(self._parent)
         self.processes: "dict[str, subprocess.Popen[bytes]]" = {}
 
     def until(
@@ -54,8 +56,22 @@ class Watch:
         return True
 
     def _look(self) -> None:
-        if self._parent is not None and os.getppid() != self._parent:
-            raise Stop(status=1)
+        if self._parent is not None:
+            if os.getppid() != self._parent:
+                raise Stop(status=1)
+            if _blocks_interrupts(self._parent) and not self._parent_blocked_interrupts:
+                raise Stop
         for name, process in self.processes.items():
             if (status := process.poll()) is not None:
                 raise Stop(f"{name} ended on its own (exit status {status}), so everything was stopped.", status=1)
+
+
+def _blocks_interrupts(pid: int | None) -> bool:
+    """Whether a process holds INT back, as make does once it got one: sent to make alone and not to the terminal's
+    whole group, it leaves make waiting for us without a word. Only Linux tells."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        mask = next(line.split()[1] for line in lines if line.startswith("SigBlk:"))
+    except (OSError, StopIteration):
+        return False
+    return bool(int(mask, 16) & 1 << (signal.SIGINT - 1))
