@@ -13,7 +13,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser a module: while Playwright's synchronous side is open, its thread cannot run coroutine tests."""
+    """One browser a module: coroutine tests cannot run in a thread where Playwright's synchronous side is open."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -28,8 +28,10 @@ def pages() -> Iterator[PageServer]:
 
 @pytest.fixture
 def visitor(chromium: Browser, pages: PageServer) -> Iterator[Visitor]:
-    """A customer at a desk. Whatever the page did, it has raised no error, broken no policy and asked nobody else."""
-    with Visitor.arriving(chromium, pages, viewport={"width": 1280, "height": 860}) as somebody:
+    """A customer at a desk. Whatever happened, the page raised no error, broke no policy, asked nobody else."""
+    with Visitor.arriving(
+        chromium, pages, viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
+    ) as somebody:
         yield somebody
 
 

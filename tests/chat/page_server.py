@@ -1,5 +1,5 @@
-"""A real server for the chat page alone: it serves the template and the static files under the page's own security
-policy, and hands every socket to the test, which plays the other side of the protocol frame by frame."""
+"""A real server for the chat page alone: it serves the template and the static files under the page's own
+security policy, and hands every socket to the test, which plays the other side of the protocol."""
 
 import json
 import mimetypes
@@ -22,7 +22,8 @@ from websockets.sync.server import ServerConnection, serve
 STATIC = Path(__file__).resolve().parents[2] / "chat" / "static"
 PATIENCE = 10  # seconds; a frame that takes longer is not coming
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; font-src 'self'"
 )
 SUGGESTIONS = ["Where is order 1042?", "Cancel order 1042", "I want to talk to a person"]
 
@@ -30,12 +31,14 @@ Frame = dict[str, Any]
 
 
 class Peer:
-    """The server's end of one socket. Every frame waits for `receive`, but for pings: they are answered, unless `mute`,
-    and, as frames are answered in order, after a `resume` that came before them."""
+    """The server's end of one socket. Every frame waits for `receive`, but for pings: they are answered, unless
+    `mute`, and, as frames are answered in order, after a `resume` that came before them."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self.connection = connection
-        self.token = parse_qs(urlsplit(connection.request.path if connection.request else "").query).get("token", [""])[0]
+        self.token = parse_qs(urlsplit(connection.request.path if connection.request else "").query).get(
+            "token", [""]
+        )[0]
         self.mute = False
         self.thread_id = ""
         self._received: queue.Queue[Frame] = queue.Queue()
@@ -70,7 +73,7 @@ class Peer:
         return frame
 
     def nothing_more(self) -> bool:
-        """Whether the page has sent nothing that was not received. The caller has waited for a later sign of it."""
+        """Whether every frame of the page was received. The caller has waited for a later sign of it."""
         return self._received.empty()
 
     def send(self, kind: str, **fields: Any) -> None:
@@ -139,7 +142,9 @@ class PageServer:
             return _response(self.page().encode(), "text/html; charset=utf-8")
         file = (STATIC / path.removeprefix("/static/")).resolve()
         if file.is_relative_to(STATIC) and file.is_file():
-            return _response(file.read_bytes(), mimetypes.guess_type(file.name)[0] or "application/octet-stream")
+            return _response(
+                file.read_bytes(), mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+            )
         return connection.respond(404, "There is no such file.\n")
 
     def page(self) -> str:

@@ -1,4 +1,4 @@
-"""The chat page and its connection: whatever breaks, nothing that was said is lost, doubled or out of order."""
+"""The chat page and its connection: whatever breaks, nothing said is lost, doubled or out of order."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -27,7 +27,9 @@ def test_a_connection_cut_in_mid_word_loses_and_doubles_nothing(visitor: Visitor
     again.send("token", turn_id="t1", agent="order_lookup", content=ANSWER[30:], offset=30)
     expect(page.locator(".is-live")).to_have_text(ANSWER)
     html = f"<p>{ANSWER}</p>"
-    again.send("agent_response", seq=3, turn_id="t1", agent="order_lookup", html=html, offset=0, end=len(ANSWER))
+    again.send(
+        "agent_response", seq=3, turn_id="t1", agent="order_lookup", html=html, offset=0, end=len(ANSWER)
+    )
     again.send("message_complete", seq=4, turn_id="t1", status="completed")
     expect(page.locator(".prose")).to_have_text([ANSWER])
     expect(page.locator(".routing")).to_have_count(1)
@@ -56,7 +58,9 @@ def test_what_happened_during_the_break_is_shown_once(visitor: Visitor, page: Pa
     expect(page.locator(".mine")).to_have_count(1)
 
 
-def test_a_message_cut_off_before_its_acknowledgement_is_sent_again_under_the_same_id(visitor: Visitor, page: Page) -> None:
+def test_a_message_cut_off_before_its_acknowledgement_is_sent_again_under_the_same_id(
+    visitor: Visitor, page: Page
+) -> None:
     peer = visitor.open()
     visitor.say("Only once, please")
     first = peer.receive("message")
@@ -93,7 +97,9 @@ def test_a_message_that_arrived_after_all_is_not_sent_again(visitor: Visitor, pa
     assert again.receive("message")["content"] == "Good"
 
 
-def test_what_is_written_offline_is_kept_through_a_reload_and_sent_in_order(visitor: Visitor, page: Page) -> None:
+def test_what_is_written_offline_is_kept_through_a_reload_and_sent_in_order(
+    visitor: Visitor, page: Page
+) -> None:
     peer = visitor.open()
     page.context.set_offline(True)
     expect(page.get_by_text("You are offline.")).to_be_visible()
@@ -188,7 +194,9 @@ def test_a_token_from_the_address_goes_to_the_socket_and_nowhere_else(visitor: V
     assert [path for path in visitor.pages.requests if "eyJ" in path and not path.startswith("/ws?")] == []
 
 
-def test_a_thread_that_the_server_does_not_know_starts_empty_without_a_word(visitor: Visitor, page: Page) -> None:
+def test_a_thread_that_the_server_does_not_know_starts_empty_without_a_word(
+    visitor: Visitor, page: Page
+) -> None:
     peer = visitor.open()
     visitor.say("Hello")
     old = peer.receive("message")["thread_id"]
@@ -205,7 +213,9 @@ def test_a_thread_that_the_server_does_not_know_starts_empty_without_a_word(visi
     expect(page.locator("#ended")).to_be_hidden()
 
 
-def test_an_expired_session_offers_a_new_conversation_with_the_unsent_text(visitor: Visitor, page: Page) -> None:
+def test_an_expired_session_offers_a_new_conversation_with_the_unsent_text(
+    visitor: Visitor, page: Page
+) -> None:
     peer = visitor.open()
     visitor.say("Are you still there?")
     old = peer.receive("message")["thread_id"]

@@ -22,13 +22,17 @@ def test_an_empty_conversation_greets_and_suggests(visitor: Visitor, page: Page)
     assert visitor.texts()[0].startswith("You: Cancel order 1042")
 
 
-def test_streamed_text_is_placed_by_code_points_and_replaced_by_the_stored_answer(visitor: Visitor, page: Page) -> None:
+def test_streamed_text_is_placed_by_code_points_and_replaced_by_the_stored_answer(
+    visitor: Visitor, page: Page
+) -> None:
     peer = visitor.open()
     visitor.say("Where is it?")
     peer.accept(1, "t1")
 
     for start in range(0, len(ANSWER), 3):
-        peer.send("token", turn_id="t1", agent="order_lookup", content=ANSWER[start : start + 3], offset=start)
+        peer.send(
+            "token", turn_id="t1", agent="order_lookup", content=ANSWER[start : start + 3], offset=start
+        )
 
     live = page.locator(".is-live")
     expect(live).to_have_text(ANSWER)
@@ -68,7 +72,16 @@ def test_only_the_text_before_the_seal_is_replaced(visitor: Visitor, page: Page)
     peer.send("token", turn_id="t1", agent="first", content="Erste 🎉. Zweite", offset=0)
     expect(page.locator(".is-live")).to_have_text("Erste 🎉. Zweite")
 
-    peer.send("agent_response", seq=2, turn_id="t1", agent="first", content="x", html="<p>Eins.</p>", offset=0, end=9)
+    peer.send(
+        "agent_response",
+        seq=2,
+        turn_id="t1",
+        agent="first",
+        content="x",
+        html="<p>Eins.</p>",
+        offset=0,
+        end=9,
+    )
 
     expect(page.locator(".is-live")).to_have_text("Zweite")
     peer.send("token", turn_id="t1", agent="second", content=" folgt", offset=15)
@@ -80,7 +93,16 @@ def test_markup_in_streamed_text_stays_text(visitor: Visitor, page: Page) -> Non
     visitor.say("<img src=x onerror=alert(1)>")
     peer.accept(1, "t1")
     peer.send("token", turn_id="t1", agent="a", content="<b>not bold</b>", offset=0)
-    peer.send("tool_call", seq=2, turn_id="t1", agent="a", tool="x", title="<i>title</i>", args={"<u>": "<s>"}, call_id="1")
+    peer.send(
+        "tool_call",
+        seq=2,
+        turn_id="t1",
+        agent="a",
+        tool="x",
+        title="<i>title</i>",
+        args={"<u>": "<s>"},
+        call_id="1",
+    )
 
     expect(page.locator(".is-live")).to_have_text("<b>not bold</b>")
     expect(page.locator(".tool-title")).to_have_text("<i>title</i>")
@@ -104,9 +126,13 @@ def test_tools_are_told_in_plain_words_with_their_details_to_open(visitor: Visit
     expect(tool).to_have_attribute("open", "")
     expect(tool).to_contain_text(re.compile("Order id.*1042.*Status.*shipped.*Gift.*No", re.DOTALL))
 
-    peer.send("tool_call", seq=5, turn_id="t1", agent="discount", tool="apply_discount", args={}, call_id="c2")
+    peer.send(
+        "tool_call", seq=5, turn_id="t1", agent="discount", tool="apply_discount", args={}, call_id="c2"
+    )
     failure = {"kind": "transient", "message": "The business system did not answer."}
-    peer.send("tool_result", seq=6, turn_id="t1", tool="apply_discount", ok=False, result=failure, call_id="c2")
+    peer.send(
+        "tool_result", seq=6, turn_id="t1", tool="apply_discount", ok=False, result=failure, call_id="c2"
+    )
     failed = page.locator("details.tool[data-status=failed]")
     expect(failed.locator("summary")).to_contain_text("Apply discount")
     expect(failed.locator("summary")).to_contain_text("did not work")
@@ -123,9 +149,13 @@ def test_a_queued_message_waits_at_the_end_and_keeps_its_own_answer(visitor: Vis
     expect(page.get_by_text("Queued behind 1 message")).to_be_visible()
     assert visitor.texts() == ["You: First", "A One", "You: Second Queued behind 1 message"]
 
-    peer.send("agent_response", seq=3, turn_id="t1", agent="", content="One", html="<p>One.</p>", offset=0, end=3)
+    peer.send(
+        "agent_response", seq=3, turn_id="t1", agent="", content="One", html="<p>One.</p>", offset=0, end=3
+    )
     peer.send("message_complete", seq=4, turn_id="t1", status="completed")
-    peer.send("agent_response", seq=5, turn_id="t2", agent="", content="Two", html="<p>Two.</p>", offset=0, end=0)
+    peer.send(
+        "agent_response", seq=5, turn_id="t2", agent="", content="Two", html="<p>Two.</p>", offset=0, end=0
+    )
     peer.send("message_complete", seq=6, turn_id="t2", status="completed")
     expect(visitor.log.get_by_text("Two.")).to_be_visible()
     assert [text.split()[-1] for text in visitor.texts()] == ["First", "One.", "Second", "Two."]
@@ -146,15 +176,37 @@ def _tell_everything(peer: Peer) -> None:
         approver="customer",
         expires_at="2099-01-01T00:00:00+00:00",
     )
-    peer.send("interrupt_resolved", seq=5, turn_id="t1", interrupt_id="i1", resolution="approved", by="customer")
-    peer.send("tool_call", seq=6, turn_id="t1", agent="order_actions", tool="cancel_order", args={}, call_id="c1")
-    peer.send("tool_result", seq=7, turn_id="t1", agent="order_actions", tool="cancel_order", ok=True, result={}, call_id="c1")
-    peer.send("agent_response", seq=8, turn_id="t1", agent="order_actions", content="x", html="<p>It is cancelled.</p>")
+    peer.send(
+        "interrupt_resolved", seq=5, turn_id="t1", interrupt_id="i1", resolution="approved", by="customer"
+    )
+    peer.send(
+        "tool_call", seq=6, turn_id="t1", agent="order_actions", tool="cancel_order", args={}, call_id="c1"
+    )
+    peer.send(
+        "tool_result",
+        seq=7,
+        turn_id="t1",
+        agent="order_actions",
+        tool="cancel_order",
+        ok=True,
+        result={},
+        call_id="c1",
+    )
+    peer.send(
+        "agent_response",
+        seq=8,
+        turn_id="t1",
+        agent="order_actions",
+        content="x",
+        html="<p>It is cancelled.</p>",
+    )
     peer.send("clarification", seq=9, turn_id="t1", message="Anything else?")
     peer.send("handoff", seq=10, turn_id="t1", by="customer", reason="asked")
     peer.send("staff_message", seq=11, turn_id=None, by_name="Maria", content="Hello, Maria here.")
     peer.send("handback", seq=12, turn_id=None)
-    peer.send("interrupt_expired", seq=13, turn_id="t1", interrupt_id="i2", action="x", message="It has expired.")
+    peer.send(
+        "interrupt_expired", seq=13, turn_id="t1", interrupt_id="i2", action="x", message="It has expired."
+    )
     peer.send("error", seq=14, turn_id="t1", code="x", message="An error occurred processing your message.")
     peer.send("message_complete", seq=14, turn_id="t1", status="failed")
 
@@ -202,12 +254,22 @@ def test_an_answer_is_announced_once_when_it_is_whole(visitor: Visitor, page: Pa
     expect(page.locator(".is-live")).to_have_text("Half an")
     expect(page.locator("#announcer p")).to_have_count(0)
 
-    peer.send("agent_response", seq=2, turn_id="t1", agent="helper", html="<p>Half an <b>answer</b></p>", offset=0, end=8)
+    peer.send(
+        "agent_response",
+        seq=2,
+        turn_id="t1",
+        agent="helper",
+        html="<p>Half an <b>answer</b></p>",
+        offset=0,
+        end=8,
+    )
 
     expect(page.locator("#announcer p")).to_have_text(["Helper: Half an answer"])
 
 
-def test_stop_and_escape_stop_the_running_turn_and_keep_what_was_written(visitor: Visitor, page: Page) -> None:
+def test_stop_and_escape_stop_the_running_turn_and_keep_what_was_written(
+    visitor: Visitor, page: Page
+) -> None:
     peer = visitor.open()
     visitor.say("Tell me a long story")
     peer.accept(1, "t1")
@@ -244,7 +306,13 @@ def test_reading_further_up_is_not_disturbed(visitor: Visitor, page: Page) -> No
     visitor.say("Go")
     peer.accept(1, "t1")
     for number in range(2, 12):
-        peer.send("agent_response", seq=number, turn_id="t1", agent="a", html="<p>" + "line<br>" * 9 + f"{number}</p>")
+        peer.send(
+            "agent_response",
+            seq=number,
+            turn_id="t1",
+            agent="a",
+            html="<p>" + "line<br>" * 9 + f"{number}</p>",
+        )
     area = page.locator("#conversation")
     expect(page.locator(".theirs").last).to_be_in_viewport()
 

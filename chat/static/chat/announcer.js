@@ -22,15 +22,15 @@ export class Announcer {
     while (this.region.childElementCount > KEPT) this.region.firstElementChild?.remove();
   }
 
-  /** @param {import("./store.js").Item} item */
+  /** @param {import("./state.js").Item} item */
   tell(item) {
     this.say(wordsFor(item));
   }
 
-  /** @param {import("./store.js").Item} approval @param {number} now  server time in milliseconds */
+  /** @param {import("./state.js").Item} approval @param {number} now  server time in milliseconds */
   remind(approval, now) {
     const left = secondsLeft(approval, now) / 60;
-    const due = REMIND_AT.filter((minutes) => left > 0 && left <= minutes).at(-1);
+    const due = REMIND_AT.find((minutes) => left > minutes - 1 && left <= minutes);
     const key = `${approval.interruptId}:${due}`;
     if (!due || this.#reminded.has(key)) return;
     this.#reminded.add(key);
@@ -38,7 +38,7 @@ export class Announcer {
   }
 }
 
-/** @param {import("./store.js").Item} item @returns {string} */
+/** @param {import("./state.js").Item} item @returns {string} */
 function wordsFor(item) {
   const said = item.html ? plainText(item.html) : (item.content ?? "");
   switch (item.kind) {

@@ -5,7 +5,7 @@ import { facts } from "./facts.js";
 import { text } from "./text.js";
 
 /**
- * @typedef {import("./store.js").Item} Item
+ * @typedef {import("./state.js").Item} Item
  * @typedef {{decide: (interruptId: string, approved: boolean) => void, now: () => number, connected: () => boolean}} Context
  */
 
@@ -38,7 +38,7 @@ export function approvalCard(item, context) {
 
   /** @param {boolean} approved */
   function choose(approved) {
-    if (!el.classList.contains("is-busy")) context.decide(shown.interruptId, approved);
+    if (secondsLeft(shown, context.now()) > 0) context.decide(shown.interruptId, approved);
   }
 
   /** @param {Item} next */

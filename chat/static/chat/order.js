@@ -4,9 +4,9 @@
  * Everything stands where it happened (by seq), except a message that waits behind another one: it stays at the end
  * until its turn begins, so that an answer never appears under a question that it does not answer.
  *
- * @typedef {import("./store.js").State} State
- * @typedef {import("./store.js").Turn} Turn
- * @typedef {import("./store.js").Item} Item
+ * @typedef {import("./state.js").State} State
+ * @typedef {import("./state.js").Turn} Turn
+ * @typedef {import("./state.js").Item} Item
  */
 
 const EVENTS = 0;

@@ -44,7 +44,7 @@ function takeToken() {
   const found = /(?:^#|&)token=([^&]+)/.exec(location.hash);
   if (!found) return null;
   history.replaceState(history.state, "", location.pathname + location.search);
-  return decodeURIComponent(found[1]);
+  return found[1]; // a JWT is of URL-safe characters alone
 }
 
 function socketUrl() {
@@ -107,7 +107,7 @@ function render() {
 /** Refusals after which the customer changes the message, or sends it later. */
 const REWRITE = new Set(["rate", "queue", "usage", "long", "large"]);
 
-/** A refused message goes back into the box, when nothing else has been written there meanwhile. @param {import("./store.js").State} state */
+/** A refused message goes back into the box, when nothing else has been written there meanwhile. @param {import("./state.js").State} state */
 function returnRefused(state) {
   const refused = state.pending.find((one) => one.refused);
   if (!refused || !composer.isEmpty || !REWRITE.has(refused.refused ?? "")) return;
@@ -115,7 +115,7 @@ function returnRefused(state) {
   composer.fill(session.takeBack(refused.id), note);
 }
 
-/** @param {import("./store.js").State} state */
+/** @param {import("./state.js").State} state */
 function tellNews(state) {
   for (const item of state.news.splice(0)) {
     announcer.tell(item);

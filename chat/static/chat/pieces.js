@@ -7,8 +7,8 @@ import { canRetry, queuedBehind } from "./order.js";
 import { prettify, text } from "./text.js";
 
 /**
- * @typedef {import("./store.js").Item} Item
- * @typedef {import("./store.js").State} State
+ * @typedef {import("./state.js").Item} Item
+ * @typedef {import("./state.js").State} State
  * @typedef {{el: HTMLElement, update: (item: Item, state: State) => void}} Piece
  * @typedef {object} Context
  * @property {(interruptId: string, approved: boolean) => void} decide
@@ -82,13 +82,13 @@ function mine(item, context) {
   };
 }
 
-/** @param {import("./store.js").Pending} pending @param {boolean} connected */
+/** @param {import("./state.js").Pending} pending @param {boolean} connected */
 function pendingStatus(pending, connected) {
   if (pending.refused) return pending.refused === "expired" ? text.notSent : refusal(pending);
   return connected ? text.sending : text.notSentYet;
 }
 
-/** Why a message was refused, and what to do. @param {import("./store.js").Pending} pending */
+/** Why a message was refused, and what to do. @param {import("./state.js").Pending} pending */
 export function refusal(pending) {
   switch (pending.refused) {
     case "rate":

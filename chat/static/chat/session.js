@@ -97,6 +97,8 @@ export class Session {
 
   /** @param {string} interruptId @param {boolean} approved */
   decide(interruptId, approved) {
+    const approval = this.state.items.get(`interrupt:${interruptId}`);
+    if (approval?.status !== "open" || approval.sending) return; // one answer, however often it was clicked
     answer(this.state, interruptId, approved);
     this.#sendAnswer(interruptId, approved);
     this.changed();
@@ -238,5 +240,5 @@ export class Session {
   }
 }
 
-/** @param {{id: string, content: string}} message @returns {import("./store.js").Pending} */
+/** @param {{id: string, content: string}} message @returns {import("./state.js").Pending} */
 const pendingOf = ({ id, content }) => ({ id, content, inFlight: false, refused: null, detail: "" });

@@ -5,8 +5,8 @@ import { VOLATILE, createPiece } from "./pieces.js";
 import { text } from "./text.js";
 
 /**
- * @typedef {import("./store.js").Item} Item
- * @typedef {import("./store.js").State} State
+ * @typedef {import("./state.js").Item} Item
+ * @typedef {import("./state.js").State} State
  */
 
 export class ConversationView {
