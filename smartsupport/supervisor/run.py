@@ -138,6 +138,8 @@ def _announce(watch: Watch, told_by_seed: list[str]) -> None:
     lines += [f"  API docs      {site}/api/v1/docs/"]
     if settings.DEBUG:
         lines += [f"  Demo business http://localhost:{settings.DEMO_PORT}/"]
+    if not any(line.startswith("Log in as") for line in told_by_seed):
+        lines += ["  Log in as     admin, with the password that the first start told"]
     lines += [f"  {line}" for line in told_by_seed]
     lines += [f"  Model         {_model()}", "Press Ctrl-C to stop everything.", ""]
     say("\n".join(lines))

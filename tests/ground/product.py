@@ -94,6 +94,9 @@ class Product:
             self.process.kill()
             self.process.wait()
         until(lambda: not self.processes())
+        self._reader.join(timeout=10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 def _environment() -> dict[str, str]:
