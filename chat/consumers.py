@@ -1,9 +1,9 @@
 """The chat socket: frames in, service calls, frames out. It runs no turn: one socket's frames are handed over one at a
 time, and a `stop` would wait behind it."""
 
+import asyncio
 import json
 import re
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -12,18 +12,21 @@ import structlog
 from channels.exceptions import DenyConnection
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
+from django.http.cookie import parse_cookie
 from redis.exceptions import RedisError
 
 from agents import approvals
 from chat import events, identity, live, protocol, turns
 from chat.frames import Frame
-from chat.models import Conversation, Turn, TurnStatus
+from chat.models import Conversation, Event, Turn, TurnStatus
 from chat.protocol import BadFrame, ClientFrame
 from chat.threads import in_thread
 from chat.turns import ThreadNotFound
+from chat.watch import watch
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.text import storable
 
 log = structlog.get_logger(__name__)
 
@@ -35,18 +38,20 @@ BROKE = "An error occurred processing your message."
 class Position:
     """How far one socket has been told of one conversation."""
 
-    __slots__ = ("acknowledged", "conversation_id", "sent", "thread_id")
+    __slots__ = ("acknowledged", "conversation_id", "sealed", "sent", "thread_id")
 
     def __init__(self, conversation_id: UUID, thread_id: str, sent: int) -> None:
         self.conversation_id = conversation_id
         self.thread_id = thread_id
         self.sent = sent
         self.acknowledged: set[int] = set()  # own messages, told by `accepted`
+        self.sealed: dict[str, int] = {}  # how much of the newest turn's streamed text was sent as events
 
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         self.positions: dict[UUID, Position] = {}
+        self.order = asyncio.Lock()  # one frame after another, whoever has something to send
         self.visitor: identity.Visitor | None = None
         token, cookie = _credentials(self.scope)
         try:
@@ -75,6 +80,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._send({"type": "error", "code": "unavailable", "message": BROKE})
 
     async def disconnect(self, code: int) -> None:
+        watch().remove(self)
         for conversation_id in self.positions:
             await self.channel_layer.group_discard(events.group_of(conversation_id), self.channel_name)
 
@@ -98,7 +104,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             {
                 "type": "accepted",
                 "thread_id": accepted.thread_id,
-                "client_message_id": frame.fields.get("client_message_id"),
+                "client_message_id": storable(frame.fields["client_message_id"]) if client_id else None,
                 "turn_id": str(accepted.turn_id),
                 "seq": accepted.seq,
                 "position": accepted.position,
@@ -115,18 +121,26 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         position = await self._follow(conversation.pk, frame.thread_id)
         action_id = await in_thread(lambda: _action_meant(conversation, given))
         by = approvals.Decider(kind="customer", name="the customer", customer_id=self._visitor().customer_id)
-        await in_thread(lambda: approvals.decide(action_id=action_id, approved=approved, by=by))
+        try:
+            await in_thread(lambda: approvals.decide(action_id=action_id, approved=approved, by=by))
+        except approvals.ApprovalExpired:
+            before = position.sent
+            await self._catch_up(position)
+            if not await in_thread(lambda: _expired_since(conversation.pk, before, action_id)):
+                raise  # it expired earlier: this answer alone is told
+            return
         await self._catch_up(position)
 
     async def _resume(self, frame: ClientFrame) -> None:
         conversation = await self._owned(frame.thread_id)
         after = protocol.resume_after(frame)
         position = await self._follow(conversation.pk, frame.thread_id)
-        position.sent, position.acknowledged = after, set()
+        position.sent, position.acknowledged = min(after, conversation.last_seq), set()
         await self._catch_up(position)
-        for turn_id in await in_thread(lambda: _running(conversation.pk)):
+        for turn_id, sealed in (await in_thread(lambda: _being_written(conversation.pk))).items():
+            position.sealed = {str(turn_id): sealed}
             if partial := await live.partial_frame(turn_id):
-                await self._send(partial)
+                await self._send_live(position, partial)
         await self._send({"type": "resumed", "thread_id": frame.thread_id, "seq": position.sent})
 
     async def _stop(self, frame: ClientFrame) -> None:
@@ -141,16 +155,21 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def conversation_events(self, message: dict[str, Any]) -> None:
         """Send a batch of events if it is the next one; read the log if something is missing before it."""
         position = self._position_of(message)
-        if position is None or message["last"] <= position.sent:
+        if position is None:
             return
-        if message["first"] != position.sent + 1:
-            await self._catch_up(position)
-            return
-        await self._send_frames(position, message["frames"])
-        position.sent = message["last"]
+        async with self.order:
+            if message["last"] <= position.sent:
+                return
+            if message["first"] == position.sent + 1:
+                await self._send_frames(position, message["frames"])
+                position.sent = message["last"]
+                return
+        await self._catch_up(position)
 
     async def conversation_live(self, message: dict[str, Any]) -> None:
-        await self._send(message["frame"])
+        position = self._position_of(message)
+        if position is not None:
+            await self._send_live(position, message["frame"])
 
     # How far this socket is
 
@@ -170,25 +189,41 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if sent is None:
             sent = await in_thread(lambda: Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation_id))
         position = self.positions[conversation_id] = Position(conversation_id, thread_id, sent)
+        watch().add(self)
         return position
+
+    def told(self) -> dict[UUID, int]:
+        return {position.conversation_id: position.sent for position in self.positions.values()}
+
+    async def catch_up(self, conversation_id: UUID) -> None:
+        if position := self.positions.get(conversation_id):
+            await self._catch_up(position)
 
     async def _catch_up(self, position: Position) -> None:
         """Send what the log has beyond this socket's position."""
-        while True:
-            after = position.sent
-            frames, last = await in_thread(
-                lambda after=after: events.frames_after(position.conversation_id, position.thread_id, after)
-            )
-            if last == after:
-                return
-            await self._send_frames(position, frames)
-            position.sent = last
+        async with self.order:
+            while True:
+                after = position.sent
+                frames, last = await in_thread(
+                    lambda after=after: events.frames_after(position.conversation_id, position.thread_id, after)
+                )
+                if last == after:
+                    return
+                await self._send_frames(position, frames)
+                position.sent = last
 
     async def _send_frames(self, position: Position, frames: list[Frame]) -> None:
         for frame in frames:
             if frame["type"] == "user_message" and frame["seq"] in position.acknowledged:
                 position.acknowledged.discard(frame["seq"])
                 continue
+            if frame["type"] == "agent_response":
+                position.sealed = {frame["turn_id"]: frame["end"]}  # one turn at a time is written
+            await self._send(frame)
+
+    async def _send_live(self, position: Position, frame: Frame) -> None:
+        """Send text that is being written, unless this socket has had the event that seals it."""
+        if frame["offset"] >= position.sealed.get(frame["turn_id"], 0):
             await self._send(frame)
 
     async def _owned(self, thread_id: str) -> Conversation:
@@ -233,9 +268,19 @@ def _action_meant(conversation: Conversation, given: object) -> UUID:
     return action_id
 
 
-def _running(conversation_id: UUID) -> list[UUID]:
+def _expired_since(conversation_id: UUID, seq: int, action_id: UUID) -> bool:
+    """Whether an event after `seq` tells that the action has expired."""
+    newer = Event.objects.filter(conversation_id=conversation_id, seq__gt=seq, kind="approval_expired")
+    return newer.filter(payload__interrupt_id=str(action_id)).exists()
+
+
+def _being_written(conversation_id: UUID) -> dict[UUID, int]:
+    """The running turn, if there is one, and how much of its streamed text has been sealed by events."""
     running = Turn.objects.filter(conversation_id=conversation_id, status=TurnStatus.RUNNING)
-    return list(running.values_list("pk", flat=True))
+    sealed = dict.fromkeys(running.values_list("pk", flat=True), 0)
+    for turn_id, payload in Event.objects.filter(turn__in=sealed, kind="replied").values_list("turn_id", "payload"):
+        sealed[turn_id] = max(sealed[turn_id], payload.get("end", 0))
+    return sealed
 
 
 def _error_frame(refusal: ServiceError) -> Frame:
@@ -249,15 +294,8 @@ def _credentials(scope: dict[str, Any]) -> tuple[str | None, str | None]:
     """The token of the query string, and our cookie; None where there is none."""
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     token = query["token"][0] if "token" in query else None
-    cookies = SimpleCookie()
-    for name, value in scope.get("headers", []):
-        if name == b"cookie":
-            try:
-                cookies.load(value.decode("latin-1"))
-            except CookieError:
-                return token, None
-    morsel = cookies.get(identity.COOKIE)
-    return token, morsel.value if morsel else None
+    header = b"; ".join(value for name, value in scope.get("headers", []) if name == b"cookie")
+    return token, parse_cookie(header.decode("latin-1")).get(identity.COOKIE)
 
 
 def _cookie_header(value: str) -> bytes:

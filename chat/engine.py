@@ -41,6 +41,10 @@ class TurnEngine:
         self._runner = Runner()
         self._running: dict[UUID, tuple[Claim, asyncio.Task[None]]] = {}
         self._stopping: set[UUID] = set()
+        self._ending: set[UUID] = set()  # being sealed or parked: nobody may cancel that half-way
+        self._sealing: set[UUID] = (
+            set()
+        )  # past the point where cancelling could do anything but lose the last frame
         self._woken = asyncio.Event()
         self._draining = False
 
@@ -83,7 +87,7 @@ class TurnEngine:
     def stop(self, turn_id: UUID) -> None:
         """End a turn that runs here. Other workers' turns are none of our business."""
         held = self._running.get(turn_id)
-        if held is not None and turn_id not in self._stopping:
+        if held is not None and turn_id not in self._stopping | self._sealing:
             self._stopping.add(turn_id)
             held[1].cancel()
 
@@ -106,6 +110,7 @@ class TurnEngine:
     def _ended(self, turn_id: UUID) -> None:
         self._running.pop(turn_id, None)
         self._stopping.discard(turn_id)
+        self._sealing.discard(turn_id)
         self._woken.set()
 
     async def _turn(self, claim: Claim) -> None:
@@ -128,6 +133,7 @@ class TurnEngine:
                 await _quietly(journal.close())
 
     async def _settle(self, claim: Claim, outcome: str, journal: TurnJournal) -> None:
+        self._ending.add(claim.turn_id)
         if outcome == "waiting":
             status = await in_thread(lambda: turns.park(claim))
             log.info("turn_parked", status=status)
@@ -142,6 +148,8 @@ class TurnEngine:
     async def _seal(
         self, claim: Claim, status: TurnStatus, fact: Fact, *, live_agent: str = "", error: str = ""
     ) -> None:
+        self._sealing.add(claim.turn_id)
+        self._ending.add(claim.turn_id)
         batch = await in_thread(lambda: turns.seal(claim, status, fact, live_agent=live_agent, error=error))
         if batch is None:
             log.warning("turn_lost", fence=claim.fence)
@@ -199,7 +207,7 @@ class TurnEngine:
             for turn_id in mine:
                 if turn_id in held and held[turn_id].stop:
                     self.stop(turn_id)
-                elif turn_id not in held and turn_id in self._running:
+                elif turn_id not in held and turn_id in self._running and turn_id not in self._sealing:
                     self._running[turn_id][1].cancel()
 
 

@@ -132,3 +132,14 @@ def frames_after(conversation_id: UUID, thread_id: str, after: int, *, limit: in
         shown = Shown(thread_id, row.seq, row.kind, row.turn_id, row.agent, row.payload, row.created_at)
         frames += of_event(shown)
     return frames, last
+
+
+def behind(told: dict[UUID, int]) -> dict[UUID, int]:
+    """The newest number of those of the conversations {id: last number told} that have newer events."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.id, c.last_seq FROM chat_conversation c JOIN unnest(%s::uuid[], %s::bigint[]) AS told(id, seq) "
+            "ON told.id = c.id WHERE c.last_seq > told.seq",
+            [list(told), list(told.values())],
+        )
+        return dict(cursor.fetchall())
