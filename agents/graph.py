@@ -37,10 +37,12 @@ from agents.turn_messages import (
     spoken,
     tool_message,
 )
+from smartsupport.lib.text import storable
 
 MODEL_CALLS_LIMIT = 12
 NOTHING_TO_ADD = "I have looked into this, but I have nothing to add. Is there anything else I can help you with?"
 TOO_MANY_STEPS = "I could not finish this in a reasonable number of steps. Please ask again, or ask for a person."
+SWITCHED_OFF = "I can no longer help with this here. Please ask again, or ask for a person."
 HANDED_OFF = "I have asked a colleague to take over. They will answer you here."
 
 
@@ -48,6 +50,7 @@ class State(TypedDict, total=False):
     agents: list[str]  # still to run, in order; the first is at work
     messages: Annotated[list[AnyMessage], operator.add]  # of this turn, after the customer's
     step: int  # model calls so far, routing not counted
+    gated: str  # id of the call whose action `act` settles next
     handoff: bool
 
 
@@ -108,7 +111,7 @@ async def agent(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
     spec = context.registry.agent(state["agents"][0])
     step = state.get("step", 0) + 1
     if spec is None:
-        return _next_agent(state, {})
+        return await _gone(state, context, step)
     known = context.journal.recorded(f"model:{step}")
     if known:
         message = from_record(known)
@@ -123,6 +126,13 @@ async def agent(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
     return Command(update=update, goto=_after_calls(context, state["agents"][0], [message]))
 
 
+async def _gone(state: State, context: TurnContext, step: int) -> Command[Next]:
+    """The agent at work was switched off meanwhile. The last one does not leave without a word."""
+    if len(state["agents"]) == 1 and not context.journal.recorded(f"reply:{step}"):
+        await context.journal.append(facts.replied(agent=state["agents"][0], content=SWITCHED_OFF, key=f"reply:{step}"))
+    return _next_agent(state, {})
+
+
 async def _ask_model(context: TurnContext, spec: AgentSpec, messages: list[AnyMessage], step: int) -> AIMessage:
     tools = [*(_tool_schema(tool) for tool in spec.tools), policy.HAND_OFF_TOOL]
     model = chat_model(spec.model).bind_tools(tools)
@@ -131,11 +141,11 @@ async def _ask_model(context: TurnContext, spec: AgentSpec, messages: list[AnyMe
     async for chunk in model.astream(prompt(system_prompt(spec), context, messages)):
         piece = cast(AIMessageChunk, chunk)
         whole = piece if whole is None else whole + piece
-        if text := piece.text:
+        if text := storable(piece.text):
             await context.journal.token(spec.name, text)
     answer = whole or AIMessageChunk(content="")
     calls = normalised_calls(answer, step=step, taken=call_ids(messages))
-    text = answer.text
+    text = storable(answer.text)
     if not text.strip() and not calls:
         text = NOTHING_TO_ADD
     recorded = [
@@ -184,25 +194,30 @@ def _is_write(context: TurnContext, agent_name: str, call: dict[str, Any]) -> bo
 
 async def gate(state: State, runtime: Runtime[TurnContext]) -> Command[Literal["gate", "act"]]:
     """Open the approval of the next write and wait for a person."""
-    context = runtime.context
+    context, name = runtime.context, state["agents"][0]
     call = pending_calls(state["messages"])[0]
-    spec = context.registry.agent(state["agents"][0])
-    tool = context.registry.tool(state["agents"][0], call["name"])
-    if spec is None or tool is None:
-        return Command(goto="act")
-    verdict = policy.judge(spec, tool, call["args"], context.bindings, name=call["name"])
-    status = await context.journal.transact(lambda: _open(context, spec, tool, call, verdict))
+    status = await context.journal.transact(lambda: _open(context, name, call))
     if status == ActionStatus.AWAITING:
         interrupt({"tool_call_id": call["id"]})
-        status = await context.journal.transact(lambda: _open(context, spec, tool, call, verdict))
-    return Command(goto="gate" if status == ActionStatus.AWAITING else "act")
+        status = await context.journal.transact(lambda: _open(context, name, call))
+    if status == ActionStatus.AWAITING:
+        return Command(goto="gate")
+    return Command(update={"gated": call["id"] if status else ""}, goto="act")
 
 
-def _open(
-    context: TurnContext, spec: AgentSpec, tool: ToolSpec, call: dict[str, Any], verdict: policy.Verdict
-) -> tuple[str, list[facts.Fact]]:
-    """The status of this call's action; opened if it is new. `"refused"` where this was declined in this turn."""
-    row = Tool.objects.get(pk=tool.id)
+def _open(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[str, list[facts.Fact]]:
+    """The status of this call's action; opened if it is new. `"refused"` where this was declined in this turn, "" where
+    the call may not be made. What was opened once is decided on as it is, whatever staff changed since."""
+    if known := _action_of(context, call):
+        return known.status, []
+    spec = context.registry.agent(agent_name)
+    tool = context.registry.tool(agent_name, call["name"])
+    if spec is None or tool is None:
+        return "", []
+    verdict = policy.judge(spec, tool, call["args"], context.bindings, name=call["name"])
+    row = Tool.objects.filter(pk=tool.id, enabled=True).first()
+    if verdict.fault or row is None:
+        return "", []
     declined = Action.objects.filter(
         turn_id=context.turn_id,
         tool_id=tool.id,
@@ -230,10 +245,12 @@ async def act(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
     name = state["agents"][0]
     calls = pending_calls(state["messages"])
     handoff = False
-    if _is_write(context, name, calls[0]):
+    if calls[0]["id"] == state.get("gated"):
         results = await _act_on_write(context, calls)
     else:
-        first_write = next((i for i, call in enumerate(calls) if _is_write(context, name, call)), len(calls))
+        # The first call was sent here to be told why it may not be made, or is a read.
+        later = enumerate(calls[1:], start=1)
+        first_write = next((place for place, call in later if _is_write(context, name, call)), len(calls))
         results = list(await asyncio.gather(*(_act_on_read(context, name, call) for call in calls[:first_write])))
         handoff = any(call["name"] == policy.HAND_OFF for call in calls[:first_write])
     if handoff:
@@ -285,7 +302,8 @@ async def _act_on_read(context: TurnContext, agent_name: str, call: dict[str, An
     called = facts.tool_called(
         agent=agent_name, tool=tool.name, title=tool.title, args=verdict.arguments, call_id=call["id"]
     )
-    row = await journal.transact(lambda: (Tool.objects.filter(pk=tool.id, enabled=True).first(), [called]))
+    told = [] if journal.recorded(called.key) else [called]
+    row = await journal.transact(lambda: (Tool.objects.filter(pk=tool.id, enabled=True).first(), told))
     started = time.monotonic()
     outcome = await _read(row, verdict)
     await journal.append(

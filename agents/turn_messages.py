@@ -11,6 +11,8 @@ from agents.facts import Fact
 from agents.models import Action, ActionStatus
 from agents.policy import INVALID_JSON
 from agents.tool_http import Outcome
+from smartsupport.lib.ids import canonical_json
+from smartsupport.lib.text import storable
 
 RESULT_LIMIT = 70_000
 CALLS_LIMIT = 16
@@ -39,12 +41,22 @@ def normalised_calls(message: AIMessage, *, step: int, taken: set[str]) -> list[
     calls: list[dict[str, Any]] = []
     broken = [{"name": c["name"], "args": {INVALID_JSON: c["args"]}, "id": c["id"]} for c in message.invalid_tool_calls]
     for index, call in enumerate([*message.tool_calls, *broken][:CALLS_LIMIT]):
-        call_id = (call.get("id") or "")[:150]
+        call_id = storable(call.get("id") or "")[:150]
         if not call_id or call_id in taken:
             call_id = f"{call_id}_{step}_{index}".lstrip("_")
         taken.add(call_id)
-        calls.append({"name": str(call.get("name") or "")[:200], "args": call.get("args") or {}, "id": call_id})
+        calls.append({"name": storable(str(call.get("name") or ""))[:200], "args": _readable(call), "id": call_id})
     return calls
+
+
+def _readable(call: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call as JSON that can be stored. NaN and infinity are no JSON."""
+    args = storable(call.get("args") or {})
+    try:
+        canonical_json(args)
+    except ValueError:
+        return {INVALID_JSON: str(args)}
+    return args if isinstance(args, dict) else {INVALID_JSON: str(args)}
 
 
 def spoken(text: str, calls: list[dict[str, Any]], agent: str) -> AIMessage:
