@@ -75,7 +75,7 @@ def tool_called(
     payload: dict[str, Any] = {"tool": tool, "title": title, "args": args, "call_id": call_id}
     if action_id:
         payload["action_id"] = str(action_id)
-    return Fact("tool_called", payload, agent=agent)
+    return Fact("tool_called", payload, key=f"call:{call_id}", agent=agent)
 
 
 def tool_returned(
