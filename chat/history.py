@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from django.db.models import Q
+
 from agents.context import Said
 from agents.facts import Fact
 from chat.models import Event
@@ -13,10 +15,14 @@ TEXT_FIELDS = {"question_asked": "message"}
 
 
 def before(conversation_id: UUID, seq: int) -> tuple[Said, ...]:
-    """The newest things said before event `seq`, oldest first: at most 40, and about 6,000 characters, so that the
-    prompt stays flat however long the conversation gets. The newest is kept whatever its length, cut to the limit."""
+    """The newest things said up to the customer's message `seq`, oldest first: at most 40, and about 6,000 characters,
+    so that the prompt stays flat however long the conversation gets. The newest is kept whatever its length, cut.
+
+    The answers to earlier messages belong to it though they may have been given after this message came in; messages
+    that are queued behind this one, and their answers, do not."""
+    earlier = Q(turn__message_seq__lt=seq) | Q(turn=None)
     rows = (
-        Event.objects.filter(conversation_id=conversation_id, seq__lt=seq, kind__in=ROLES)
+        Event.objects.filter(earlier, conversation_id=conversation_id, kind__in=ROLES)
         .order_by("-seq")
         .values_list("kind", "payload")[:MESSAGES_LIMIT]
     )
