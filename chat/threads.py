@@ -1,5 +1,6 @@
 """Database work off the event loop."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -22,9 +23,18 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await sync_to_async(_with_connection, thread_sensitive=False, executor=_executor)(work)
 
 
+_breaks = 0
+_seen = threading.local()
+
+
 def _with_connection(work: Callable[[], T]) -> T:
+    """When one connection broke, the others are suspect: each thread takes a fresh one before its next work."""
+    global _breaks
+    if getattr(_seen, "breaks", 0) != _breaks:
+        connection.close()
+        _seen.breaks = _breaks
     try:
         return work()
     except (OperationalError, InterfaceError):
-        connection.close()
+        _breaks += 1
         raise
