@@ -1,5 +1,4 @@
-"""Turns at work and actions to carry out, on the demo business as a process of its own. Rows that only lie there are
-made in `tests.rows`."""
+"""Turns at work and actions to carry out. Rows that only lie there are made in `tests.rows`."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Deciding on actions: one decision wins, and it changes the action, the log and the turn together or not at all."""
+"""Deciding on actions: one decision wins; it changes action, log and turn together or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -197,8 +197,17 @@ def test_the_question_fills_arguments_in_as_text_and_never_as_a_format() -> None
 
 @pytest.mark.parametrize(
     ("amount", "approver"),
-    [(50, "customer"), (50.0, "customer"), (50.01, "staff"), (51, "staff"), ("1", "staff"), (True, "staff")]
-    + [(None, "staff"), (float("nan"), "staff"), (-1, "customer")],
+    [
+        (50, "customer"),
+        (50.0, "customer"),
+        (-1, "customer"),
+        (50.01, "staff"),
+        (51, "staff"),
+        ("1", "staff"),
+        (True, "staff"),
+        (None, "staff"),
+        (float("nan"), "staff"),
+    ],
 )
 def test_an_amount_above_the_limit_or_unreadable_is_for_staff(amount: Any, approver: str) -> None:
     tool = rows.tool("refund", staff_above_argument="amount", staff_above_amount=50)

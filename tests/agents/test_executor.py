@@ -1,4 +1,4 @@
-"""Carrying out approved actions against the demo business: once, exactly as approved, or nobody knows and says so."""
+"""Carrying out approved actions on the demo business: once, as approved, or nobody knows and we say so."""
 
 from typing import Any
 
@@ -10,10 +10,8 @@ from django.db import connection
 from agents.executor import UNKNOWN_MESSAGE
 from agents.models import Action, ActionStatus, Tool
 from chat.models import Event
-from smartsupport.seeding.demo_tools import publish_demo_tools
 from tests import rows
 from tests.at_once import at_once
-from tests.demo.conftest import business, shared  # noqa: F401  fixtures
 from tests.demo.program import Program
 from tests.factories import approved_action, execute
 from tests.live.stack import until
@@ -21,18 +19,8 @@ from tests.live.stack import until
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("executor")]
 
 
-@pytest.fixture(autouse=True)
-def tools(shared: Program, business: httpx.Client, settings: LazySettings) -> dict[str, Tool]:  # noqa: F811
-    """The demo's tools, published from its document."""
-    host = shared.url.removeprefix("http://")
-    settings.DEMO_PORT = int(host.rpartition(":")[2])
-    settings.SAFE_HTTP_ALLOWED_HOSTS = [host]
-    business.delete("/_faults")
-    return {tool.name: tool for tool in publish_demo_tools()}
-
-
-def journal(business: httpx.Client) -> list[dict[str, Any]]:  # noqa: F811
-    return list(business.get("/_journal").json())
+def journal(shop: httpx.Client) -> list[dict[str, Any]]:
+    return list(shop.get("/_journal").json())
 
 
 def events(action: Action) -> list[tuple[str, Any]]:
@@ -49,14 +37,14 @@ def returned(action: Action) -> dict[str, Any]:
     return dict(payload)
 
 
-def test_an_approved_action_is_carried_out_once(tools: dict[str, Tool], business: httpx.Client) -> None:  # noqa: F811
+def test_an_approved_action_is_carried_out_once(tools: dict[str, Tool], shop: httpx.Client) -> None:
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     done = execute(action, claim)
 
     assert done.status == ActionStatus.SUCCEEDED
     assert (done.attempts, done.http_status, done.error_kind) == (1, 200, "")
-    [effect] = journal(business)
+    [effect] = journal(shop)
     assert effect["path"] == "/shop/customers/cus_1001/orders/1042/cancellation"
     assert effect["idempotency_key"] == str(action.pk)
     assert kinds(action)[-2:] == ["tool_called", "tool_returned"]
@@ -64,14 +52,14 @@ def test_an_approved_action_is_carried_out_once(tools: dict[str, Tool], business
     assert done.result["order"]["status"] == "cancelled"
 
 
-def test_a_second_call_returns_the_settled_row(tools: dict[str, Tool], business: httpx.Client) -> None:  # noqa: F811
+def test_a_second_call_returns_the_settled_row(tools: dict[str, Tool], shop: httpx.Client) -> None:
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
     first = execute(action, claim)
 
     again = execute(action, claim)
 
     assert again.finished_at == first.finished_at
-    assert len(journal(business)) == 1
+    assert len(journal(shop)) == 1
     assert kinds(action).count("tool_returned") == 1
 
 
@@ -81,7 +69,7 @@ def test_a_second_call_returns_the_settled_row(tools: dict[str, Tool], business:
 def test_nothing_but_an_approved_action_is_sent(
     status: str,
     tools: dict[str, Tool],
-    business: httpx.Client,  # noqa: F811
+    shop: httpx.Client,
 ) -> None:
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
     Action.objects.filter(pk=action.pk).update(status=status)
@@ -89,7 +77,7 @@ def test_nothing_but_an_approved_action_is_sent(
 
     assert execute(action, claim).status == status
 
-    assert journal(business) == []
+    assert journal(shop) == []
     assert kinds(action) == before
 
 
@@ -149,7 +137,7 @@ def test_what_is_not_as_it_was_approved_is_not_sent(
     change: Any,
     why: str,
     tools: dict[str, Tool],
-    business: httpx.Client,  # noqa: F811
+    shop: httpx.Client,
 ) -> None:
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
     change(action)
@@ -158,13 +146,13 @@ def test_what_is_not_as_it_was_approved_is_not_sent(
 
     assert (done.status, done.error_message) == (ActionStatus.FAILED, why)
     assert (done.attempts, done.dispatched_at) == (0, None)
-    assert journal(business) == []
+    assert journal(shop) == []
     assert returned(action)["error"] == {"kind": "validation", "message": why}
 
 
 def test_a_refusal_of_the_business_is_passed_on_in_its_own_words(
     tools: dict[str, Tool],
-    business: httpx.Client,  # noqa: F811
+    shop: httpx.Client,
 ) -> None:
     execute(*approved_action(tools["cancel_order"], order_id=1042))
 
@@ -173,47 +161,47 @@ def test_a_refusal_of_the_business_is_passed_on_in_its_own_words(
 
     assert (done.status, done.error_kind, done.http_status) == (ActionStatus.FAILED, "validation", 409)
     assert done.error_message == "Order 1042 is already cancelled."
-    assert len(journal(business)) == 1
+    assert len(journal(shop)) == 1
 
 
-def test_the_answer_422_carries_the_message(tools: dict[str, Tool], business: httpx.Client) -> None:  # noqa: F811
-    """The policy would have refused this before: here the tool's own schema allows more than the business does."""
+def test_the_answer_422_carries_the_message(tools: dict[str, Tool], shop: httpx.Client) -> None:
+    """The policy would have refused this before an approval; here the business does."""
     action, claim = approved_action(tools["apply_discount"], order_id=1042, percent=150)
 
     done = execute(action, claim)
 
     assert (done.status, done.http_status) == (ActionStatus.FAILED, 422)
     assert done.error_message == "Invalid discount: 150%. Must be between 1 and 100."
-    assert journal(business) == []
+    assert journal(shop) == []
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused_credentials_are_the_staffs_business(
     status: int,
     tools: dict[str, Tool],
-    business: httpx.Client,  # noqa: F811
+    shop: httpx.Client,
 ) -> None:
-    business.post("/_faults", json={"operation": "cancel_order", "fail": status})
+    shop.post("/_faults", json={"operation": "cancel_order", "fail": status})
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     done = execute(action, claim)
 
     assert (done.status, done.error_kind, done.http_status) == (ActionStatus.FAILED, "auth", status)
-    assert business.get("/_faults").json()[0]["fired"] == 1
-    assert journal(business) == []
+    assert shop.get("/_faults").json()[0]["fired"] == 1
+    assert journal(shop) == []
 
 
 def test_an_answer_lost_after_acting_is_asked_for_again_with_the_same_key(
     tools: dict[str, Tool],
-    business: httpx.Client,  # noqa: F811
+    shop: httpx.Client,
 ) -> None:
-    business.post("/_faults", json={"operation": "cancel_order", "drop": "after", "times": 1})
+    shop.post("/_faults", json={"operation": "cancel_order", "drop": "after", "times": 1})
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     done = execute(action, claim)
 
     assert done.status == ActionStatus.SUCCEEDED
-    [effect] = journal(business)
+    [effect] = journal(shop)
     assert effect["idempotency_key"] == str(action.pk)
 
 
@@ -221,11 +209,11 @@ def test_an_answer_lost_after_acting_is_asked_for_again_with_the_same_key(
 def test_an_action_that_is_not_safe_to_repeat_becomes_unknown_and_is_never_sent_again(
     drop: str,
     tools: dict[str, Tool],
-    business: httpx.Client,  # noqa: F811
+    shop: httpx.Client,
 ) -> None:
     Tool.objects.update(repeat_safe=False)
     tools["cancel_order"].refresh_from_db()
-    business.post("/_faults", json={"operation": "cancel_order", "drop": drop})
+    shop.post("/_faults", json={"operation": "cancel_order", "drop": drop})
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     done = execute(action, claim)
@@ -236,82 +224,82 @@ def test_an_action_that_is_not_safe_to_repeat_becomes_unknown_and_is_never_sent_
         "unknown",
         UNKNOWN_MESSAGE,
     )
-    assert len(journal(business)) == (1 if drop == "after" else 0)
-    assert business.get("/_faults").json()[0]["fired"] == 1
+    assert len(journal(shop)) == (1 if drop == "after" else 0)
+    assert shop.get("/_faults").json()[0]["fired"] == 1
     assert returned(action)["error"]["message"] == UNKNOWN_MESSAGE
 
 
 def test_an_answer_lost_before_acting_is_asked_for_again(
     tools: dict[str, Tool],
-    business: httpx.Client,  # noqa: F811
+    shop: httpx.Client,
 ) -> None:
-    business.post("/_faults", json={"operation": "cancel_order", "drop": "before", "times": 2})
+    shop.post("/_faults", json={"operation": "cancel_order", "drop": "before", "times": 2})
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     assert execute(action, claim).status == ActionStatus.SUCCEEDED
 
-    assert len(journal(business)) == 1
+    assert len(journal(shop)) == 1
 
 
-def test_lost_answers_to_the_end_are_unknown(tools: dict[str, Tool], business: httpx.Client) -> None:  # noqa: F811
-    business.post("/_faults", json={"operation": "cancel_order", "drop": "after"})
+def test_lost_answers_to_the_end_are_unknown(tools: dict[str, Tool], shop: httpx.Client) -> None:
+    shop.post("/_faults", json={"operation": "cancel_order", "drop": "after"})
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     assert execute(action, claim).status == ActionStatus.UNKNOWN
 
-    assert len(journal(business)) == 1
-    assert business.get("/_faults").json()[0]["fired"] == 3
+    assert len(journal(shop)) == 1
+    assert shop.get("/_faults").json()[0]["fired"] == 3
 
 
 def test_a_refusal_after_a_lost_answer_does_not_make_it_a_failure(
     tools: dict[str, Tool],
-    business: httpx.Client,  # noqa: F811
+    shop: httpx.Client,
 ) -> None:
     """The first attempt acted; that the second was turned away at the door says nothing of it."""
-    business.post("/_faults", json={"operation": "cancel_order", "drop": "after", "times": 1})
-    business.post("/_faults", json={"operation": "cancel_order", "fail": 401})
+    shop.post("/_faults", json={"operation": "cancel_order", "drop": "after", "times": 1})
+    shop.post("/_faults", json={"operation": "cancel_order", "fail": 401})
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     assert execute(action, claim).status == ActionStatus.UNKNOWN
 
-    assert len(journal(business)) == 1
+    assert len(journal(shop)) == 1
 
 
 @pytest.mark.parametrize("repeat_safe", [True, False])
 def test_an_answer_of_503_says_nothing_about_the_effect(
     repeat_safe: bool,
     tools: dict[str, Tool],
-    business: httpx.Client,  # noqa: F811
+    shop: httpx.Client,
 ) -> None:
     Tool.objects.update(repeat_safe=repeat_safe)
     tools["cancel_order"].refresh_from_db()
-    business.post("/_faults", json={"operation": "cancel_order", "fail": 503})
+    shop.post("/_faults", json={"operation": "cancel_order", "fail": 503})
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     done = execute(action, claim)
 
     assert (done.status, done.http_status) == (ActionStatus.UNKNOWN, 503)
-    assert business.get("/_faults").json()[0]["fired"] == (3 if repeat_safe else 1)
-    assert journal(business) == []
+    assert shop.get("/_faults").json()[0]["fired"] == (3 if repeat_safe else 1)
+    assert journal(shop) == []
 
 
 def test_too_many_requests_means_that_nothing_happened(
     tools: dict[str, Tool],
-    business: httpx.Client,  # noqa: F811
+    shop: httpx.Client,
 ) -> None:
     Tool.objects.update(repeat_safe=False)
     tools["cancel_order"].refresh_from_db()
-    business.post("/_faults", json={"operation": "cancel_order", "fail": 429, "times": 2})
+    shop.post("/_faults", json={"operation": "cancel_order", "fail": 429, "times": 2})
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     assert execute(action, claim).status == ActionStatus.SUCCEEDED
 
-    assert len(journal(business)) == 1
+    assert len(journal(shop)) == 1
 
 
 def test_a_business_that_cannot_be_reached_has_done_nothing(
     tools: dict[str, Tool],
-    business: httpx.Client,
+    shop: httpx.Client,
     settings: LazySettings,
 ) -> None:
     Tool.objects.update(server_url="http://127.0.0.1:1")
@@ -323,12 +311,12 @@ def test_a_business_that_cannot_be_reached_has_done_nothing(
 
     assert (done.status, done.error_kind) == (ActionStatus.FAILED, "transient")
     assert done.error_message == "The business system cannot be reached."
-    assert journal(business) == []
+    assert journal(shop) == []
 
 
 def test_an_address_that_is_not_allowed_is_never_called(
     tools: dict[str, Tool],
-    business: httpx.Client,
+    shop: httpx.Client,
     settings: LazySettings,
 ) -> None:
     settings.SAFE_HTTP_ALLOWED_HOSTS = []
@@ -340,45 +328,45 @@ def test_an_address_that_is_not_allowed_is_never_called(
         ActionStatus.FAILED,
         "The address of this tool is not allowed.",
     )
-    assert journal(business) == []
+    assert journal(shop) == []
 
 
 def test_a_business_slower_than_the_limit_leaves_it_unknown(
     tools: dict[str, Tool],
-    business: httpx.Client,
+    shop: httpx.Client,
     settings: LazySettings,
 ) -> None:
     settings.TOOL_TIMEOUT_SECONDS = 1
-    business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 20_000})
+    shop.post("/_faults", json={"operation": "cancel_order", "slow_ms": 20_000})
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     done = execute(action, claim)
 
     assert done.status == ActionStatus.UNKNOWN
     assert (done.finished_at - done.dispatched_at).total_seconds() < 3
-    assert business.get("/_faults").json()[0]["fired"] == 1
+    assert shop.get("/_faults").json()[0]["fired"] == 1
 
 
-def slow(business: httpx.Client, milliseconds: int) -> None:  # noqa: F811
-    business.post("/_faults", json={"operation": "cancel_order", "slow_ms": milliseconds})
+def slow(shop: httpx.Client, milliseconds: int) -> None:
+    shop.post("/_faults", json={"operation": "cancel_order", "slow_ms": milliseconds})
 
 
-def arrived(shared: Program, times: int = 1) -> None:  # noqa: F811
+def arrived(demo: Program, times: int = 1) -> None:
     """Wait until so many requests have reached the business."""
-    with httpx.Client(base_url=shared.url, trust_env=False) as client:
+    with httpx.Client(base_url=demo.url, trust_env=False) as client:
         until(lambda: client.get("/_faults").json()[0]["fired"] >= times)
 
 
 def test_the_dispatch_is_recorded_before_anything_is_sent(
     tools: dict[str, Tool],
-    business: httpx.Client,
-    shared: Program,  # noqa: F811
+    shop: httpx.Client,
+    demo: Program,
 ) -> None:
-    slow(business, 500)
+    slow(shop, 500)
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     def look() -> tuple[str, int, str]:
-        arrived(shared)
+        arrived(demo)
         row = Action.objects.get(pk=action.pk)
         return row.status, row.attempts, kinds(action)[-1]
 
@@ -391,14 +379,14 @@ def test_the_dispatch_is_recorded_before_anything_is_sent(
 
 def test_a_database_that_hangs_up_meanwhile_does_not_lose_the_outcome(
     tools: dict[str, Tool],
-    business: httpx.Client,
-    shared: Program,  # noqa: F811
+    shop: httpx.Client,
+    demo: Program,
 ) -> None:
-    slow(business, 500)
+    slow(shop, 500)
     action, claim = approved_action(tools["cancel_order"], order_id=1042)
 
     def hang_up() -> None:
-        arrived(shared)
+        arrived(demo)
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -411,5 +399,5 @@ def test_a_database_that_hangs_up_meanwhile_does_not_lose_the_outcome(
     assert hung_up is None
     assert isinstance(done, Action), done
     assert done.status == ActionStatus.SUCCEEDED
-    assert len(journal(business)) == 1
+    assert len(journal(shop)) == 1
     assert returned(action)["ok"] is True
