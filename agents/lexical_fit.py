@@ -75,7 +75,9 @@ def profile_of(tool: ToolCard, keywords: Sequence[str] = ()) -> ToolProfile:
 
 
 def _first_words(description: str) -> Reading:
-    """What a description opens with: "Search the help centre ..." says more of a tool than the rest of its text."""
+    """What a description opens with: "Search the help centre ..." says more of a tool than the rest of
+    its text.
+    """
     return read(" ".join(description.split()[:2]))
 
 
@@ -110,7 +112,9 @@ def _speaks_of_something_else(asked: Reading, tool: ToolProfile) -> bool:
 
 
 def fit(asked: Reading, tool: ToolProfile, profiles: Sequence[ToolProfile]) -> float:
-    """How well a tool serves a request: 0 not at all, `FITS` and above well. `profiles`: all tools in the choice."""
+    """How well a tool serves a request: 0 not at all, `FITS` and above well. `profiles`: all tools in
+    the choice.
+    """
     if _speaks_of_something_else(asked, tool):
         return 0.0
     return _fit_reading(asked, tool, profiles) if tool.reads else _fit_writing(asked, tool, profiles)

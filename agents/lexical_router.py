@@ -1,4 +1,6 @@
-"""Which agent's tools fit which request, by words alone. The offline model's router, and the net under every other."""
+"""Which agent's tools fit which request, by words alone. The offline model's router, and the net under
+every other.
+"""
 
 import re
 from collections.abc import Sequence
@@ -25,9 +27,12 @@ from agents.lexical import (
 from agents.lexical_fit import FITS, ToolProfile, fit, profile_of
 
 _FAQ = re.compile(
-    r"\b(?:policy|policies|opening hours|business hours|hours|warranty|guarantee|terms|contact|located|privacy"
-    r"|what can you do|what do you do|who are you|what are you|how can you help|are you (?:a )?(?:bot|human|robot|real)"
-    r"|how long do(?:es)?|what happens if|do you (?:ship|offer|accept|have|sell|deliver|support))\b|政策|规定|营业时间|保修|你能做什么|你是谁|你会什么"
+    r"\b(?:policy|policies|opening hours|business hours|hours|warranty|guarantee|terms|contact"
+    r"|located|privacy"
+    r"|what can you do|what do you do|who are you|what are you|how can you help|are you (?:a )?(?:bot"
+    r"|human|robot|real)"
+    r"|how long do(?:es)?|what happens if|do you (?:ship|offer|accept|have|sell|deliver"
+    r"|support))\b|政策|规定|营业时间|保修|你能做什么|你是谁|你会什么"
 )
 
 
@@ -101,7 +106,9 @@ def _clause_intent(cards: Sequence[AgentCard], clause: Clause) -> Intent | None:
 
 
 def _uncovered(cards: Sequence[AgentCard], clause: Clause, *, confidence: float) -> Intent | None:
-    """The fallback agent for a clear question or request that no specialist covers; None for a mere remark."""
+    """The fallback agent for a clear question or request that no specialist covers; None for a mere
+    remark.
+    """
     asked = clause.reading
     clear = asked.question or asked.effects or (asked.wanting and (asked.words or asked.things))
     if not clear or not (asked.words or asked.things or asked.effects):
@@ -124,7 +131,9 @@ def _merged(intents: Sequence[Intent | None]) -> tuple[Intent, ...]:
 
 
 def asking_clauses(message: str) -> list[Clause]:
-    """The parts of a message that ask for something; mere background ("I ordered last week, ...") is left out."""
+    """The parts of a message that ask for something; mere background ("I ordered last week, ...") is
+    left out.
+    """
     parts = clauses(message)
     if not any(part.reading.actions for part in parts):
         return list(parts)
@@ -153,12 +162,14 @@ def own_intents(cards: Sequence[AgentCard], message: str) -> tuple[Intent, ...]:
 
 
 def _texts(history: Sequence[BaseMessage]) -> list[tuple[str, str, str]]:
-    """(`human` or `ai`, text, agent name if the message carries one), oldest first, messages without text left out."""
+    """(`human` or `ai`, text, agent name if the message carries one), oldest first, messages without
+    text left out.
+    """
     found = []
     for message in history:
         if isinstance(message, HumanMessage | AIMessage) and message.text.strip():
             role = "human" if isinstance(message, HumanMessage) else "ai"
-            found.append((role, message.text, message.name or ""))
+            found.append((role, str(message.text), message.name or ""))
     return found
 
 

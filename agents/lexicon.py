@@ -6,7 +6,8 @@ before single words, the longest first, and what they cover is not read again wo
 
 # Actions that change something. A tool that reads may never be chosen on the strength of one of these.
 EFFECTS = frozenset(
-    "CANCEL CHANGE CREATE APPLY REFUND DISPUTE RETURN DELETE PAY SEND BOOK RESET FREEZE TRANSFER RESUME".split()
+    "CANCEL CHANGE CREATE APPLY REFUND DISPUTE RETURN DELETE PAY SEND BOOK RESET FREEZE TRANSFER "
+    "RESUME".split()
 )
 # Actions that only look.
 READS = frozenset({"VIEW", "TRACK"})
@@ -153,7 +154,8 @@ ENGLISH_WORDS: dict[str, str] = {
         "VIEW",
     ),
     **dict.fromkeys(
-        "track tracking shipment package parcel delivery deliver arrive arrival ship shipping shipped courier "
+        "track tracking shipment package parcel delivery deliver arrive arrival ship shipping "
+        "shipped courier "
         "carrier eta dispatched".split(),
         "TRACK",
     ),
@@ -164,14 +166,15 @@ ENGLISH_WORDS: dict[str, str] = {
     **dict.fromkeys("subscription membership subscribe".split(), "subscription"),
     **dict.fromkeys("account profile".split(), "account"),
     **dict.fromkeys(
-        "transaction payment charge spend spent spending statement debit purchases charged transactions".split(),
+        "transaction payment charge spend spent spending statement debit purchases charged "
+        "transactions".split(),
         "transaction",
     ),
     **dict.fromkeys("expiry expire expiration valid validity".split(), "expiry"),
     **{
         word: word
-        for word in "address room invoice balance card flight meeting stock product warranty policy gift seat "
-        "hotel login name".split()
+        for word in "address room invoice balance card flight meeting stock product warranty policy gift "
+        "seat hotel login name".split()
     },
     **dict.fromkeys("email mailbox".split(), "email"),
     **dict.fromkeys("phone telephone mobile".split(), "phone"),
@@ -197,9 +200,12 @@ NAME_VERBS: dict[str, str] = {
 }
 
 STOP_WORDS = frozenset(
-    """a an the this that these those my your our his her its their me i you he she it we they us them mine yours
-    is are was were be been being am do does did done have has had having can could will would shall should may might
-    must to of in on at by for from with about into as and or but if then than so not no yes please thanks thank
+    """a an the this that these those my your our his her its their me i you he she it we they us them
+    mine yours
+    is are was were be been being am do does did done have has had having can could will would shall
+    should may might
+    must to of in on at by for from with about into as and or but if then than so not no yes please
+    thanks thank
     hi hello hey there here what where who whom how why very just also too some any all more most much many
     want need like get got give gave let know help one ones really now today still again only ok okay well
     get issue new go up out over back off file submit put post ask
@@ -273,18 +279,23 @@ CHINESE: dict[str, str] = {
 
 # Messages that carry no request. Each pattern must cover the whole message (punctuation is stripped before).
 NOISE = (
-    r"(?:h+m+|u+h+m*|u+m+|e+r+m*|a+h+|o+h+|mm+|eh+|huh|so|well|ok(?:ay)?|ok(?:ay)? so|and|but|then|what|hm+ ok(?:ay)?"
-    r"|i (?:do not|don'?t) know|not sure|idk|dunno|whatever|wait|uh huh|mhm|yeah so|so yeah|like|right|let me think"
-    r"|i have a (?:question|problem|request)|(?:please )?help(?: me)?(?: please)?|can you help(?: me)?|i need help"
+    r"(?:h+m+|u+h+m*|u+m+|e+r+m*|a+h+|o+h+|mm+|eh+|huh|so|well|ok(?:ay)?|ok(?:ay)? so|and"
+    r"|but|then|what|hm+ ok(?:ay)?"
+    r"|i (?:do not|don'?t) know|not sure|idk|dunno|whatever|wait|uh huh|mhm|yeah so|so yeah"
+    r"|like|right|let me think"
+    r"|i have a (?:question|problem|request)|(?:please )?help(?: me)?(?: please)?"
+    r"|can you help(?: me)?|i need help"
     r"|嗯+|呃+|额+|啊+|哦+|噢+|唉+|那个+|这个|怎么办|然后呢?|那|好吧|不知道|不确定|什么|帮忙|帮帮我|帮我)"
 )
 GREETING = (
-    r"(?:hi+|hello+|hey+|hiya|yo|howdy|good (?:morning|afternoon|evening|day)|greetings|hi there|hello there|hey there"
+    r"(?:hi+|hello+|hey+|hiya|yo|howdy|good (?:morning|afternoon|evening|day)|greetings"
+    r"|hi there|hello there|hey there"
     r"|how are you(?: doing)?(?: today)?|(?:hi|hello|hey)[, ]+how are you(?: doing)?(?: today)?"
     r"|你好+|您好+|嗨+|哈喽|早上好|下午好|晚上好|早|在吗|有人吗|你好啊|您好啊)"
 )
 THANKS = (
-    r"(?:(?:ok(?:ay)?|great|perfect|cool|nice|awesome|good)?[ ,!.]*(?:thanks?|thank you|thx|ty|cheers|much appreciated)"
+    r"(?:(?:ok(?:ay)?|great|perfect|cool|nice|awesome|good)?[ ,!.]*(?:thanks?|thank you|thx"
+    r"|ty|cheers|much appreciated)"
     r"(?: (?:so much|very much|a lot|a bunch|again|you|for (?:your|the) help))*(?:[ ,!.]+(?:bye|goodbye))?"
     r"|great|perfect|cool|awesome|(?:that'?s|that is) (?:great|perfect|all|it|good)(?: thanks| thank you)?"
     r"|谢谢+你?您?|多谢|感谢|非常感谢|好的?谢谢|太好了|谢了|麻烦了)"
@@ -294,20 +305,26 @@ GOODBYE = (
     r"|no(?: thanks| thank you|pe)?|nothing(?: else)?|再见|拜拜|回见|晚安|不用了?|没有了|没了|不用了?谢谢)"
 )
 AFFIRMATION = (
-    r"(?:yes+|yeah|yep|yup|sure|please do|yes please|go ahead|do it|try again|yes try again|retry|again please"
+    r"(?:yes+|yeah|yep|yup|sure|please do|yes please|go ahead|do it|try again|yes try again"
+    r"|retry|again please"
     r"|是的?|好的?|可以|行|对|嗯好的?|再试一次|重试|好啊)"
 )
 
-_STAFF = r"(?:person|human|agent|representative|rep|operator|manager|supervisor|someone|somebody|staff|people|employee)"
+_STAFF = (
+    r"(?:person|human|agent|representative|rep|operator|manager|supervisor|someone|somebody|staff"
+    r"|people|employee)"
+)
 # Anywhere in the message. "agent" alone does not count: it must be asked for.
 PERSON_REQUEST = (
     rf"\b(?:talk|speak|chat|connect|transfer|put|get|give|escalate|hand|pass|refer|redirect)\b[^.?!;]{{0,30}}?"
     rf"\b(?:a |an |the |your |some )?(?:real |actual |live |human |other )*{_STAFF}\b"
     r"(?! (?:a|my|the|to (?:send|cancel|look|check)))"
-    rf"|\b(?:i )?(?:want|need|like|prefer)\b (?:to have )?(?:a |an |the )?(?:real |actual |live |human )+{_STAFF}\b"
+    rf"|\b(?:i )?(?:want|need|like|prefer)\b (?:to have )?(?:a |an |the )?(?:real |actual "
+    rf"|live |human )+{_STAFF}\b"
     r"|\b(?:i )?(?:want|need)\b (?:a |an )?(?:human|person|representative|operator|supervisor|manager)\b"
     rf"|\b(?:real|actual|live) {_STAFF}\b"
-    r"|\bhuman (?:being|help|support|please)\b|^(?:a )?(?:human|person|representative|operator|agent)(?: please)?[.!]*$"
+    r"|\bhuman (?:being|help|support|please)\b|^(?:a )?(?:human|person|representative|operator"
+    r"|agent)(?: please)?[.!]*$"
     r"|\bescalate\b|\bnot (?:a|another) (?:bot|robot|machine)\b|\bstop (?:being )?(?:a )?bot\b"
     r"|转人工|人工客服|人工服务|找人工|要人工|真人|找客服|找个人|和人(?:谈|说|聊)|跟人(?:谈|说|聊)|人工|转接客服"
     r"|找(?:你们)?(?:经理|主管|负责人)"
@@ -315,7 +332,8 @@ PERSON_REQUEST = (
 
 # Words that point back at something said before.
 POINTING_BACK = (
-    r"\b(?:it|that|this|them|those|these|same|that one|this one|the one|the order|the transaction|the dispute)\b"
+    r"\b(?:it|that|this|them|those|these|same|that one|this one|the one|the order|the transaction"
+    r"|the dispute)\b"
     r"|它|这个|那个|这笔|那笔|这单|那单|该订单|上面|刚才|同一"
 )
 # Where one request ends and the next begins.
@@ -325,6 +343,7 @@ CLAUSE_BREAK = (
     r"|\s*(?:并且|并|而且|然后|另外|还有|以及|同时|接着|再帮我|顺便|和|与|且)\s*)"
 )
 REASON_WORDS = (
-    r"\b(?:because(?: of)?|since|due to|the reason is(?: that)?|reason\s*[:=]|reason is(?: that)?|on the grounds that"
+    r"\b(?:because(?: of)?|since|due to|the reason is(?: that)?|reason\s*[:=]|reason is(?: that)?"
+    r"|on the grounds that"
     r"|cause)\b|因为|由于|原因是|原因[:：]|理由是|理由[:：]"
 )

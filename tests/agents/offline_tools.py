@@ -1,6 +1,7 @@
 """Tools, agent cards and conversations for the tests of routing and of the offline model.
 
-The tools are the operations of the demo business's own OpenAPI document, declared as a provider would be told them:
+The tools are the operations of the demo business's own OpenAPI document, declared as a provider would
+be told them:
 without the parameters that the server binds.
 """
 

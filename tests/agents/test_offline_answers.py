@@ -157,10 +157,16 @@ SHAPES: list[tuple[Any, str]] = [
     (21, "Get weather: 21"),
     (["rain", "wind"], "Get weather (2):\n- rain\n- wind"),
     ({"report": {"sky": "clear"}}, "Here is what I found:\n\n- **Sky:** clear"),
-    ({"price_cents": 1290, "open": False}, "Here is what I found:\n\n- **Price cents:** 12.90\n- **Open:** no"),
+    (
+        {"price_cents": 1290, "open": False},
+        "Here is what I found:\n\n- **Price cents:** 12.90\n- **Open:** no",
+    ),
     ({"day": "2026-12-24"}, "Here is what I found:\n\n- **Day:** 24 December 2026"),
-    ({"seats": {"used": 3, "included": 10}, "a": 1}, "Here is what I found:\n\n- **Seats:** used 3, included 10\n- **A:** 1"),
-]  # fmt: skip
+    (
+        {"seats": {"used": 3, "included": 10}, "a": 1},
+        "Here is what I found:\n\n- **Seats:** used 3, included 10\n- **A:** 1",
+    ),
+]
 
 
 @pytest.mark.parametrize(("result", "expected"), SHAPES, ids=[str(r) for r, _ in SHAPES])
@@ -185,9 +191,13 @@ def test_text_that_is_no_envelope_is_a_result_as_it_stands():
         ("hi", "Welcome to Harbour & Co.!"),
         ("Thank you!", "You're welcome! Let me know if there is anything else."),
         ("再见", "感谢您的联系，再见！"),
-        ("are you a robot?", "I'm the offline demo model of this support desk: fixed rules, no network and no language model behind me."),
+        (
+            "are you a robot?",
+            "I'm the offline demo model of this support desk: fixed rules, no network "
+            "and no language model behind me.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_small_talk(message: str, expected: str):
     answer = ask(tools_of("ecommerce", "fallback"), message)
 

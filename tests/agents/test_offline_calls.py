@@ -1,5 +1,8 @@
-"""Which tools the offline model calls, and with what: the demo business's tools, and tools that nobody prepared."""
+"""Which tools the offline model calls, and with what: the demo business's tools, and tools that nobody
+prepared.
+"""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,6 +10,8 @@ import pytest
 from tests.agents.offline_tools import HAND_OFF, ask, calls, declared, failed, function, ok, results, tools_of
 
 ORDER = {"order_id": 1042}
+PERCENT = "To apply the discount, I need the percentage. Could you tell me what it is?"
+NUMBER = "To cancel the order, I need the order number. Could you tell me what it is?"
 CALLS: list[tuple[str, str, str, list[tuple[str, dict[str, Any]]]]] = [
     ("ecommerce", "order_lookup", "What is the status of order 1042?", [("get_order_status", ORDER)]),
     ("ecommerce", "order_lookup", "查询订单 1042", [("get_order_status", ORDER)]),
@@ -174,11 +179,15 @@ def test_one_of_several_is_asked_for_and_never_guessed():
 
 
 ASKS = [
-    ("order_actions", "cancel my order", "To cancel the order, I need the order number. Could you tell me what it is?"),
+    ("order_actions", "cancel my order", NUMBER),
     ("order_actions", "取消订单", "为了取消订单，我还需要订单号。请问是什么？"),
-    ("discount", "give me a discount on order 1042", "To apply the discount, I need the percentage. Could you tell me what it is?"),
-    ("discount", "I want a discount", "To apply the discount, I need the order number and the percentage. Could you tell me?"),
-]  # fmt: skip
+    ("discount", "give me a discount on order 1042", PERCENT),
+    (
+        "discount",
+        "I want a discount",
+        "To apply the discount, I need the order number and the percentage. Could you tell me?",
+    ),
+]
 
 
 @pytest.mark.parametrize(("agent", "message", "question"), ASKS, ids=[m for _, m, _ in ASKS])
@@ -255,7 +264,7 @@ def test_the_answer_to_its_question_completes_the_request(
 
 def test_what_was_done_already_is_not_done_again_when_another_part_is_completed():
     tools = [declared("cancel_order"), declared("apply_discount")]
-    done = "Order 1042 was cancelled.\n\nTo apply the discount, I need the percentage. Could you tell me what it is?"
+    done = f"Order 1042 was cancelled.\n\n{PERCENT}"
 
     answer = ask(tools, "cancel order 1042 and give me a discount", done, "10%")
 
@@ -286,7 +295,7 @@ def test_asking_whether_it_happened_does_not_do_it():
     assert calls(ask(tools, "has order 1042 been cancelled?")) == []
 
 
-# --- tools nobody prepared -----------------------------------------------------------------------------------------
+# --- tools nobody prepared ------------------------------------------------------------------------
 
 TEXT = {"type": "string"}
 COUNT = {"type": "integer"}
@@ -386,7 +395,7 @@ def test_a_slow_pattern_of_a_hostile_schema_is_not_run():
     assert calls(ask([tool], "show invoice " + "a" * 60 + "-1")) is not None
 
 
-# --- after results -------------------------------------------------------------------------------------------------
+# --- after results --------------------------------------------------------------------------------
 
 
 def test_it_stops_when_its_results_are_in():
@@ -443,3 +452,22 @@ def test_what_nobody_can_do_goes_to_a_person_after_the_help_centre_found_nothing
     )
 
     assert [name for name, _ in calls(second)] == ["hand_off_to_person"]
+
+
+LONG = [
+    "order 1042, " * 800,
+    "a@" * 5000,
+    "dispute 1 " * 1000,
+    "cancel 1042 because " * 500,
+    "1 " * 5000,
+    "取消" * 5000,
+]
+
+
+@pytest.mark.parametrize("message", LONG, ids=[message[:10] for message in LONG])
+def test_the_longest_message_holds_nobody_up(message: str):
+    started = time.process_time()
+
+    ask(tools_of("fintech", "dispute_handler"), message)
+
+    assert time.process_time() - started < 2

@@ -1,4 +1,6 @@
-"""Routing through `decide` with the offline model: the promised rows, many ways of saying them, and follow-ups."""
+"""Routing through `decide` with the offline model: the promised rows, many ways of saying them, and
+follow-ups.
+"""
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
@@ -155,15 +157,23 @@ async def test_naming_people_is_no_handoff(message: str):
     assert not (await routed("ecommerce", message)).handoff
 
 
+NUMBER = "To cancel the order, I need the order number. Could you tell me what it is?"
+PERCENT = "To apply the discount, I need the percentage. Could you tell me what it is?"
+REASON = "To file the dispute, I need the reason. Could you tell me what it is?"
+EXPIRED = "The approval request for 'cancel_order' has expired after 30 minutes. Would you like to try again?"
 FOLLOW_UPS = [
     ("cancel that one", "order_actions", ("What is the status of order 1042?", "Order 1042 is **paid**.")),
     ("取消这个", "order_actions", ("查询订单 1042", "订单 1042 的状态：已付款。")),
-    ("1042", "order_actions", ("cancel my order", "To cancel the order, I need the order number. Could you tell me what it is?")),
-    ("10%", "discount", ("cancel order 1042 and give me a discount", "Order 1042 was cancelled.\n\nTo apply the discount, I need the percentage. Could you tell me what it is?")),
+    ("1042", "order_actions", ("cancel my order", NUMBER)),
+    (
+        "10%",
+        "discount",
+        ("cancel order 1042 and give me a discount", f"Order 1042 was cancelled.\n\n{PERCENT}"),
+    ),
     ("and 1043?", "order_lookup", ("Where is order 1042?", "It is on its way.")),
-    ("yes", "order_actions", ("cancel order 1042", "The approval request for 'cancel_order' has expired after 30 minutes. Would you like to try again?")),
-    ("I never bought that", "dispute_handler", ("dispute transaction 700123", "To file the dispute, I need the reason. Could you tell me what it is?")),
-]  # fmt: skip
+    ("yes", "order_actions", ("cancel order 1042", EXPIRED)),
+    ("I never bought that", "dispute_handler", ("dispute transaction 700123", REASON)),
+]
 
 
 @pytest.mark.parametrize(("message", "agent", "earlier"), FOLLOW_UPS, ids=[m for m, _, _ in FOLLOW_UPS])
@@ -174,7 +184,7 @@ async def test_what_was_said_before_decides(message: str, agent: str, earlier: t
 
 
 async def test_a_new_request_wins_over_an_open_question():
-    asked = "To cancel the order, I need the order number. Could you tell me what it is?"
+    asked = NUMBER
 
     decision = await routed("ecommerce", "show order 1043 instead", "cancel my order", asked)
 
@@ -240,8 +250,6 @@ def test_routing_is_skipped_only_where_the_message_plainly_continues(live: str, 
 
 
 def test_an_answer_to_the_live_agents_question_continues():
-    history = said(
-        "cancel my order", "To cancel the order, I need the order number. Could you tell me what it is?"
-    )
+    history = said("cancel my order", NUMBER)
 
     assert continues(cards=cards("ecommerce"), live_agent="order_actions", message="1042", history=history)

@@ -1,4 +1,6 @@
-"""Turning JSON results into sentences and short lists, for shapes nobody has seen before. Nothing is added to them."""
+"""Turning JSON results into sentences and short lists, for shapes nobody has seen before. Nothing is
+added to them.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,10 +16,22 @@ MOST_ITEMS = 10
 _LONG_TEXT = 120
 _MONTHS = "January February March April May June July August September October November December".split()
 _STATUSES_ZH = {
-    "paid": "已付款", "processing": "处理中", "shipped": "已发货", "delivered": "已送达", "cancelled": "已取消",
-    "canceled": "已取消", "active": "有效", "pending": "待处理", "posted": "已入账", "received": "已收到",
-    "under_review": "审核中", "refunded": "已退款", "rejected": "已驳回", "valid": "有效", "expired": "已过期",
-}  # fmt: skip
+    "paid": "已付款",
+    "processing": "处理中",
+    "shipped": "已发货",
+    "delivered": "已送达",
+    "cancelled": "已取消",
+    "canceled": "已取消",
+    "active": "有效",
+    "pending": "待处理",
+    "posted": "已入账",
+    "received": "已收到",
+    "under_review": "审核中",
+    "refunded": "已退款",
+    "rejected": "已驳回",
+    "valid": "有效",
+    "expired": "已过期",
+}
 
 
 def write_outcome(call: Made, tool: Tool | None, language: str) -> str:
@@ -59,8 +73,8 @@ def _with_details(lead: str, result: Mapping[str, Any], language: str, name: str
     }
     if lists and set(rest) <= {"total", "count", "has_more", "next", "question"}:
         total = rest.get("total", rest.get("count"))
-        shown = (_whole_list(k, v, language, total) for k, v in lists.items() if v or not lead)
-        body = "\n\n".join(shown)
+        whole = (_whole_list(k, v, language, total) for k, v in lists.items() if v or not lead)
+        body = "\n\n".join(whole)
         return "\n\n".join(part for part in (lead, body) if part)
     headline, used = _headline(rest, language)
     first = lead or headline or phrases.say("found", language)

@@ -78,7 +78,7 @@ def _find_object(parameter: Parameter, tool: Tool, sources: Sources) -> list[Any
     return [filled.calls[0]] if filled.calls[0] and not filled.missing else []
 
 
-# --- identifiers ---------------------------------------------------------------------------------------------------
+# --- identifiers ----------------------------------------------------------------------------------
 
 
 def _strength(identifier: identifiers.Identifier, parameter: Parameter, tool: Tool) -> float:
@@ -138,7 +138,9 @@ _NEWEST = re.compile(r"\b(?:latest|newest|most recent|first|last (?!one))\b|æœ€è
 
 
 def _remembered(parameter: Parameter, tool: Tool, sources: Sources) -> list[Any]:
-    """The newest fitting identifier of the conversation; none when the newest text names several to choose from."""
+    """The newest fitting identifier of the conversation; none when the newest text names several to
+    choose from.
+    """
     said = normalised(sources.clause.text)
     if _ANOTHER.search(said):
         return []

@@ -1,4 +1,6 @@
-"""Words chosen from the text: enumerated values, yes or no, reasons, and texts that are introduced by their name."""
+"""Words chosen from the text: enumerated values, yes or no, reasons, and texts that are introduced by
+their name.
+"""
 
 import re
 from typing import Any
@@ -40,10 +42,12 @@ def _spoken(value: Any) -> str:
 
 
 def find_choice(parameter: Parameter, text: str, *, answering: bool, required: bool) -> Any:
-    """The enumerated value that the text names, by itself or by a synonym; the last one wins ("from basic to pro").
+    """The enumerated value that the text names, by itself or by a synonym.
 
-    A value that the list does not have is passed on as said ("change my plan to platinum"), so that the platform
-    can refuse it by name.
+    The last one wins ("from basic to pro").
+
+    A value that the list does not have is passed on as said ("change my plan to platinum"), so that the
+    platform can refuse it by name.
     """
     clean = normalised(text)
     best: tuple[int, int, Any] | None = None
@@ -52,12 +56,8 @@ def find_choice(parameter: Parameter, text: str, *, answering: bool, required: b
             continue
         spoken = _spoken(value)
         for form in (spoken, *_SYNONYMS.get(spoken, ())):
-            boundary = form.isascii()
-            match = None
-            for match in re.finditer(
-                rf"(?<![a-z]){re.escape(form)}(?![a-z])" if boundary else re.escape(form), clean
-            ):
-                pass
+            bounded = rf"(?<![a-z]){re.escape(form)}(?![a-z])" if form.isascii() else re.escape(form)
+            match = next(reversed(list(re.finditer(bounded, clean))), None)
             if match and (best is None or (match.start(), len(form)) > best[:2]):
                 best = (match.start(), len(form), value)
     if best:
@@ -81,7 +81,9 @@ def _unlisted(parameter: Parameter, clean: str, *, answering: bool) -> str | Non
 
 
 def find_boolean(parameter: Parameter, text: str, *, answering: bool) -> bool | None:
-    """True or false only when the text speaks of the parameter (`notify_customer`: "notify me", "don't notify me")."""
+    """True or false only when the text speaks of the parameter (`notify_customer`: "notify me", "don't
+    notify me").
+    """
     clean = normalised(text)
     if answering:
         if re.match(r"(?:yes|yeah|yep|sure|please|是|好|对|要)", clean):
@@ -98,8 +100,10 @@ def find_boolean(parameter: Parameter, text: str, *, answering: bool) -> bool | 
 
 
 _EXCUSES = re.compile(
-    r"\b(?:never|didn't|did not|wasn't|was not|not mine|twice|double|duplicate|wrong|late|broken|damaged|defective|fraud\w*"
-    r"|stolen|unauthori[sz]ed|don't recogni[sz]e|do not recogni[sz]e|no longer|don't need|too expensive|mistake|changed my mind"
+    r"\b(?:never|didn't|did not|wasn't|was not|not mine|twice|double|duplicate|wrong|late"
+    r"|broken|damaged|defective|fraud\w*"
+    r"|stolen|unauthori[sz]ed|don't recogni[sz]e|do not recogni[sz]e|no longer|don't need"
+    r"|too expensive|mistake|changed my mind"
     r"|don't want|scam|missing|not received|by accident|hasn't|haven't)\b"
     r"|没有|不是我|重复|盗刷|错误|太贵|不需要|不想要|不认识|损坏|坏了|没收到|未授权|多扣",
     re.IGNORECASE,
@@ -107,7 +111,9 @@ _EXCUSES = re.compile(
 
 
 def find_reason(parameter: Parameter, sources: Sources) -> str | None:
-    """Why: what follows "because"; for a required reason also a sentence that plainly is one, or the whole answer."""
+    """Why: what follows "because"; for a required reason also a sentence that plainly is one, or the
+    whole answer.
+    """
     if sources.clause.reason:
         return sources.clause.reason
     stated = re.search(r"\bfor (?:being |having )?([a-z]+ing [^.;,]+)", sources.clause.text, re.IGNORECASE)
@@ -133,7 +139,9 @@ _INTRODUCED = r"(?:\s+(?:is|are|to|as|under|=)\s+|\s*[:=：]\s*|是|改成|改�
 
 
 def find_named_text(parameter: Parameter, tool: Tool, text: str) -> str | None:
-    """A text that its name introduces: `address is 5 Main St`, `name: Ann`, `... to 5 Main St` for a change, or quoted."""
+    """A text that its name introduces: `address is 5 Main St`, `name: Ann`, `... to 5 Main St` for a
+    change, or quoted.
+    """
     quotes = values.quoted(text)
     if quotes:
         return quotes[0] if parameter.required or parameter.is_free_text else None

@@ -1,4 +1,6 @@
-"""What an agent's prompt says: the customer's newest message, what came before, and the tool calls made since."""
+"""What an agent's prompt says: the customer's newest message, what came before, and the tool calls made
+since.
+"""
 
 import json
 import re
@@ -9,6 +11,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agents.lexical import language_of
+
+_REMEMBERED_CHARACTERS = 8000  # of each earlier text: enough for any answer, and quick to search
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ def _calls(messages: Sequence[BaseMessage]) -> list[Made]:
 
 
 def outcome_of(message: ToolMessage) -> Outcome:
-    """The outcome in a tool message: `{"ok": true, "result"}`, `{"ok": false, "error": {"kind", "message"}}`, or text.
+    """The outcome in a tool message.
+
+    The envelope is `{"ok": true, "result"}` or `{"ok": false, "error": {"kind", "message"}}`.
 
     Text that is no such envelope is a result as it stands, unless the message itself is marked as an error.
     """
@@ -110,4 +116,8 @@ def outcome_of(message: ToolMessage) -> Outcome:
 def remembered_texts(earlier: Sequence[BaseMessage]) -> list[tuple[str, str]]:
     """(`human`, `ai` or `tool`, text) of what was said and found so far, newest first."""
     roles = {HumanMessage: "human", AIMessage: "ai", ToolMessage: "tool"}
-    return [(roles[type(m)], m.text) for m in reversed(earlier) if type(m) in roles and m.text.strip()]
+    return [
+        (roles[type(m)], m.text[:_REMEMBERED_CHARACTERS])
+        for m in reversed(earlier)
+        if type(m) in roles and m.text.strip()
+    ]

@@ -1,4 +1,6 @@
-"""What in a sentence names a thing: numbers of orders, references, UUIDs, and the noun that stands with them."""
+"""What in a sentence names a thing: numbers of orders, references, UUIDs, and the noun that stands with
+them.
+"""
 
 import re
 from collections.abc import Sequence
@@ -8,6 +10,8 @@ from datetime import date
 from agents import lexicon
 from agents.lexical import concept_of, normalised
 from agents.providers.offline import values
+
+_REACH = 60  # characters before an identifier in which its noun is looked for
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,16 @@ def _masked(text: str, today: date) -> str:
     """The text with everything that has digits but is no identifier blanked out, positions kept."""
     spans = [(d.start, d.end) for d in values.dates(text, today)]
     patterns = (
-        values.NUMBER + r"\s*-?\s*(?:%|percent|per cent|pct|折)", values.AMOUNT.pattern, values.DURATION.pattern,
-        r"\d{1,2}:\d{2}|\b\d{1,2}\s?(?:am|pm)\b", r"https?://\S+", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
-        r"\+\d[\d ()-]{6,}\d", r"\(\d+(?: of \d+)?\)|（[^）]*）", r"\b(?:last|latest|top|first|recent|newest)\s+\d{1,2}\b",
-    )  # fmt: skip
+        values.NUMBER + r"\s*-?\s*(?:%|percent|per cent|pct|折)",
+        values.AMOUNT.pattern,
+        values.DURATION.pattern,
+        r"\d{1,2}:\d{2}|\b\d{1,2}\s?(?:am|pm)\b",
+        r"https?://\S+",
+        r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
+        r"\+\d[\d ()-]{6,}\d",
+        r"\(\d+(?: of \d+)?\)|（[^）]*）",
+        r"\b(?:last|latest|top|first|recent|newest)\s+\d{1,2}\b",
+    )
     spans += [match.span() for pattern in patterns for match in re.finditer(pattern, text)]
     for start, end in spans:
         text = text[:start] + " " * (end - start) + text[end:]
@@ -52,7 +62,9 @@ def _masked(text: str, today: date) -> str:
 
 
 def _noun_before(text: str) -> tuple[str, bool]:
-    """The noun right before an identifier, looking past "number", "#" and the like; and whether the lists know it."""
+    """The noun right before an identifier, looking past "number", "#" and the like; and whether the
+    lists know it.
+    """
     trimmed = text
     while (match := _LINK.search(trimmed)) and match.group():
         trimmed = trimmed[: match.start()]
@@ -79,7 +91,7 @@ def identifiers(text: str, today: date) -> list[Identifier]:
             if any(start < match.end() and match.start() < end for start, end in taken):
                 continue
             taken.append(match.span())
-            noun, known = _noun_before(clean[: match.start()])
+            noun, known = _noun_before(clean[max(0, match.start() - _REACH) : match.start()])
             if not noun and (
                 after := re.match(r"\s*(?:号|号的|这个|那个)?\s*(订单|交易|争议|发票)", clean[match.end() :])
             ):

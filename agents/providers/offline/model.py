@@ -38,7 +38,8 @@ def approximate_tokens(text: str) -> int:
 class OfflineChatModel(BaseChatModel):
     """Answers by rules alone: picks tools by their words, fills their arguments, and reports their results.
 
-    `today` gives the day from which relative dates count; nothing else depends on the clock. `word_pause` is the
+    `today` gives the day from which relative dates count; nothing else depends on the clock.
+    `word_pause` is the
     time in seconds between two streamed words, for demonstrations.
     """
 
@@ -58,14 +59,18 @@ class OfflineChatModel(BaseChatModel):
     def bind_tools(
         self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Give the model tools. `tool_choice="none"` keeps it from calling any; other choices change nothing."""
+        """Give the model tools. `tool_choice="none"` keeps it from calling any; other choices change
+        nothing.
+        """
         declared = [convert_to_openai_tool(tool) for tool in tools]
         return self.bind(tools=declared, tool_choice=tool_choice, **kwargs)
 
-    def with_structured_output(  # type: ignore[override]
+    def with_structured_output(
         self, schema: dict[str, Any] | type[BaseModel], *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        """Answers in the routing schema, and in no other: NotImplementedError. `method` and `strict` change nothing."""
+        """Answers in the routing schema, and in no other: NotImplementedError. `method` and `strict`
+        change nothing.
+        """
         is_class = isinstance(schema, type)
         title = schema.__name__ if isinstance(schema, type) else schema.get("title") or schema.get("name")
         if title != "Routing":
@@ -75,7 +80,7 @@ class OfflineChatModel(BaseChatModel):
         raw = self.bind(**{_STRUCTURED: "Routing"})
         parser: Runnable[Any, Any] = JsonOutputParser()
         if is_class:
-            parser = parser | schema.model_validate  # type: ignore[union-attr, operator]
+            parser = parser | schema.model_validate  # type: ignore[union-attr]
         if not include_raw:
             return raw | parser
         parsed = RunnablePassthrough.assign(

@@ -1,4 +1,6 @@
-"""What the offline model says, in English and Chinese. Plain sentences; the facts in them come from tool results."""
+"""What the offline model says, in English and Chinese. Plain sentences; the facts in them come from tool
+results.
+"""
 
 from collections.abc import Sequence
 
@@ -22,7 +24,8 @@ _SAYINGS = {
         "zh": "我已将对话转给同事，稍后会有人工客服在这里继续为您服务。",
     },
     "who": {
-        "en": "I'm the offline demo model of this support desk: fixed rules, no network and no language model behind me.",
+        "en": "I'm the offline demo model of this support desk: fixed rules, no network "
+        "and no language model behind me.",
         "zh": "我是这个客服系统的离线演示模型：只按固定规则工作，不联网，背后没有大语言模型。",
     },
     "nothing_found": {"en": "I found nothing on that.", "zh": "没有找到相关内容。"},
@@ -83,7 +86,9 @@ def _either(options: Sequence[str]) -> str:
 
 
 def ask_for(tool: Tool, missing: Sequence[Parameter], language: str) -> str:
-    """A polite question for exactly what is missing. It names the action, so that the answer finds its way back."""
+    """A polite question for exactly what is missing. It names the action, so that the answer finds its
+    way back.
+    """
     names = [wanted(parameter, language) for parameter in missing]
     if language == "zh":
         return f"为了{action(tool.name, 'zh')}，我还需要{'和'.join(names)}。请问是什么？"
@@ -125,9 +130,11 @@ def failed(tool_name: str, kind: str, message: str, language: str) -> str:
         "expired": f"The approval to {what} expired before anybody answered, so nothing was done.{tail}",
         "cancelled": f"The request to {what} was stopped before it was carried out; nothing was done.",
         "skipped": f"I skipped the request to {what}; nothing was done.{tail}",
-        "transient": f"I could not {what}: the system behind it did not answer. Please try again in a few minutes.{tail}",
+        "transient": f"I could not {what}: the system behind it did not answer. "
+        f"Please try again in a few minutes.{tail}",
         "auth": f"I could not {what}: I was not let into the system behind it.{tail}",
-        "unknown": f"I cannot tell whether the request to {what} took effect. Please do not repeat it; our team will check."
+        "unknown": f"I cannot tell whether the request to {what} took effect. Please do not repeat it; "
+        "our team will check."
         f"{tail}",
     }
     return texts.get(kind, f"I could not {what}. {told}" if told else f"I could not {what}.")

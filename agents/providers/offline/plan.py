@@ -18,10 +18,9 @@ from agents.lexical import (
     normalised,
     read,
 )
+from agents.lexical_fit import FITS, fit
 from agents.lexical_router import (
-    FITS,
     asking_clauses,
-    fit,
     is_elliptic,
     is_general_question,
     offered_person,
@@ -98,7 +97,9 @@ def _steps(message: str, prompt: Prompt, tools: Sequence[Tool], today: date) -> 
 
 
 def _continued(prompt: Prompt, tools: Sequence[Tool], today: date) -> list[Step]:
-    """The earlier request that this message completes ("1042"), repeats ("and 1043?") or agrees to ("yes")."""
+    """The earlier request that this message completes ("1042"), repeats ("and 1043?") or agrees to
+    ("yes").
+    """
     asked = was_asked(prompt.earlier)
     elliptic = is_elliptic(prompt.message) and is_only_values(prompt.message)
     if not asked and not elliptic:
@@ -152,7 +153,9 @@ def _with_answer(step: Step, request: str, answer: str, today: date, *, repeat: 
 
 
 def _general(prompt: Prompt, tools: Sequence[Tool]) -> list[Step]:
-    """A question that a tool for free questions takes: the parts that ask something general, else all of it."""
+    """A question that a tool for free questions takes: the parts that ask something general, else all of
+    it.
+    """
     tool = next((tool for tool in tools if tool.takes_any_question), None)
     if tool is None or not re.search(r"[^\W_]", normalised(prompt.message)):
         return []

@@ -15,7 +15,8 @@ from agents.providers.offline.tools import HAND_OFF, Tool
 Call = tuple[str, dict[str, Any]]
 
 _WHO = re.compile(
-    r"\b(?:who|what) are you\b|\bare you (?:a )?(?:\w+ )?(?:bot|human|robot|person|real|ai)\b|你是谁|你是机器人吗"
+    r"\b(?:who|what) are you\b|\bare you (?:a )?(?:\w+ )?(?:bot|human|robot|person|real|ai)\b"
+    r"|你是谁|你是机器人吗"
 )
 
 
@@ -46,7 +47,9 @@ def compose(prompt: Prompt, tools: Sequence[Tool], today: date) -> Reply:
 
 
 def _still_to_make(steps: Sequence[plan.Step], own: Sequence[Made]) -> list[Call]:
-    """Planned calls without those already made. A call whose arguments a person edited counts as made, too."""
+    """Planned calls without those already made. A call whose arguments a person edited counts as made,
+    too.
+    """
     made: dict[str, list[dict[str, Any]]] = {}
     for call in own:
         made.setdefault(call.name, []).append(call.arguments)

@@ -1,4 +1,6 @@
-"""Answering a routing prompt: the agents are read from the JSON block of the system prompt, as any model reads them."""
+"""Answering a routing prompt: the agents are read from the JSON block of the system prompt, as any model
+reads them.
+"""
 
 import json
 import re

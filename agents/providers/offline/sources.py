@@ -11,7 +11,8 @@ from agents.lexical import Clause
 class Sources:
     """Where values may come from, the nearest first: the clause, the rest of the message, the conversation.
 
-    `remembered` holds (role, text), newest first. `answering` is set when the message answers a question for a
+    `remembered` holds (role, text), newest first. `answering` is set when the message answers a
+    question for a
     value: then a bare value counts although nothing names it.
     """
 

@@ -1,4 +1,6 @@
-"""The tools that an agent was given, read from their OpenAI-style declarations: name, description, JSON schema."""
+"""The tools that an agent was given, read from their OpenAI-style declarations: name, description, JSON
+schema.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.cards import ToolCard
-from agents.lexical import Reading, concept_of, read
+from agents.lexical import concept_of
 from agents.lexical_fit import ToolProfile, profile_of, split_name
 
 HAND_OFF = "hand_off_to_person"
@@ -59,7 +61,9 @@ class Parameter:
 
     @property
     def noun(self) -> str:
-        """What an identifier names: `order` for `order_id`, `transaction` for `txn_id`'s longer brother, "" for `id`."""
+        """What an identifier names: `order` for `order_id`, `transaction` for `txn_id`'s longer brother,
+        "" for `id`.
+        """
         words = [part for part in self.parts if part not in _ID_PARTS]
         if not words:
             return ""
@@ -144,13 +148,10 @@ def _resolved(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Mapping[s
     return schema
 
 
-def concepts_in(parameter: Parameter) -> Reading:
-    """What the parameter is about, by its name and description."""
-    return read(" ".join(parameter.parts) + " . " + parameter.description)
-
-
 def belongs_to(prefix: str, noun: str) -> bool:
-    """Is `txn` short for `transaction`, `dsp` for `dispute`, `ord` for `order`? The same letters in the same order."""
+    """Is `txn` short for `transaction`, `dsp` for `dispute`, `ord` for `order`? The same letters in the
+    same order.
+    """
     if not prefix or not noun or prefix[0] != noun[0]:
         return False
     letters = iter(noun)

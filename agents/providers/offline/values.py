@@ -9,7 +9,8 @@ from agents.lexical import normalised
 Number = int | float
 
 _SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen "
     "eighteen nineteen"
 ).split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
@@ -68,7 +69,9 @@ def _chinese_number(text: str) -> int | None:
 
 
 def percentages(text: str) -> list[Number]:
-    """Every percentage, as said: `10%`, `ten percent`, `百分之十`. `打九折` (nine tenths of the price) is 10 % off."""
+    """Every percentage, as said: `10%`, `ten percent`, `百分之十`. `打九折` (nine tenths of the price) is 10 %
+    off.
+    """
     clean = normalised(text)
     found: list[tuple[int, Number]] = []
     for match in re.finditer(NUMBER + r"\s*-?\s*(?:%|percent|per cent|pct)", clean):
@@ -128,9 +131,17 @@ _MONTHS = "january february march april may june july august september october n
 _MONTH = "|".join(f"{name}|{name[:3]}" for name in _MONTHS) + "|sept"
 _WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _DAY_WORDS = {
-    "today": 0, "tonight": 0, "今天": 0, "tomorrow": 1, "明天": 1, "day after tomorrow": 2, "后天": 2, "yesterday": -1,
-    "昨天": -1, "前天": -2,
-}  # fmt: skip
+    "today": 0,
+    "tonight": 0,
+    "今天": 0,
+    "tomorrow": 1,
+    "明天": 1,
+    "day after tomorrow": 2,
+    "后天": 2,
+    "yesterday": -1,
+    "昨天": -1,
+    "前天": -2,
+}
 _DATES = re.compile(
     r"(?P<iso>\d{4}-\d{1,2}-\d{1,2})"
     r"|(?P<zh>(?:(?P<zy>\d{4})年)?(?P<zm>\d{1,2})月(?P<zd>\d{1,2})[日号])"
@@ -194,7 +205,7 @@ def _nearest(year: str | None, month: int, day: int, today: date) -> date:
 
 
 def emails(text: str) -> list[str]:
-    return re.findall(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", text)
+    return re.findall(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", text)
 
 
 def phones(text: str) -> list[str]:
