@@ -28,7 +28,7 @@ def pages() -> Iterator[PageServer]:
 
 @pytest.fixture
 def visitor(chromium: Browser, pages: PageServer) -> Iterator[Visitor]:
-    """A customer at a desk. Whatever happened, the page raised no error, broke no policy, asked nobody else."""
+    """A customer at a desk. Whatever happens, the page raises no error, breaks no policy, asks nobody else."""
     with Visitor.arriving(
         chromium, pages, viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
     ) as somebody:

@@ -31,8 +31,8 @@ Frame = dict[str, Any]
 
 
 class Peer:
-    """The server's end of one socket. Every frame waits for `receive`, but for pings: they are answered, unless
-    `mute`, and, as frames are answered in order, after a `resume` that came before them."""
+    """The server's end of one socket. Every frame waits for `receive`, but for pings: they are answered
+    (unless `mute`) and, as frames are answered in order, after a `resume` that came before them."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self.connection = connection

@@ -39,8 +39,8 @@ def test_approving_sends_json_true_once_and_shows_who_decided(visitor: Visitor, 
     peer = _asked(visitor)
     _ask(peer)
     card = _card(page, "Cancel order 1042?")
-    expect(card.locator("dt")).to_have_text(["Order id", "Notify customer", "Reason"])
-    expect(card.locator("dd")).to_have_text(["1042", "Yes", "none"])
+    expect(card.locator("dt")).to_have_text(["Notify customer", "Order id", "Reason"])
+    expect(card.locator("dd")).to_have_text(["Yes", "1042", "none"])
     expect(card.get_by_role("timer")).to_contain_text("29:")
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()  # nothing runs while it waits
 

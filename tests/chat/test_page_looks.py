@@ -1,4 +1,4 @@
-"""The chat page for everybody: small screens, dark rooms, keyboards, screen readers, paper, a strict policy."""
+"""The chat page for everybody: small screens, dark rooms, keyboards, screen readers, paper, strict policy."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,8 +12,8 @@ pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 860}
 
-# WCAG 2.2, contrast of text (1.4.3): every visible piece of text against what is painted behind it. Colours go
-# through a canvas, so that every notation counts.
+# WCAG 2.2, contrast of text (1.4.3): every visible piece of text against what is painted behind it. Colours
+# go through a canvas, so that every notation counts.
 CONTRASTS = """() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const rgba = (colour) => {

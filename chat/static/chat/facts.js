@@ -34,11 +34,14 @@ function cell(value) {
   return h("pre", { text: JSON.stringify(value, null, 2) });
 }
 
-/** @param {unknown} value @returns {HTMLElement} */
+/**
+ * Rows are sorted by name: the database does not keep the order of a JSON object, and a reload must not change it.
+ * @param {unknown} value @returns {HTMLElement}
+ */
 export function facts(value) {
   const read = unpacked(value);
   if (isRecord(read)) {
-    const rows = Object.entries(read);
+    const rows = Object.entries(read).sort(([a], [b]) => a.localeCompare(b, "en"));
     if (rows.length === 0) return h("p", { class: "facts-none", text: text.nothing });
     const list = h("dl", { class: "facts" });
     for (const [name, one] of rows.slice(0, ROWS)) {
