@@ -69,7 +69,7 @@ def _chinese_number(text: str) -> int | None:
 
 
 def percentages(text: str) -> list[Number]:
-    """Every percentage, as said: `10%`, `ten percent`, `百分之十`. `打九折` (nine tenths of the price) is 10 %
+    """Every percentage, as said: `10%`, `ten percent`, `百分之十`. `打九折` (nine tenths) is 10 off."""
     off.
     """
     clean = normalised(text)
