@@ -69,9 +69,7 @@ def _chinese_number(text: str) -> int | None:
 
 
 def percentages(text: str) -> list[Number]:
-    """Every percentage, as said: `10%`, `ten percent`, `百分之十`. `打九折` (nine tenths) is 10 off."""
-    off.
-    """
+    """Every percentage, as said: `10%`, `ten percent`, `百分之十`. `打九折` (nine tenths) is 10 % off."""
     clean = normalised(text)
     found: list[tuple[int, Number]] = []
     for match in re.finditer(NUMBER + r"\s*-?\s*(?:%|percent|per cent|pct)", clean):
