@@ -33,6 +33,8 @@ def wrap_in_envelope(result: dict[str, Any], generator: Any, request: Any, publi
             if isinstance(operation, dict) and "responses" in operation:
                 _wrap_responses(operation["responses"])
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    for schema in schemas.values():
+        _drop_empty_defaults(schema)
     schemas["Error"] = ERROR
     schemas["ErrorEnvelope"] = ERROR_ENVELOPE
     return result
@@ -56,3 +58,10 @@ def _wrap_responses(responses: dict[str, Any]) -> None:
                 },
             }
     responses.setdefault("default", ERROR_RESPONSE)
+
+
+def _drop_empty_defaults(schema: dict[str, Any]) -> None:
+    """An optional e-mail field is empty by default, and an empty text is none: validators refuse such a document."""
+    for field in schema.get("properties", {}).values():
+        if isinstance(field, dict) and "format" in field and field.get("default") == "":
+            del field["default"]

@@ -1,0 +1,198 @@
+"""Settings refuse what cannot work, with one sentence that names the variable and gives no secret away."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.ground.product import ROOT
+from tests.servers import OURS
+
+PRODUCTION = {
+    "DEBUG": "false",
+    "SECRET_KEY": "k" * 60,
+    "ALLOWED_HOSTS": "support.example.com",
+    "DATABASE_URL": "postgresql://someone:hunter2@db.example.com:5432/support",
+    "REDIS_URL": "redis://:hunter2@valkey.example.com:6379/0",
+    "CUSTOMER_JWT_SECRET": "j" * 40,
+}
+BAD = [
+    ("PORT", "http"),
+    ("PORT", "0"),
+    ("PORT", "65536"),
+    ("PORT", "-1"),
+    ("PORT", "８０００"),
+    ("DEMO_PORT", "8000"),
+    ("DEMO_PORT", "1e3"),
+    ("DEBUG", "maybe"),
+    ("ALLOWED_HOSTS", "https://support.example.com"),
+    ("ALLOWED_HOSTS", "support.example.com/chat"),
+    ("DATABASE_URL", "mysql://root:hunter2@localhost/x"),
+    ("DATABASE_URL", "postgresql://root:hunter2@localhost:port/x"),
+    ("DATABASE_URL", "postgresql://root:hunter2@localhost"),
+    ("DATABASE_URL", "support"),
+    ("REDIS_URL", "http://:hunter2@localhost:6379"),
+    ("REDIS_URL", "redis://:hunter2@localhost:99999"),
+    ("REDIS_URL", "redis://:hunter2@localhost/zero"),
+    ("REDIS_URL", "redis://"),
+    ("DATA_DIR", str(Path(__file__))),
+    ("DATA_DIR", f"{Path(__file__)}/below"),
+    ("LLM_PROVIDER", "gpt"),
+    ("LLM_PROVIDER", "OpenAI"),
+    ("OPENAI_BASE_URL", "localhost:8080/v1"),
+    ("OPENAI_BASE_URL", "ftp://models.example.com"),
+    ("AZURE_OPENAI_ENDPOINT", "//models.example.com"),
+    ("TEMPLATE_NAME", "shop"),
+    ("ALLOW_ANONYMOUS_CHAT", "2"),
+    ("SESSION_TTL_MINUTES", "0"),
+    ("SESSION_TTL_MINUTES", "half an hour"),
+    ("INTERRUPT_TTL_MINUTES", "-30"),
+    ("INTERRUPT_TTL_MINUTES", "1.5"),
+    ("WEBHOOK_URL", "hooks.example.com"),
+    ("WEBHOOK_URL", "https://hooks.example.com/a b"),
+    ("WEBHOOK_SECRET", "whsec_hunter2!"),
+    ("WEBHOOK_TIMEOUT_SECONDS", "0"),
+    ("WEBHOOK_MAX_RETRIES", "many"),
+    ("WEBHOOK_MAX_RETRIES", "-1"),
+    ("SAFE_HTTP_ALLOWED_HOSTS", "http://intranet"),
+    ("SAFE_HTTP_ALLOWED_HOSTS", "intranet/path"),
+    ("TOOL_TIMEOUT_SECONDS", "99999"),
+    ("LOG_FORMAT", "xml"),
+    ("LOG_LEVEL", "LOUD"),
+    ("HTTPS_ONLY", "sometimes"),
+    ("CSRF_TRUSTED_ORIGINS", "support.example.com"),
+    ("SECURE_HSTS_SECONDS", "forever"),
+]
+MISSING = [
+    ({}, "SECRET_KEY"),
+    ({}, "ALLOWED_HOSTS"),
+    ({}, "DATABASE_URL"),
+    ({}, "REDIS_URL"),
+    ({}, "CUSTOMER_JWT_SECRET"),
+    ({"LLM_PROVIDER": "openai"}, "OPENAI_API_KEY"),
+    ({"LLM_PROVIDER": "openai", "OPENAI_BASE_URL": "http://localhost:9/v1"}, "OPENAI_API_KEY"),
+    ({"LLM_PROVIDER": "azure_openai"}, "AZURE_OPENAI_API_KEY"),
+    (
+        {
+            "LLM_PROVIDER": "azure_openai",
+            "AZURE_OPENAI_API_KEY": "k",
+            "AZURE_OPENAI_DEPLOYMENT": "d",
+            "AZURE_OPENAI_API_VERSION": "v",
+        },
+        "AZURE_OPENAI_ENDPOINT",
+    ),
+    ({"LLM_PROVIDER": "anthropic"}, "ANTHROPIC_API_KEY"),
+    ({"LLM_PROVIDER": "google"}, "GOOGLE_API_KEY"),
+    ({"WEBHOOK_URL": "https://hooks.example.com/"}, "WEBHOOK_SECRET"),
+]
+WEAK = [
+    ("SECRET_KEY", "short"),
+    ("SECRET_KEY", "insecure-development-key-never-use-it-in-production"),
+    ("CUSTOMER_JWT_SECRET", "secret"),
+    ("ADMIN_PASSWORD", "admin"),
+    ("ADMIN_API_KEY", "key"),
+]
+
+
+def read(**env: str) -> "subprocess.CompletedProcess[str]":
+    """Read the settings in a process of its own, with only these variables set."""
+    program = "from smartsupport import startup; startup.read_settings(); print('fine')"
+    return run([sys.executable, "-c", program], env)
+
+
+def run(command: list[str], env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    clean = {name: value for name, value in os.environ.items() if name not in {*OURS, "DJANGO_SETTINGS_MODULE"}}
+    return subprocess.run(command, cwd=ROOT, env=clean | env, capture_output=True, text=True, timeout=120)
+
+
+def assert_refused(ended: "subprocess.CompletedProcess[str]", variable: str) -> None:
+    assert ended.returncode != 0
+    assert ended.stdout == ""
+    sentence = ended.stderr.strip()
+    assert variable in sentence
+    assert sentence.count("\n") == 0
+    assert sentence.endswith(".")
+    assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize(("variable", "value"), BAD)
+def test_an_impossible_value_is_refused(variable: str, value: str) -> None:
+    assert_refused(read(**{variable: value}), variable)
+
+
+@pytest.mark.parametrize(("extra", "variable"), MISSING)
+def test_production_does_not_start_without(extra: dict[str, str], variable: str) -> None:
+    env = {name: value for name, value in (PRODUCTION | extra).items() if name != variable}
+
+    assert_refused(read(**env), variable)
+
+
+@pytest.mark.parametrize(("variable", "value"), WEAK)
+def test_production_refuses_a_weak_secret(variable: str, value: str) -> None:
+    assert_refused(read(**PRODUCTION | {variable: value}), variable)
+
+
+def test_development_needs_nothing_and_production_its_six() -> None:
+    assert read().stdout == "fine\n"
+    assert read(**PRODUCTION).stdout == "fine\n"
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert read(**dict.fromkeys(OURS, "")).stdout == "fine\n"
+
+
+def test_anonymous_chat_needs_no_token_secret() -> None:
+    env = PRODUCTION | {"ALLOW_ANONYMOUS_CHAT": "true", "CUSTOMER_JWT_SECRET": ""}
+
+    assert read(**env).stdout == "fine\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["manage.py", "check"],
+        ["-m", "daphne", "smartsupport.asgi:application"],
+        ["-m", "celery", "-A", "smartsupport", "worker"],
+        ["-m", "smartsupport.supervisor"],
+    ],
+    ids=["manage.py", "daphne", "celery", "supervisor"],
+)
+def test_every_program_says_it_the_same_way(command: list[str]) -> None:
+    assert_refused(run([sys.executable, *command], {"LLM_PROVIDER": "gpt"}), "LLM_PROVIDER")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["manage.py", "migrate"],
+        ["-m", "daphne", "smartsupport.asgi:application"],
+        ["-m", "celery", "-A", "smartsupport", "worker"],
+    ],
+    ids=["manage.py", "daphne", "celery"],
+)
+def test_without_servers_a_program_says_how_to_get_them(command: list[str], tmp_path: Path) -> None:
+    ended = run([sys.executable, *command], {"DATA_DIR": str(tmp_path)})
+
+    assert_refused(ended, "DATABASE_URL")
+    assert "make run" in ended.stderr
+
+
+def test_what_needs_no_servers_works_without_them(tmp_path: Path) -> None:
+    ended = run([sys.executable, "manage.py", "check"], {"DATA_DIR": str(tmp_path)})
+
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_production_is_locked_down() -> None:
+    program = (
+        "from smartsupport import startup; startup.read_settings(); from django.conf import settings as s;"
+        "print(s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SECURE_SSL_REDIRECT, s.SECURE_HSTS_SECONDS > 0,"
+        "s.ALLOW_ANONYMOUS_CHAT, s.DEMO_CUSTOMER_ID == '', s.SAFE_HTTP_ALLOWED_HOSTS == [],"
+        "s.SECURE_PROXY_SSL_HEADER, s.LOG_FORMAT)"
+    )
+
+    ended = run([sys.executable, "-c", program], PRODUCTION)
+
+    assert ended.stdout.split() == ["True", "True", "True", "True", "False", "True", "True", "None", "json"], ended.stderr
