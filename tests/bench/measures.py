@@ -16,7 +16,7 @@ FOLLOW_UP = "And what is the status of order {}?"
 ORDERS = range(1042, 1070)
 TURNS_A_VISIT = 6  # well below the ten messages in ten seconds that one customer may send
 LIMIT_INTERVAL_SECONDS = 1.05
-STORED_AT = (1, 10, 60)
+PROMPTS_AT = (1, 10, 30, 60)
 
 Numbers = dict[str, Any]
 
@@ -106,7 +106,7 @@ async def storage(stack: Stack, *, conversations: int) -> Numbers:
     customers = [await Customer.arrive(stack.socket_url) for _ in range(conversations)]
     sizes = {0: database_bytes(stack.database_url)}
     prompts: dict[int, float] = {}
-    for turn_number in range(1, max(STORED_AT) + 1):
+    for turn_number in range(1, max(PROMPTS_AT) + 1):
         began = time.monotonic()
         stack.model.forget()
         text = QUESTION if turn_number == 1 else FOLLOW_UP
@@ -130,7 +130,7 @@ async def storage(stack: Stack, *, conversations: int) -> Numbers:
     return {
         "conversations": conversations,
         "bytes_per_turn": {"1": each(0, 1), "10": each(5, 10), "60": each(50, 60)},
-        "prompt_tokens_per_turn": {str(number): prompts[number] for number in STORED_AT},
+        "prompt_tokens_per_turn": {str(number): prompts[number] for number in PROMPTS_AT},
         "bytes_after_60_turns": (sizes[60] - sizes[0]) / conversations,
     }
 
