@@ -23,8 +23,8 @@ class CustomerAdmin(ReadOnlyAdmin):
     list_display = ("who", "email", "known_as", "conversation_count", "last_seen")
     search_fields = ("name", "email", "subject", "business_id")
     search_help_text = "Name, email, or the company's own customer id"
-    fields = ("name", "email", "subject", "business_id", "attributes", "created_at", "conversation_list")
-    readonly_fields = ("conversation_list",)
+    fields = ("name", "email", "known_as", "bound_to", "attributes", "first_seen", "conversation_list")
+    readonly_fields = ("known_as", "bound_to", "first_seen", "conversation_list")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
         rows = super().get_queryset(request)
@@ -37,6 +37,14 @@ class CustomerAdmin(ReadOnlyAdmin):
     @display(description="Known as", ordering="subject")
     def known_as(self, customer: Customer) -> str:
         return customer.subject or "Anonymous visitor"
+
+    @display(description="Customer id in the business system", empty_value="None: tools have no customer to act for")
+    def bound_to(self, customer: Customer) -> str | None:
+        return customer.business_id or None
+
+    @display(description="First seen")
+    def first_seen(self, customer: Customer) -> Any:
+        return customer.created_at
 
     @display(description="Conversations", ordering="total")
     def conversation_count(self, customer: Customer) -> int:

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class SmartSupportConfig(AppConfig):
@@ -8,3 +9,6 @@ class SmartSupportConfig(AppConfig):
     def ready(self) -> None:
         # So that a task sent from any process goes to our broker, not to the default application's.
         from smartsupport import celery  # noqa: F401
+        from smartsupport.staff import make_groups
+
+        post_migrate.connect(make_groups, dispatch_uid="smartsupport.make_groups")

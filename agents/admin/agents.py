@@ -1,6 +1,6 @@
 """Agents: what each is for, how it speaks, which tools it may use."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -53,6 +53,7 @@ class AgentForm(forms.ModelForm):
             "keywords",
             "model",
         )
+        widgets: ClassVar = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
 
 
 class ToolsOfAgent(PaginationInlineFormSet):

@@ -1,6 +1,6 @@
 """Tools: how they read, who must agree, and (to look at only) what they send."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from agents.admin.shown import example_body, recipe_rows
 from agents.models import Access, Approver, Tool
@@ -29,6 +30,14 @@ class ToolForm(forms.ModelForm):
             "confirmation",
             "repeat_safe",
         )
+        labels: ClassVar = {
+            "approval": "Who approves",
+            "staff_above_argument": "Staff decide when this argument",
+            "staff_above_amount": "is above",
+            "confirmation": "Question to the approver",
+            "repeat_safe": "Safe to send again",
+        }
+        widgets: ClassVar = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
 
     def clean_approval(self) -> str:
         approval: str = self.cleaned_data["approval"]

@@ -120,7 +120,7 @@ class NewCustomerSerializer(serializers.Serializer[Any]):
         max_length=255, help_text="Your own id of this customer: the `sub` of the chat's token."
     )
     name = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
-    email = serializers.EmailField(max_length=254, required=False, allow_blank=True, default="")
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
 
 
 @extend_schema_field({"type": "string", "minLength": 1, "maxLength": 10_000})

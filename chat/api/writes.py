@@ -42,7 +42,7 @@ def send_message(
 def _known_or_new(customer: dict[str, Any]) -> Customer:
     """The customer with this subject. One who is known already is not renamed from here."""
     subject = customer["subject"]
-    fresh = {"business_id": subject, "name": customer["name"], "email": customer["email"]}
+    fresh = {"business_id": subject, "name": customer["name"], "email": customer.get("email", "")}
     return Customer.objects.get_or_create(subject=subject, defaults=fresh)[0]
 
 

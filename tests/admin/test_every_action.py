@@ -1,4 +1,4 @@
-"""Every action of the console, also those that are added later: who may, by which road, and that a look changes
+"""Every action of the console, also those added later: who may, by which road, and that a look changes
 nothing. An action of the theme without a dialog runs on GET, without permissions for any member of staff."""
 
 from collections.abc import Iterator

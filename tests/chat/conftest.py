@@ -13,7 +13,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser a module: coroutine tests cannot run in a thread where Playwright's synchronous side is open."""
+    """One browser a module: a thread where Playwright's synchronous side is open can run no coroutine tests."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -28,7 +28,7 @@ def pages() -> Iterator[PageServer]:
 
 @pytest.fixture
 def visitor(chromium: Browser, pages: PageServer) -> Iterator[Visitor]:
-    """A customer at a desk. Whatever happens, the page raises no error, breaks no policy, asks nobody else."""
+    """A customer at a desk. Whatever happens, the page raises no error, keeps the policy, asks nobody."""
     with Visitor.arriving(
         chromium, pages, viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
     ) as somebody:

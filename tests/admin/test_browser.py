@@ -1,0 +1,172 @@
+"""The console in a real browser: nothing breaks the security policy, nothing is asked of another host,
+nothing is wider than a phone, and an approval is decided as people do it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import Page, expect, sync_playwright
+
+from agents import facts
+from agents.models import Action, Agent, Tool
+from chat.models import Conversation
+from tests import rows
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
+
+
+@contextmanager
+def staff_browser(site: Any, **options: Any) -> Iterator[tuple[Page, list[str]]]:
+    """A page that is signed in as an administrator, and what went wrong on it so far.
+
+    Rows are made before it is opened and read after it is closed: meanwhile its loop runs in this thread.
+    """
+    client = Client()
+    client.force_login(rows.staff("root", superuser=True))
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    faults: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        context = browser.new_context(base_url=site.url, **options)
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+        page.on("request", lambda asked: faults.extend(_foreign(asked.url, site.url)))
+        page.on("response", lambda answer: faults.extend([answer.url] if answer.status >= 400 else []))
+        try:
+            yield page, faults
+        finally:
+            browser.close()
+
+
+def _foreign(url: str, home: str) -> list[str]:
+    return [] if url.startswith((home, "data:")) else [f"asked another host: {url}"]
+
+
+def every_page() -> list[str]:
+    """Addresses of all lists, forms and details, with rows in them."""
+    action = rows.waiting_for_staff(order_id="1042", percent=10, note="A long reason " * 12)
+    rows.happened(
+        action.turn,
+        facts.tool_returned(
+            agent="a", tool="t", call_id="c", ok=True, result={"long": "x" * 300, "list": [1] * 30}
+        ),
+    )
+    rows.agent("order_lookup", rows.reading_tool(), keywords=["order"])
+    rows.key("admin")
+    names = [
+        "chat_conversation",
+        "chat_customer",
+        "chat_apikey",
+        "agents_action",
+        "agents_agent",
+        "agents_tool",
+    ]
+    names += ["openapi_import_specsource", "auth_user", "auth_group"]
+    one = {
+        "chat_conversation": Conversation.objects.get().pk,
+        "chat_customer": Conversation.objects.get().customer_id,
+        "agents_action": action.pk,
+        "agents_agent": Agent.objects.get().pk,
+        "agents_tool": Tool.objects.get(name="apply_discount").pk,
+    }
+    lists = [reverse(f"admin:{name}_changelist") for name in names]
+    forms = [
+        reverse(f"admin:{name}_add") for name in ("chat_apikey", "agents_agent", "auth_user", "auth_group")
+    ]
+    details = [reverse(f"admin:{name}_change", args=[pk]) for name, pk in one.items()]
+    return ["/admin/", *lists, *forms, *details]
+
+
+@pytest.mark.parametrize(("viewport", "theme"), [(PHONE, "dark"), (DESK, "light")], ids=["phone", "desk"])
+def test_every_page_is_quiet_and_fits(live_server: Any, viewport: Any, theme: Any) -> None:
+    pages = every_page()
+
+    with staff_browser(live_server, viewport=viewport, color_scheme=theme) as (page, faults):
+        for path in pages:
+            page.goto(path)
+            wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            assert wider <= 0, f"{path} is {wider} px too wide"
+            assert faults == [], path
+
+
+def test_approving_on_a_phone(live_server: Any) -> None:
+    action = rows.waiting_for_staff(order_id="1042", percent=10)
+
+    with staff_browser(live_server, viewport=PHONE) as (page, faults):
+        page.goto(reverse("admin:agents_action_change", args=[action.pk]))
+        page.get_by_role("main").or_(page.locator("#content-main")).first.get_by_role(
+            "button", name="Approve"
+        ).click()
+        dialog = page.locator("#dialog")
+        expect(dialog).to_contain_text("Give 10% off order 1042.")
+        dialog.get_by_role("button", name="Approve").click()
+        expect(page.get_by_text("Approved: Give 10% off order 1042.")).to_be_visible()
+        assert faults == []
+
+    action.refresh_from_db()
+    assert (action.status, action.decided_by_name) == ("approved", "root")
+
+
+def test_declining_from_the_list_needs_a_reason(live_server: Any) -> None:
+    action = rows.waiting_for_staff()
+
+    with staff_browser(live_server, viewport=DESK) as (page, faults):
+        page.goto(reverse("admin:agents_action_changelist"))
+        page.get_by_text("more_horiz").last.click()
+        page.get_by_role("link", name="Decline").click()
+        dialog = page.locator("#dialog")
+        dialog.get_by_role("button", name="Decline").click()
+        expect(dialog).to_contain_text("Say why")
+        dialog.get_by_label("Reason").fill("Above what we give.")
+        dialog.get_by_role("button", name="Decline").click()
+        expect(page.get_by_text("Declined: Give 10% off order 1042.")).to_be_visible()
+        assert faults == []
+
+    action.refresh_from_db()
+    assert (action.status, action.reason) == ("rejected", "Above what we give.")
+    assert Action.objects.count() == 1
+
+
+def test_an_open_conversation_shows_what_comes(live_server: Any) -> None:
+    turn = rows.turn(rows.customer(), "t-1", "Where is it?")
+    rows.happened(
+        turn, facts.tool_called(agent="a", tool="t", title="Look", args={"order_id": "77"}, call_id="c")
+    )
+    news: list[Any] = []
+
+    with staff_browser(live_server, viewport=DESK) as (page, faults):
+        page.route("**/live/**", lambda route: (news.append(1), route.continue_()))
+        page.goto(reverse("admin:chat_conversation_change", args=[turn.conversation_id]))
+        page.get_by_text("Details").first.click()
+        expect(page.get_by_text('"order_id": "77"')).to_be_visible()
+        _in_a_thread(lambda: rows.finish(turn, "It left this morning."))
+        expect(page.get_by_text("It left this morning.")).to_be_visible(timeout=10_000)
+        expect(page.get_by_text('"order_id": "77"')).to_be_visible()  # what was opened stays open
+        assert faults == []
+
+    assert news
+
+
+def _in_a_thread(work: Any) -> None:
+    """Write to the database while the browser's loop runs in this thread."""
+
+    def run() -> None:
+        work()
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()

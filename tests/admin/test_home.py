@@ -1,0 +1,120 @@
+"""The console's home page, its frame, and every page of it."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from agents.models import Action
+from chat.models import Conversation, Turn, TurnStatus
+from smartsupport.lib.console import age
+from tests import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root(client: Client) -> Client:
+    client.force_login(rows.staff("root", superuser=True))
+    return client
+
+
+def cards(client: Client) -> dict[str, tuple[int, str]]:
+    return {card.title: (card.number, card.note) for card in client.get("/admin/").context["cards"]}
+
+
+def test_an_empty_house_says_what_to_do_first(root: Client) -> None:
+    page = root.get("/admin/")
+
+    assert "Nobody has written yet" in page.content.decode()
+    assert cards(root) == {
+        "Approvals waiting for you": (0, "Nothing waits for a decision."),
+        "Waiting for a person": (0, "Nobody has asked for a person."),
+        "Conversations today": (0, "With anything said since midnight UTC."),
+        "Conversations with a failure today": (0, "Every turn worked."),
+    }
+
+
+def test_the_numbers_and_their_lists_agree(root: Client) -> None:
+    action = rows.waiting_for_staff()
+    Action.objects.update(created_at=timezone.now() - timedelta(minutes=17))
+    failed = rows.turn(rows.customer(), "t-failed")
+    Turn.objects.filter(pk=failed.pk).update(status=TurnStatus.FAILED, sealed_at=timezone.now())
+    rows.turn(rows.customer(), "t-old")
+    yesterday = timezone.now() - timedelta(days=1)
+    Conversation.objects.filter(thread_id="t-old").update(
+        last_activity_at=yesterday, status="waiting", handoff_at=timezone.now() - timedelta(hours=3)
+    )
+
+    assert cards(root) == {
+        "Approvals waiting for you": (1, "The oldest has waited 17 min."),
+        "Waiting for a person": (1, "The first asked 3 h ago."),
+        "Conversations today": (2, "With anything said since midnight UTC."),
+        "Conversations with a failure today": (1, "One turn failed."),
+    }
+    page = root.get("/admin/")
+    assert "Nobody has written yet" not in page.content.decode()
+    for card in page.context["cards"]:
+        assert len(root.get(card.link).context["cl"].result_list) == card.number, card.title
+    assert action.message in root.get("/admin/agents/action/").content.decode()
+
+
+def test_people_see_only_what_they_may(client: Client) -> None:
+    rows.waiting_for_staff()
+    client.force_login(rows.staff("nina"))
+
+    page = client.get("/admin/")
+
+    assert page.context["cards"] == []
+    assert "you have no permissions yet" in page.content.decode()
+    assert reverse("admin:agents_action_changelist") not in page.content.decode()
+
+
+def test_the_badge_counts_what_waits(root: Client, client: Client) -> None:
+    from django.test import RequestFactory
+
+    from smartsupport.console import waiting_badge
+
+    request = RequestFactory().get("/admin/")
+    request.user = rows.staff("sam", "agents.view_action")
+    assert waiting_badge(request) == ""
+
+    rows.waiting_for_staff()
+    assert waiting_badge(request) == "1"
+
+
+@pytest.mark.parametrize("model", list(admin.site._registry), ids=lambda model: model._meta.label)
+def test_every_list_and_every_form_opens(root: Client, model: type) -> None:
+    rows.waiting_for_staff()
+    rows.agent("fallback", rows.reading_tool())
+    rows.key("admin")
+    rows.happened(rows.turn(rows.customer(), "t-2"))
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"  # type: ignore[attr-defined]
+
+    assert root.get(reverse(f"{name}_changelist")).status_code == 200
+    assert root.get(reverse(f"{name}_changelist"), {"q": "a"}).status_code == 200
+    assert root.get(reverse(f"{name}_add")).status_code in (200, 403)
+    for row in model.objects.all()[:1]:  # type: ignore[attr-defined]
+        assert root.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
+        assert root.get(reverse(f"{name}_history", args=[row.pk])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"),
+    [
+        ({"seconds": 59}, "under a minute"),
+        ({"seconds": 60}, "1 min"),
+        ({"minutes": 59}, "59 min"),
+        ({"minutes": 60}, "1 h"),
+        ({"hours": 24}, "1 day"),
+        ({"days": 3}, "3 days"),
+        ({"seconds": -5}, "under a minute"),
+    ],
+)
+def test_ages_are_told_in_words(ago: dict[str, int], words: str) -> None:
+    now = timezone.now()
+
+    assert age(now - timedelta(**ago), now=now) == words

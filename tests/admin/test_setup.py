@@ -1,0 +1,280 @@
+"""Agents, tools, API keys and customers in the console."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+
+from agents.models import Agent, AgentTool, Tool
+from chat import api_keys
+from chat.models import ApiKey
+from tests import rows
+from tests.agents.tool_rows import every_template_tool
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root(client: Client) -> Client:
+    client.force_login(rows.staff("root", superuser=True))
+    return client
+
+
+def told(answer: Any) -> str:
+    return " ".join(str(message) for message in get_messages(answer.wsgi_request))
+
+
+def agent_form(*tools: Tool, **fields: Any) -> dict[str, Any]:
+    form = {
+        "name": "order_lookup",
+        "description": "Looks up orders.",
+        "permission": "read",
+        "enabled": "on",
+        "keywords": "order\n tracking \n\n",
+        "tool_links-TOTAL_FORMS": len(tools),
+        "tool_links-INITIAL_FORMS": 0,
+        **fields,
+    }
+    for place, tool in enumerate(tools):
+        form |= {f"tool_links-{place}-tool": str(tool.pk), f"tool_links-{place}-position": len(tools) - place}
+    return form
+
+
+def test_an_agent_is_made_with_its_tools_in_order(root: Client) -> None:
+    status, track = rows.reading_tool(), rows.reading_tool("get_tracking_info")
+
+    answer = root.post("/admin/agents/agent/add/", agent_form(status, track))
+
+    assert answer.status_code == 302, answer.context["errors"]
+    agent = Agent.objects.get()
+    assert agent.keywords == ["order", "tracking"]
+    assert [link.tool for link in agent.tool_links.all()] == [track, status]
+
+
+def test_a_tool_that_writes_is_refused_under_an_agent_that_reads(root: Client) -> None:
+    answer = root.post("/admin/agents/agent/add/", agent_form(rows.reading_tool(), rows.tool("cancel_order")))
+
+    assert answer.status_code == 200
+    assert (
+        "This agent only reads, so it cannot have tools that write: cancel_order." in answer.content.decode()
+    )
+    assert not Agent.objects.exists()
+
+
+def test_an_agent_cannot_be_made_to_read_while_it_has_tools_that_write(root: Client) -> None:
+    cancel = rows.tool("cancel_order")
+    agent = rows.agent("order_actions", cancel, permission="write")
+    link = AgentTool.objects.get()
+    form = agent_form(cancel) | {
+        "tool_links-INITIAL_FORMS": 1,
+        "tool_links-0-id": link.pk,
+        "tool_links-0-agent": agent.pk,
+    }
+
+    answer = root.post(reverse("admin:agents_agent_change", args=[agent.pk]), form)
+
+    agent.refresh_from_db()
+    assert (answer.status_code, agent.permission) == (200, "write")
+
+
+def test_an_agent_keeps_its_name(root: Client) -> None:
+    agent = rows.agent("order_lookup")
+
+    root.post(reverse("admin:agents_agent_change", args=[agent.pk]), agent_form(name="renamed", tone="Warm"))
+
+    agent.refresh_from_db()
+    assert (agent.name, agent.tone) == ("order_lookup", "Warm")
+
+
+def test_a_template_replaces_the_agents(root: Client) -> None:
+    every_template_tool()
+    rows.agent("something_else")
+
+    answer = root.post(
+        reverse("admin:agents_agent_use_template"), {"_form_submitted": "True", "template": "ecommerce"}
+    )
+
+    assert told(answer) == "Loaded the template ecommerce. There are 4 agents now."
+    assert set(Agent.objects.values_list("name", flat=True)) == {
+        "order_lookup",
+        "order_actions",
+        "discount",
+        "fallback",
+    }
+
+
+def test_a_template_whose_tools_are_missing_changes_nothing(root: Client) -> None:
+    rows.agent("something_else")
+
+    answer = root.post(
+        reverse("admin:agents_agent_use_template"), {"_form_submitted": "True", "template": "ecommerce"}
+    )
+
+    assert "nothing was changed" in told(answer)
+    assert Agent.objects.get().name == "something_else"
+
+
+def test_yaml_with_a_fault_is_refused_in_the_dialog_and_goes_back_and_forth_without(root: Client) -> None:
+    url = reverse("admin:agents_agent_import_yaml")
+    rows.agent("order_lookup", rows.reading_tool())
+    exported = root.get(reverse("admin:agents_agent_download")).content.decode()
+
+    refused = root.post(
+        url, {"_form_submitted": "True", "yaml": exported.replace("get_order_status", "nothing")}
+    )
+    assert "Line " in refused.content.decode()
+    assert AgentTool.objects.get().tool.name == "get_order_status"
+
+    root.post(url, {"_form_submitted": "True", "yaml": exported.replace("Looks after", "Cares for")})
+    assert Agent.objects.get().description.startswith("Cares for")
+
+
+def test_the_export_needs_the_permission_to_look(client: Client) -> None:
+    client.force_login(rows.staff("nina"))
+
+    assert client.get(reverse("admin:agents_agent_download")).status_code == 403
+
+
+def tool_form(tool: Tool, **fields: Any) -> dict[str, Any]:
+    form = {name: getattr(tool, name) for name in ("title", "description", "approval", "confirmation")}
+    return form | {"enabled": "on", "staff_above_argument": "", "staff_above_amount": ""} | fields
+
+
+def change(client: Client, tool: Tool, **fields: Any) -> Any:
+    return client.post(reverse("admin:agents_tool_change", args=[tool.pk]), tool_form(tool, **fields))
+
+
+def test_a_tools_words_and_approval_are_edited(root: Client) -> None:
+    tool = rows.tool("apply_discount")
+
+    answer = change(
+        root,
+        tool,
+        title="Discount",
+        approval="staff",
+        staff_above_argument="percent",
+        staff_above_amount="20",
+    )
+
+    tool.refresh_from_db()
+    assert answer.status_code == 302, answer.context["errors"]
+    assert (tool.title, tool.approval, tool.staff_above_argument, tool.staff_above_amount) == (
+        "Discount",
+        "staff",
+        "percent",
+        20,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"approval": "none"}, "This tool writes: the customer or staff must approve each call."),
+        ({"staff_above_argument": "percent"}, "Give both the argument and the amount"),
+        ({"staff_above_amount": "5"}, "Give both the argument and the amount"),
+        ({"staff_above_argument": "order_id", "staff_above_amount": "5"}, "They are: percent."),
+        ({"staff_above_argument": "nothing", "staff_above_amount": "5"}, "They are: percent."),
+        ({"title": ""}, "This field is required."),
+    ],
+)
+def test_a_tool_that_cannot_be_is_refused(root: Client, fields: dict[str, str], message: str) -> None:
+    tool = rows.tool()
+
+    answer = change(root, tool, **fields)
+
+    assert answer.status_code == 200
+    assert message in answer.content.decode()
+    assert (
+        Tool.objects.values().get()
+        == Tool.objects.filter(pk=tool.pk, approval="customer", title=tool.title).values().get()
+    )
+
+
+def test_a_tool_that_reads_needs_nobody(root: Client) -> None:
+    tool = rows.reading_tool()
+
+    answer = change(root, tool, approval="staff")
+
+    tool.refresh_from_db()
+    assert (answer.status_code, tool.approval) == (200, "none")
+
+
+def test_what_a_tool_sends_is_shown_and_not_edited(root: Client) -> None:
+    tool = rows.tool()
+
+    change(
+        root,
+        tool,
+        path="/evil",
+        server_url="http://evil.example",
+        method="DELETE",
+        access="read",
+        name="other",
+    )
+    page = root.get(reverse("admin:agents_tool_change", args=[tool.pk])).content.decode()
+
+    again = Tool.objects.get()
+    assert (again.path, again.server_url, again.method, again.access, again.name) == (
+        tool.path, tool.server_url, tool.method, tool.access, tool.name,
+    )  # fmt: skip
+    assert "POST http://127.0.0.1:8001/shop/orders/{order_id}/cancel_order" in page
+    assert "Idempotency-Key" in page
+
+
+def test_tools_are_not_added_or_deleted_by_hand(root: Client) -> None:
+    tool = rows.tool()
+
+    assert root.get("/admin/agents/tool/add/").status_code == 403
+    assert root.post(f"/admin/agents/tool/{tool.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Tool.objects.exists()
+
+
+def test_a_new_key_is_shown_once_and_works(root: Client) -> None:
+    answer = root.post("/admin/chat/apikey/add/", {"name": "Billing", "scopes": ["agents:read"]}, follow=True)
+
+    shown = re.search(r"<code>(sk_[\w-]+)</code>", answer.content.decode())
+    assert shown is not None
+    row = ApiKey.objects.get()
+    assert (row.name, row.scopes, row.key_hash) == ("Billing", ["agents:read"], api_keys.hash_of(shown[1]))
+    again = root.get(reverse("admin:chat_apikey_change", args=[row.pk])).content.decode()
+    assert shown[1] not in again
+    assert row.key_hash not in again
+    assert Client().get("/api/v1/agents", headers={"X-API-Key": shown[1]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "form", [{"name": "x"}, {"name": "x", "scopes": ["everything"]}, {"scopes": ["admin"]}]
+)
+def test_a_key_that_cannot_be_is_not_made(root: Client, form: dict[str, Any]) -> None:
+    assert root.post("/admin/chat/apikey/add/", form).status_code == 200
+    assert not ApiKey.objects.exists()
+
+
+def test_a_key_is_disabled_for_good_and_never_edited_or_deleted(root: Client) -> None:
+    key = rows.key("admin")
+    row = ApiKey.objects.get()
+    page = reverse("admin:chat_apikey_change", args=[row.pk])
+
+    root.post(page, {"name": "renamed", "scopes": ["admin"], "enabled": ""})
+    row.refresh_from_db()
+    assert (row.name, row.enabled) == ("billing", True)
+
+    root.post(reverse("admin:chat_apikey_disable", args=[row.pk]), {"_form_submitted": "True"})
+    assert Client().get("/api/v1/agents", headers={"X-API-Key": key}).status_code == 403
+    assert reverse("admin:chat_apikey_disable", args=[row.pk]) not in root.get(page).content.decode()
+    assert root.post(f"/admin/chat/apikey/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert ApiKey.objects.exists()
+
+
+def test_a_customer_is_shown_with_the_newest_conversations(root: Client) -> None:
+    owner = rows.customer(name="Ada Stone", email="ada@example.com")
+    turn = rows.turn(owner, "t-1", "Where is order 1042?")
+
+    page = root.get(reverse("admin:chat_customer_change", args=[owner.pk])).content.decode()
+
+    assert "Where is order 1042?" in page
+    assert reverse("admin:chat_conversation_change", args=[turn.conversation_id]) in page
+    assert root.post(reverse("admin:chat_customer_change", args=[owner.pk]), {"name": "x"}).status_code == 403
