@@ -8,6 +8,7 @@ from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.urls import path
 
+from chat import daphne_replies
 from chat.consumers import ChatConsumer
 from chat.worker import TurnsConsumer
 
@@ -24,5 +25,6 @@ def _allowed_origins() -> list[str]:
     return [*settings.ALLOWED_HOSTS, *trusted]
 
 
+daphne_replies.install()
 websocket = OriginIfAny(URLRouter([path("ws", ChatConsumer.as_asgi())]), _allowed_origins())
 channels = ChannelNameRouter({"turns": TurnsConsumer.as_asgi()})
