@@ -13,6 +13,7 @@ from chat import events, live
 from chat.models import Turn, TurnStatus
 from chat.threads import in_thread
 from chat.turns import Claim
+from smartsupport.lib.text import storable
 
 T = TypeVar("T")
 FLUSH_SECONDS = 0.03
@@ -33,6 +34,7 @@ class TurnJournal:
         self._unsent = ""
         self._agent = ""
         self._sent_at = 0.0
+        self._sending = asyncio.Lock()
         self._flusher: asyncio.Task[None] | None = None
 
     def recorded(self, key: str) -> Fact | None:
@@ -71,28 +73,34 @@ class TurnJournal:
             raise StaleTurn(f"Turn {self._claim.turn_id} is no longer held with fence {self._claim.fence}.")
 
     async def token(self, agent: str, text: str) -> None:
+        text = storable(text)  # as the event will have it: the same number of code points
         self._agent = agent
         self._text += text
         self._unsent += text
-        now = asyncio.get_running_loop().time()
-        if now - self._sent_at >= FLUSH_SECONDS:
+        if self._pause() <= 0:
             await self._flush()
         elif self._flusher is None or self._flusher.done():
-            self._flusher = asyncio.ensure_future(self._flush_later(self._sent_at + FLUSH_SECONDS - now))
+            self._flusher = asyncio.ensure_future(self._flush_later())
 
-    async def _flush_later(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        await self._flush()
+    def _pause(self) -> float:
+        """Seconds until text may be sent again."""
+        return self._sent_at + FLUSH_SECONDS - asyncio.get_running_loop().time()
+
+    async def _flush_later(self) -> None:
+        while self._unsent:
+            await asyncio.sleep(max(0.0, self._pause()))
+            await self._flush()
 
     async def _flush(self) -> None:
-        if not self._unsent:
-            return
-        new, self._unsent = self._unsent, ""
-        self._sent_at = asyncio.get_running_loop().time()
         claim = self._claim
-        await live.show(
-            claim.conversation_id, claim.turn_id, claim.thread_id, self._agent, self._base, self._text, new
-        )
+        async with self._sending:  # pieces leave in order, and before the event that seals them
+            if not self._unsent:
+                return
+            new, self._unsent = self._unsent, ""
+            self._sent_at = asyncio.get_running_loop().time()
+            await live.show(
+                claim.conversation_id, claim.turn_id, claim.thread_id, self._agent, self._base, self._text, new
+            )
 
     async def _placed(self, facts: tuple[Fact, ...]) -> list[Fact]:
         """The facts, with a reply's place in the streamed text: it seals the tokens before its `end`."""
