@@ -123,13 +123,19 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         by = approvals.Decider(kind="customer", name="the customer", customer_id=self._visitor().customer_id)
         try:
             await in_thread(lambda: approvals.decide(action_id=action_id, approved=approved, by=by))
-        except approvals.ApprovalExpired:
-            before = position.sent
-            await self._catch_up(position)
-            if not await in_thread(lambda: _expired_since(conversation.pk, before, action_id)):
-                raise  # it expired earlier: this answer alone is told
+        except approvals.ApprovalExpired as expired:
+            await self._tell_expired(position, expired)
             return
         await self._catch_up(position)
+
+    async def _tell_expired(self, position: Position, expired: approvals.ApprovalExpired) -> None:
+        """Tell it once: by the event, where this answer was the first to find out, or else in a frame of its own."""
+        before = position.sent
+        await self._catch_up(position)
+        interrupt_id = expired.extra["interrupt_id"]
+        if not await in_thread(lambda: _expired_since(position.conversation_id, before, interrupt_id)):
+            told = {"type": "interrupt_expired", "thread_id": position.thread_id, **expired.extra}
+            await self._send({**told, "message": expired.message})
 
     async def _resume(self, frame: ClientFrame) -> None:
         conversation = await self._owned(frame.thread_id)
@@ -268,10 +274,10 @@ def _action_meant(conversation: Conversation, given: object) -> UUID:
     return action_id
 
 
-def _expired_since(conversation_id: UUID, seq: int, action_id: UUID) -> bool:
+def _expired_since(conversation_id: UUID, seq: int, interrupt_id: str) -> bool:
     """Whether an event after `seq` tells that the action has expired."""
     newer = Event.objects.filter(conversation_id=conversation_id, seq__gt=seq, kind="approval_expired")
-    return newer.filter(payload__interrupt_id=str(action_id)).exists()
+    return newer.filter(payload__interrupt_id=interrupt_id).exists()
 
 
 def _being_written(conversation_id: UUID) -> dict[UUID, int]:
@@ -284,8 +290,6 @@ def _being_written(conversation_id: UUID) -> dict[UUID, int]:
 
 
 def _error_frame(refusal: ServiceError) -> Frame:
-    if isinstance(refusal, approvals.ApprovalExpired):
-        return {"type": "interrupt_expired", **refusal.extra, "message": refusal.message}
     shown = {name: value for name, value in refusal.extra.items() if name != "by_name"}
     return {"type": "error", "code": refusal.code, "message": refusal.message, **shown}
 
