@@ -11,11 +11,7 @@ COMPARISON = """\
 For scale, the same kind of turn on two shared cores with a FastAPI + langgraph-supervisor + Postgres saver
 server: 181 ms first-token overhead, 4 model calls and 71,000 prompt characters a turn over 20 turns,
 5.5 turns/s at 50 conversations, 12 MB stored after 20 turns."""
-FLAT = 1.25  # a late turn may weigh a quarter more than one before it: pages fill, orders have longer names
-    1.25  # late turns may weigh this much more than early ones: the history that a prompt keeps has a ceiling
-)
-
-
+FLAT = 1.25  # a late turn may weigh this much more than an early one: pages of the database fill unevenly
 Row = tuple[str, str, str, str]  # what, measured, goal, whether it was met
 
 
