@@ -8,7 +8,8 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -33,6 +34,15 @@ def readyz(request: HttpRequest) -> JsonResponse:
     missing = [name for name, found in checks.items() if found != "ok"]
     body = {"status": "unavailable" if missing else "ok", "checks": checks, "missing": missing}
     return JsonResponse(body, status=503 if missing else 200)
+
+
+class HealthMiddleware(MiddlewareMixin):
+    """Answers the two for whoever asks by an address that is none of ours, over plain HTTP: the machine's own
+    supervisor, a container's health check, a load balancer."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        view = {"/healthz": healthz, "/readyz": readyz}.get(request.path)
+        return None if view is None else view(request)
 
 
 @never_cache

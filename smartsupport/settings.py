@@ -52,6 +52,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",  # first, so that its request id is on every line
     "smartsupport.csp.ContentSecurityPolicyMiddleware",
+    "smartsupport.health.HealthMiddleware",  # before anything that looks at the host or asks for HTTPS
     "smartsupport.api_errors.ApiErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -109,7 +110,6 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # anybody could send that header, so it is off.
 HTTPS_ONLY = env.boolean("HTTPS_ONLY", not DEBUG)
 SECURE_SSL_REDIRECT = HTTPS_ONLY
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked by the machine's own supervisor, over plain HTTP
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -163,6 +163,10 @@ INTERRUPT_TTL_MINUTES = env.integer("INTERRUPT_TTL_MINUTES", 30, low=1, high=60 
 SAFE_HTTP_ALLOWED_HOSTS = env.hosts("SAFE_HTTP_ALLOWED_HOSTS", [], with_port=True) + (
     [f"127.0.0.1:{DEMO_PORT}", f"localhost:{DEMO_PORT}"] if DEBUG else []
 )
+# A turn whose worker has not been heard of for the lease is given to another one. A worker that is told to leave lets
+# its turns finish for the drain, then hands them over.
+TURN_LEASE_SECONDS = env.integer("TURN_LEASE_SECONDS", 30, low=2, high=600)
+TURN_DRAIN_SECONDS = env.integer("TURN_DRAIN_SECONDS", 20, low=0, high=600)
 TOOL_TIMEOUT_SECONDS = env.integer("TOOL_TIMEOUT_SECONDS", 60, low=1, high=600)
 
 # Webhooks
@@ -221,7 +225,7 @@ DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10  # one line per request, when it is
 
 # Pages
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "staticfiles"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "staticfiles")))
 # Fixed here, because the tests switch DEBUG off afterwards.
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {

@@ -11,8 +11,6 @@ schema = SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer, OpenA
 
 urlpatterns = [
     path("", include("chat.urls")),
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
     path("api/v1/health", health.api_health, name="api-health"),
     path("api/v1/schema/", schema, name="schema"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

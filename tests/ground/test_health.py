@@ -85,3 +85,19 @@ def test_the_api_says_its_version_inside_the_envelope_and_beside_it(client: Clie
 
     facts = {"status": "ok", "version": settings.VERSION}
     assert answer == {"success": True, "data": facts, "error": None, **facts}
+
+
+def test_the_health_check_of_a_machine_needs_neither_our_name_nor_https(client: Client, settings) -> None:
+    settings.ALLOWED_HOSTS = ["support.example.com"]
+    settings.SECURE_SSL_REDIRECT = True
+
+    answer = Client().get("/healthz", headers={"host": "10.0.0.7:8000"})
+    refused = Client().get("/api/v1/health", headers={"host": "10.0.0.7:8000"}, secure=True)
+
+    assert answer.status_code == 200
+    assert refused.status_code == 400
+
+
+@pytest.mark.parametrize("where", ["/healthz", "/readyz"])
+def test_health_is_only_read(client: Client, where: str) -> None:
+    assert client.post(where).status_code == 405
