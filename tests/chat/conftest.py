@@ -13,7 +13,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser a module: a thread where Playwright's synchronous side is open can run no coroutine tests."""
+    """One browser a module: a thread where Playwright's synchronous side is open runs no coroutine tests."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser

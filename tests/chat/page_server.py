@@ -82,7 +82,7 @@ class Peer:
         if "seq" in fields or kind in ("token", "reasoning"):
             frame = {"thread_id": self.thread_id, "at": datetime.now(UTC).isoformat(), **frame}
         self.connection.send(json.dumps(frame))
-        if kind in ("resumed", "error"):
+        if kind == "resumed" or (kind == "error" and "seq" not in fields):
             self._resuming = False
             self._pay()
 

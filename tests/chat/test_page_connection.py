@@ -194,6 +194,18 @@ def test_a_token_from_the_address_goes_to_the_socket_and_nowhere_else(visitor: V
     assert [path for path in visitor.pages.requests if "eyJ" in path and not path.startswith("/ws?")] == []
 
 
+def test_a_customer_who_signs_in_again_is_connected_without_a_reload(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open("#token=old")
+    peer.refuse(4001, "Unauthorized")
+    expect(page.get_by_text("We could not confirm who you are.")).to_be_visible()
+
+    page.evaluate("location.hash = 'token=new'")
+
+    assert visitor.pages.next_peer().token == "new"
+    expect(page.locator("#banner")).to_be_hidden()
+    assert page.url == visitor.pages.url
+
+
 def test_a_thread_that_the_server_does_not_know_starts_empty_without_a_word(
     visitor: Visitor, page: Page
 ) -> None:

@@ -246,6 +246,38 @@ def test_a_reload_brings_the_whole_conversation_back(visitor: Visitor, page: Pag
     expect(page.locator("#announcer p")).to_have_count(0)  # history is not news
 
 
+def test_what_is_said_in_another_tab_appears_here(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("From here")
+    peer.accept(1, "t1")
+    peer.send("message_complete", seq=2, turn_id="t1", status="completed")
+
+    peer.send("user_message", seq=3, turn_id="t2", content="From there", client_message_id="of-the-other-tab")
+    peer.send("routing", seq=4, turn_id="t2", agents=["fallback"], reason="")
+    peer.send("agent_response", seq=5, turn_id="t2", agent="fallback", html="<p>To both.</p>")
+    peer.send("message_complete", seq=6, turn_id="t2", status="completed")
+
+    expect(page.locator(".prose")).to_have_text(["To both."])
+    expect(page.locator(".mine .bubble")).to_have_text(["From here", "From there"])
+    expect(page.locator(".byline .name")).to_have_text(["Assistant"])
+    expect(page.locator(".routing")).to_have_count(0)
+
+
+def test_a_hidden_page_counts_what_is_new_in_its_title(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Go")
+    peer.accept(1, "t1")
+    expect(page).to_have_title("Northwind Outfitters support")
+    page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true, configurable: true })")
+
+    peer.send("agent_response", seq=2, turn_id="t1", agent="a", html="<p>There you are.</p>")
+    peer.send("message_complete", seq=3, turn_id="t1", status="completed")
+
+    expect(page).to_have_title("(1) Northwind Outfitters support")
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page).to_have_title("Northwind Outfitters support")
+
+
 def test_an_answer_is_announced_once_when_it_is_whole(visitor: Visitor, page: Page) -> None:
     peer = visitor.open()
     visitor.say("Go")

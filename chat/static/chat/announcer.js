@@ -1,7 +1,7 @@
 /** Tells screen readers about finished things: whole answers and decisions, never single tokens. */
 import { outcome, secondsLeft } from "./approval.js";
 import { h, plainText } from "./dom.js";
-import { prettify, text } from "./text.js";
+import { agentName, text } from "./text.js";
 
 /** Minutes before the end of an approval at which the time left is said. */
 const REMIND_AT = [5, 1];
@@ -43,7 +43,7 @@ function wordsFor(item) {
   const said = item.html ? plainText(item.html) : (item.content ?? "");
   switch (item.kind) {
     case "response":
-      return `${item.agent ? prettify(item.agent) : text.assistant}: ${said}`;
+      return `${agentName(item.agent)}: ${said}`;
     case "staff":
       return `${item.author || text.team}: ${said}`;
     case "approval":

@@ -91,9 +91,10 @@ function render() {
   frameAsked = false;
   const { state } = session;
   returnRefused(state);
-  view.render(state);
+  // A long history is drawn once, when it is complete.
+  if (!session.loading) view.render(state);
   byId("welcome").hidden = session.loading || !isEmpty(state);
-  byId("loading").hidden = !session.loading || !isEmpty(state);
+  byId("loading").hidden = !session.loading;
   byId("ended").hidden = !state.ended;
   byId("ended-text").textContent = state.ended === "gone" ? text.threadGone : text.sessionExpired;
   const running = session.running;

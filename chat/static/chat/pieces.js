@@ -4,7 +4,7 @@ import { moment, timeOfDay } from "./clock.js";
 import { h, icon, serverHtml, showIcon } from "./dom.js";
 import { facts } from "./facts.js";
 import { canRetry, queuedBehind } from "./order.js";
-import { prettify, text } from "./text.js";
+import { agentName, prettify, text } from "./text.js";
 
 /**
  * @typedef {import("./state.js").Item} Item
@@ -32,7 +32,7 @@ export const VOLATILE = new Set(["approval", "error", "message", "pending", "typ
 const pieces = {
   message: mine,
   pending: mine,
-  response: (item) => answerPiece(item, "theirs", item.agent ? prettify(item.agent) : text.assistant),
+  response: (item) => answerPiece(item, "theirs", agentName(item.agent)),
   staff: (item) => answerPiece(item, "theirs staff", item.author || text.team),
   live: livePiece,
   reasoning: reasoningPiece,
@@ -130,7 +130,7 @@ function livePiece(item) {
   return {
     el: h("article", { class: "theirs" }, h("p", { class: "byline" }, name), prose),
     update(next) {
-      name.textContent = next.agent ? prettify(next.agent) : text.assistant;
+      name.textContent = agentName(next.agent);
       const before = words.data;
       if (next.content.startsWith(before)) words.appendData(next.content.slice(before.length));
       else words.data = next.content;

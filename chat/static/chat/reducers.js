@@ -33,7 +33,8 @@ export const reducers = {
     lay(state, frame, turn, "reasoning");
   },
   routing(state, frame) {
-    if (frame.by !== "continued") add(state, frame, { kind: "routing", agents: frame.agents ?? [], reason: frame.reason });
+    const specialists = (frame.agents ?? []).filter((/** @type {string} */ agent) => agent !== "fallback");
+    if (specialists.length) add(state, frame, { kind: "routing", agents: specialists, reason: frame.reason });
   },
   tool_call(state, frame) {
     const key = frame.call_id ? `tool:${frame.turn_id}:${frame.call_id}` : `tool:${frame.seq}`;

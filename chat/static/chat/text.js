@@ -12,6 +12,9 @@ export function prettify(name) {
   return words ? words[0].toUpperCase() + words.slice(1) : "";
 }
 
+/** An agent as the customer knows it: what no specialist takes is simply answered. @param {string} [name] */
+export const agentName = (name) => (!name || name === "fallback" ? text.assistant : prettify(name));
+
 /** @param {number} count @param {string} one @param {string} many */
 const plural = (count, one, many) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
 
@@ -52,8 +55,8 @@ export const text = {
 
   // Routing and tools
   routed: (/** @type {string[]} */ agents) => {
-    const names = agents.map(prettify);
-    if (names.length < 2) return `${names[0] ?? "The assistant"} is on it`;
+    const names = agents.map(agentName);
+    if (names.length < 2) return `${names[0]} is on it`;
     return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are on it`;
   },
   toolRunning: "running",

@@ -10,7 +10,7 @@ import { text } from "./text.js";
  */
 
 export class ConversationView {
-  /** @type {Map<string, {piece: import("./pieces.js").Piece, item: Item}>} */ #drawn = new Map();
+  /** @type {Map<string, {piece: import("./pieces.js").Piece, item: Item, final: boolean}>} */ #drawn = new Map();
 
   /** @param {HTMLElement} log @param {import("./pieces.js").Context} context */
   constructor(log, context) {
@@ -39,12 +39,19 @@ export class ConversationView {
   #draw(item, state) {
     const key = keyOf(item);
     const known = this.#drawn.get(key);
-    if (known && known.item === item && !VOLATILE.has(item.kind)) return known.piece;
+    if (known && known.item === item && known.final) return known.piece;
     const piece = known?.piece ?? createPiece(item, this.context);
     piece.update(item, state);
-    this.#drawn.set(key, { piece, item });
+    this.#drawn.set(key, { piece, item, final: isFinal(item, state) });
     return piece;
   }
+}
+
+/** Whether it looks the same until the item itself changes. @param {Item} item @param {State} state */
+function isFinal(item, state) {
+  if (item.kind === "message") return state.turns.get(item.turnId ?? "")?.status !== "open";
+  if (item.kind === "approval") return item.status !== "open";
+  return !VOLATILE.has(item.kind);
 }
 
 /** Our own message keeps its element from the first moment to the accepted one. @param {Item} item */
