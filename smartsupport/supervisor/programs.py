@@ -74,8 +74,8 @@ def web(port: int) -> Program:
     return Program("web", (PYTHON, *words))
 
 
-def turns() -> Program:
-    return manage("turns", "runworker", "turns", grace_seconds=15)
+def turns(drain_seconds: int) -> Program:
+    return manage("turns", "runworker", "turns", grace_seconds=drain_seconds + 10)
 
 
 def jobs() -> Program:

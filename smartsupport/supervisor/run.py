@@ -34,7 +34,7 @@ def everything(watch: Watch) -> None:
         if settings.DEBUG:
             _start_demo(env, watch, stack)
         told = _run_once(programs.manage("seed", "seed"), env, watch, keep_output=True)
-        parts = [programs.web(settings.PORT), programs.turns(), programs.jobs()]
+        parts = [programs.web(settings.PORT), programs.turns(settings.TURN_DRAIN_SECONDS), programs.jobs()]
         started: list[Running] = []
         stack.callback(_stop_together, started)
         for program in parts:
