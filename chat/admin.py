@@ -38,7 +38,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     def known_as(self, customer: Customer) -> str:
         return customer.subject or "Anonymous visitor"
 
-    @display(description="Customer id in the business system", empty_value="None: tools have no customer to act for")
+    @display(description="Customer id in the business system", empty_value="None: tools cannot act for them")
     def bound_to(self, customer: Customer) -> str | None:
         return customer.business_id or None
 

@@ -1,16 +1,18 @@
 """What the consoles of every app share. No models."""
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from smartsupport.lib.ids import parse_uuid
 
-Row = TypeVar("Row", bound=Model)
+if TYPE_CHECKING:
+    from django.db.models import Model, QuerySet
+
+Row = TypeVar("Row", bound="Model")
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -33,7 +35,7 @@ def go_to(request: HttpRequest, url: str) -> HttpResponse:
     return HttpResponseRedirect(url)
 
 
-def identified(rows: QuerySet[Row], object_id: object) -> QuerySet[Row]:
+def identified(rows: "QuerySet[Row]", object_id: object) -> "QuerySet[Row]":
     """The row with this id from a URL; nothing for what is no id."""
     known = parse_uuid(str(object_id))
     return rows.filter(pk=known) if known else rows.none()

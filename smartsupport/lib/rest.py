@@ -1,16 +1,18 @@
 """What the REST views of every app share: what a view asks of its caller, pages, strict fields. No models."""
 
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import is_thread_id
 
+if TYPE_CHECKING:
+    from django.db.models import Model, QuerySet
+
 MAX_PAGE = 10_000
-Row = TypeVar("Row", bound=Model)
+Row = TypeVar("Row", bound="Model")
 
 
 class Need(NamedTuple):
@@ -69,7 +71,7 @@ def read_body(serializer: type[serializers.Serializer[Any]], request: Request) -
     return values
 
 
-def one_page(rows: QuerySet[Row], query: dict[str, Any]) -> tuple[list[Row], dict[str, int]]:
+def one_page(rows: "QuerySet[Row]", query: dict[str, Any]) -> tuple[list[Row], dict[str, int]]:
     """The rows of the page and {"total", "page", "per_page"}. Two queries; past the end a page is empty."""
     page, per_page = query["page"], query["per_page"]
     start = (page - 1) * per_page

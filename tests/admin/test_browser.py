@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Request, expect, sync_playwright
 
 from agents import facts
 from agents.models import Action, Agent, Tool
@@ -42,13 +42,18 @@ def staff_browser(site: Any, **options: Any) -> Iterator[tuple[Page, list[str]]]
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(f"error: {error}"))
         page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-        page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+        page.on("requestfailed", lambda request: faults.extend(_failed(request)))
         page.on("request", lambda asked: faults.extend(_foreign(asked.url, site.url)))
         page.on("response", lambda answer: faults.extend([answer.url] if answer.status >= 400 else []))
         try:
             yield page, faults
         finally:
             browser.close()
+
+
+def _failed(request: Request) -> list[str]:
+    """A request that ended because the page was left is no fault."""
+    return [] if request.failure == "net::ERR_ABORTED" else [f"failed: {request.url} {request.failure}"]
 
 
 def _foreign(url: str, home: str) -> list[str]:
