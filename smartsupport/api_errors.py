@@ -13,7 +13,11 @@ class ApiErrorsMiddleware(ResponseMiddleware):
 
     def change(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         content_type = response.headers.get("Content-Type", "")
-        if response.status_code < 400 or not envelope.is_api(request) or content_type.startswith("application/json"):
+        if (
+            response.status_code < 400
+            or not envelope.is_api(request)
+            or content_type.startswith("application/json")
+        ):
             return response
         replaced = envelope.failure_response(response.status_code)
         if "Allow" in response.headers:

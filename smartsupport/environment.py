@@ -81,8 +81,15 @@ def origins(name: str) -> list[str]:
     found = words(name, [])
     for origin in found:
         parts = _split(origin)
-        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-            raise ImproperlyConfigured(f"{name} must list origins like https://support.example.com; {origin!r} is not one.")
+        if (
+            parts is None
+            or parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.path.strip("/")
+        ):
+            raise ImproperlyConfigured(
+                f"{name} must list origins like https://support.example.com; {origin!r} is not one."
+            )
     return [origin.rstrip("/") for origin in found]
 
 
@@ -90,8 +97,12 @@ def http_url(name: str, default: str = "") -> str:
     """An http(s) URL with a host, or the default."""
     raw = text(name, default)
     parts = _split(raw)
-    if raw and (parts is None or parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", raw)):
-        raise ImproperlyConfigured(f"{name} must be a URL that begins with http:// or https:// and names a host.")
+    if raw and (
+        parts is None or parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", raw)
+    ):
+        raise ImproperlyConfigured(
+            f"{name} must be a URL that begins with http:// or https:// and names a host."
+        )
     return raw
 
 
@@ -110,7 +121,9 @@ def secret_key(*, debug: bool) -> str:
         return secret("SECRET_KEY") or DEVELOPMENT_KEY
     value = secret("SECRET_KEY", at_least=50, required="when DEBUG is off")
     if value == DEVELOPMENT_KEY:
-        raise ImproperlyConfigured("SECRET_KEY is the one that everybody knows from development: choose a random one.")
+        raise ImproperlyConfigured(
+            "SECRET_KEY is the one that everybody knows from development: choose a random one."
+        )
     return value
 
 
@@ -149,7 +162,12 @@ def database_url(directory: Path, *, debug: bool) -> str:
         url = remembered.read(directory).database_url
         return url if _answers(url) else NOT_RUNNING_DATABASE
     parts = _split(raw)
-    if parts is None or parts.scheme not in ("postgresql", "postgres") or not parts.hostname or len(parts.path) < 2:
+    if (
+        parts is None
+        or parts.scheme not in ("postgresql", "postgres")
+        or not parts.hostname
+        or len(parts.path) < 2
+    ):
         raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
     return raw
 
@@ -166,7 +184,9 @@ def redis_url(directory: Path, *, debug: bool) -> str:
     if parts is None or parts.scheme not in ("redis", "rediss") or not parts.hostname:
         raise ImproperlyConfigured("REDIS_URL must look like redis://:password@host:6379/0.")
     if not re.fullmatch(r"(/[0-9]*)?", parts.path, re.ASCII):
-        raise ImproperlyConfigured("REDIS_URL must end with the number of a database, like redis://host:6379/0.")
+        raise ImproperlyConfigured(
+            "REDIS_URL must end with the number of a database, like redis://host:6379/0."
+        )
     return raw
 
 
@@ -175,7 +195,9 @@ def database(url: str) -> dict[str, Any]:
     config: dict[str, Any] = environ.Env.db_url_config(url)
     config["ENGINE"] = "django.db.backends.postgresql"
     config["CONN_MAX_AGE"] = 0
-    config["CONN_HEALTH_CHECKS"] = True  # the pool looks before it lends: a restarted server costs nobody an error
+    config["CONN_HEALTH_CHECKS"] = (
+        True  # the pool looks before it lends: a restarted server costs nobody an error
+    )
     if url != NOT_RUNNING_DATABASE:  # where nothing answers, say so at once instead of waiting for the pool
         config.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
     return config

@@ -20,7 +20,9 @@ SECRET_FIELD = re.compile(
 )
 SECRET_TEXT = [
     re.compile(r"(?i)(\b(?:token|access_token|api[_-]?key|password|secret)=)[^&\s\"'#]+"),
-    re.compile(r"(?i)(\b(?:authorization|x-api-key)['\"]?\s*[:=]\s*['\"]?(?:bearer\s+|basic\s+)?)[^\s\"',;&]+"),
+    re.compile(
+        r"(?i)(\b(?:authorization|x-api-key)['\"]?\s*[:=]\s*['\"]?(?:bearer\s+|basic\s+)?)[^\s\"',;&]+"
+    ),
     re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"(://[^/\s:@]*:)[^@\s/]+(?=@)"),
 ]
@@ -78,10 +80,16 @@ def configuration(log_format: str, level: str) -> dict[str, Any]:
     """Django's LOGGING, and structlog set up to match. `log_format` is `console` or `json`."""
     last: list[Processor]
     if log_format == "json":
-        last = [structlog.processors.format_exc_info, mask_secrets, structlog.processors.JSONRenderer(default=str)]
+        last = [
+            structlog.processors.format_exc_info,
+            mask_secrets,
+            structlog.processors.JSONRenderer(default=str),
+        ]
     else:
         # Tracebacks become text before the masking, so that what they quote is masked as well.
-        console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        console = structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
         last = [structlog.processors.format_exc_info, mask_secrets, console]
     structlog.configure(
         processors=[

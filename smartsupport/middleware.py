@@ -26,7 +26,9 @@ class ResponseMiddleware:
             return self.change(request, answer)
         return self._change_later(request, answer)
 
-    async def _change_later(self, request: HttpRequest, answer: Awaitable[HttpResponseBase]) -> HttpResponseBase:
+    async def _change_later(
+        self, request: HttpRequest, answer: Awaitable[HttpResponseBase]
+    ) -> HttpResponseBase:
         return self.change(request, await answer)
 
     def change(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -101,8 +101,16 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "smartsupport:celery:"}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
-    "expire-approvals": {"task": "agents.tasks.expire_approvals", "schedule": 10.0, "options": {"expires": 10}},
-    "settle-actions": {"task": "agents.tasks.settle_abandoned_actions", "schedule": 60.0, "options": {"expires": 60}},
+    "expire-approvals": {
+        "task": "agents.tasks.expire_approvals",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "settle-actions": {
+        "task": "agents.tasks.settle_abandoned_actions",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
@@ -113,7 +121,9 @@ SECURE_SSL_REDIRECT = HTTPS_ONLY
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000 if HTTPS_ONLY else 0, low=0, high=63_072_000)
+SECURE_HSTS_SECONDS = env.integer(
+    "SECURE_HSTS_SECONDS", 31_536_000 if HTTPS_ONLY else 0, low=0, high=63_072_000
+)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("TRUST_PROXY_HEADERS", False) else None
@@ -131,7 +141,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # Models
-LLM_PROVIDER = env.choice("LLM_PROVIDER", ["offline", "openai", "azure_openai", "anthropic", "google"], "offline")
+LLM_PROVIDER = env.choice(
+    "LLM_PROVIDER", ["offline", "openai", "azure_openai", "anthropic", "google"], "offline"
+)
 LLM_MODEL = env.text("LLM_MODEL", "")
 OPENAI_API_KEY = env.provider_key("OPENAI_API_KEY", "openai", LLM_PROVIDER)
 OPENAI_BASE_URL = env.http_url("OPENAI_BASE_URL")
@@ -181,7 +193,9 @@ REST_FRAMEWORK = {
         "chat.authentication.ApiKeyAuthentication",
         "chat.authentication.StaffSessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["chat.authentication.MayCall"],  # each view says who may; a forgotten one says no
+    "DEFAULT_PERMISSION_CLASSES": [
+        "chat.authentication.MayCall"
+    ],  # each view says who may; a forgotten one says no
     "DEFAULT_RENDERER_CLASSES": ["smartsupport.lib.envelope.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["smartsupport.lib.envelope.BoundedJSONParser"],
     "EXCEPTION_HANDLER": "smartsupport.lib.envelope.exception_handler",

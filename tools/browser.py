@@ -16,7 +16,9 @@ def find() -> str | None:
     named = os.environ.get("CHROMIUM_PATH", "").strip()
     if named:
         if shutil.which(named) is None:
-            sys.exit(f"CHROMIUM_PATH must be the path of a Chromium or Chrome program, and {named!r} is none.")
+            sys.exit(
+                f"CHROMIUM_PATH must be the path of a Chromium or Chrome program, and {named!r} is none."
+            )
         return shutil.which(named)
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
@@ -26,13 +28,25 @@ def install() -> None:
     if shutil.which("apt-get") is None:
         return
     prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if prefix and (shutil.which("sudo") is None or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode):
+    if prefix and (
+        shutil.which("sudo") is None or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode
+    ):
         return
     print("Installing Chromium for the browser tests ...", flush=True)
     env = ["env", "DEBIAN_FRONTEND=noninteractive"]
     subprocess.run([*prefix, *env, "apt-get", "update", "-qq"], stdout=subprocess.DEVNULL)
     subprocess.run(
-        [*prefix, *env, "apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-liberation"],
+        [
+            *prefix,
+            *env,
+            "apt-get",
+            "install",
+            "-y",
+            "-qq",
+            "--no-install-recommends",
+            "chromium",
+            "fonts-liberation",
+        ],
         stdout=subprocess.DEVNULL,
     )
 

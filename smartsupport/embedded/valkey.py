@@ -39,7 +39,9 @@ def start(directory: Path, *, port: int | None = None, throwaway: bool = False) 
     try:
         program = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
-        raise EmbeddedServerFailed(f"{error} Set REDIS_URL to a Valkey or Redis server of your own.") from None
+        raise EmbeddedServerFailed(
+            f"{error} Set REDIS_URL to a Valkey or Redis server of your own."
+        ) from None
     home = directory / "valkey"
     home.mkdir(parents=True, exist_ok=True)
     chosen = ports.choose(port)

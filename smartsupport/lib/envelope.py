@@ -59,21 +59,26 @@ def failure(code: str, message: str, **extra: Any) -> dict[str, Any]:
 def failure_response(code: int, message: str = "") -> JsonResponse:
     """A whole response with this HTTP status, for answers that no REST view made."""
     named = CODES.get(code, "bad_request" if code < 500 else "server_error")
-    return JsonResponse(failure(named, message or MESSAGES.get(code, MESSAGES[400 if code < 500 else 500])), status=code)
+    return JsonResponse(
+        failure(named, message or MESSAGES.get(code, MESSAGES[400 if code < 500 else 500])), status=code
+    )
 
 
 class EnvelopeRenderer(JSONRenderer):
     """Puts what a view returns into the envelope; what `exception_handler` made is in it already."""
 
     def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
         response: Response | None = (renderer_context or {}).get("response")
         if response is not None and response.status_code == status.HTTP_204_NO_CONTENT:
             return b""
         if not getattr(response, "is_envelope", False):
             data = success(data)
-        return super().render(data, accepted_media_type, renderer_context)  # type: ignore[arg-type]
+        return super().render(data, accepted_media_type, renderer_context)
 
 
 class BoundedJSONParser(JSONParser):
@@ -131,9 +136,16 @@ def _refusal(error: exceptions.APIException) -> dict[str, Any]:
 
 def _invalid(error: exceptions.ValidationError) -> dict[str, Any]:
     if isinstance(error.detail, dict):
-        fields = {str(name): faults if isinstance(faults, list | dict) else [faults] for name, faults in error.detail.items()}
+        fields = {
+            str(name): faults if isinstance(faults, list | dict) else [faults]
+            for name, faults in error.detail.items()
+        }
         return failure("invalid", "Some fields are not valid.", fields=fields)
-    message = " ".join(str(fault) for fault in error.detail) if isinstance(error.detail, list) else str(error.detail)
+    message = (
+        " ".join(str(fault) for fault in error.detail)
+        if isinstance(error.detail, list)
+        else str(error.detail)
+    )
     return failure("invalid", message)
 
 

@@ -30,4 +30,6 @@ def alive() -> list[str]:
     with redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
     ) as client:
-        return sorted(key.decode().removeprefix(PREFIX) for key in client.scan_iter(match=f"{PREFIX}*", count=1000))
+        return sorted(
+            key.decode().removeprefix(PREFIX) for key in client.scan_iter(match=f"{PREFIX}*", count=1000)
+        )

@@ -63,7 +63,8 @@ def _only_run(data_dir: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Stop(
-                f"Another run uses {data_dir}: stop it first, or choose another folder with DATA_DIR.", status=1
+                f"Another run uses {data_dir}: stop it first, or choose another folder with DATA_DIR.",
+                status=1,
             ) from None
         yield
 
@@ -131,7 +132,9 @@ def _announce(watch: Watch, told_by_seed: list[str]) -> None:
     if not watch.until(ready, seconds=READY_SECONDS, pause=0.5):
         answer = _answer(settings.PORT, "/readyz")
         missing = ", ".join(json.loads(answer[1]).get("missing", [])) if answer else "the web server"
-        say(f"Not ready after {READY_SECONDS} seconds. Still missing: {missing}. The lines above may say why.")
+        say(
+            f"Not ready after {READY_SECONDS} seconds. Still missing: {missing}. The lines above may say why."
+        )
         return
     site = f"http://localhost:{settings.PORT}"
     lines = ["", "Smart Support is ready.", f"  Chat          {site}/", f"  Console       {site}/admin/"]

@@ -41,12 +41,13 @@ class Watch:
     def __init__(self, *, parent_counts: bool) -> None:
         self._parent = os.getppid() if parent_counts else None
         self._parent_blocked_interrupts = _blocks_interrupts(self._parent)
-        self.processes: "dict[str, subprocess.Popen[bytes]]" = {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def until(
         self, done: Callable[[], bool], *, seconds: float | None = None, pause: float = LOOK_SECONDS
     ) -> bool:
-        """Wait until `done()` (True), asked every `pause` seconds, or the time is up (False). Raises Stop when something we need has ended."""
+        """Wait until `done()`, asked every `pause` seconds, says yes (True) or the time is up (False). Raises Stop when
+        something that we need has ended."""
         deadline = None if seconds is None else time.monotonic() + seconds
         while not done():
             self._look()
@@ -63,7 +64,9 @@ class Watch:
                 raise Stop
         for name, process in self.processes.items():
             if (status := process.poll()) is not None:
-                raise Stop(f"{name} ended on its own (exit status {status}), so everything was stopped.", status=1)
+                raise Stop(
+                    f"{name} ended on its own (exit status {status}), so everything was stopped.", status=1
+                )
 
 
 def _blocks_interrupts(pid: int | None) -> bool:

@@ -103,7 +103,9 @@ def _environment() -> dict[str, str]:
     """Ours, without what the tests of this process were pointed at."""
     from tests.servers import OURS
 
-    return {name: value for name, value in os.environ.items() if name not in {*OURS, "DJANGO_SETTINGS_MODULE"}}
+    return {
+        name: value for name, value in os.environ.items() if name not in {*OURS, "DJANGO_SETTINGS_MODULE"}
+    }
 
 
 def marked(mark: str) -> dict[int, str]:

@@ -45,11 +45,16 @@ def test_in_a_closed_folder_the_servers_run_and_nothing_is_opened(closed_folder:
 
 def test_both_servers_refuse_whoever_has_no_password(closed_folder: Path) -> None:
     with servers.running(closed_folder, throwaway=True) as running:
-        secretless = running.database_url.replace(running.database_url.split("@")[0], "postgresql://postgres:guess")
+        secretless = running.database_url.replace(
+            running.database_url.split("@")[0], "postgresql://postgres:guess"
+        )
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(secretless)
         port = running.redis_url.rpartition(":")[2]
-        with redis.Redis.from_url(f"redis://127.0.0.1:{port}") as client, pytest.raises(redis.AuthenticationError):
+        with (
+            redis.Redis.from_url(f"redis://127.0.0.1:{port}") as client,
+            pytest.raises(redis.AuthenticationError),
+        ):
             client.ping()
 
 

@@ -25,7 +25,12 @@ def test_ready_once_a_turns_worker_beats(client: Client) -> None:
     assert before.status_code == 503
     assert before.json()["missing"] == ["turns_worker"]
     assert after.status_code == 200, after.content
-    assert after.json()["checks"] == {"postgres": "ok", "valkey": "ok", "migrations": "ok", "turns_worker": "ok"}
+    assert after.json()["checks"] == {
+        "postgres": "ok",
+        "valkey": "ok",
+        "migrations": "ok",
+        "turns_worker": "ok",
+    }
 
 
 @pytest.mark.django_db(transaction=True)

@@ -43,7 +43,17 @@ def test_a_customers_token_is_masked_wherever_it_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["token", "customer_token", "password", "ADMIN_PASSWORD", "api_key", "x-api-key", "Authorization", "secret"]
+    "name",
+    [
+        "token",
+        "customer_token",
+        "password",
+        "ADMIN_PASSWORD",
+        "api_key",
+        "x-api-key",
+        "Authorization",
+        "secret",
+    ],
 )
 def test_a_field_with_the_name_of_a_secret_is_masked_at_any_depth(name: str) -> None:
     event = logs.mask_secrets(None, "info", {"event": "x", "a": [{"b": {name: "plain"}}], name: "plain"})
@@ -52,7 +62,13 @@ def test_a_field_with_the_name_of_a_secret_is_masked_at_any_depth(name: str) -> 
 
 
 def test_counts_of_tokens_and_other_innocent_fields_stay() -> None:
-    event = {"event": "turn_completed", "tokens": 12, "token_count": 3, "prompt_tokens": "7", "idempotency_key": "abc"}
+    event = {
+        "event": "turn_completed",
+        "tokens": 12,
+        "token_count": 3,
+        "prompt_tokens": "7",
+        "idempotency_key": "abc",
+    }
 
     assert logs.mask_secrets(None, "info", dict(event)) == event
 
@@ -75,7 +91,13 @@ except ValueError:
 def logged(log_format: str) -> str:
     env = os.environ | {"LOG_FORMAT": log_format, "DJANGO_SETTINGS_MODULE": "smartsupport.settings"}
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     return ended.stderr
 

@@ -76,7 +76,9 @@ def _answers_on_this_machine_only(product: Product) -> None:
     assert ready.status_code == 200, ready.text
     listening = {line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if " 0A " in line}
     for port in (product.port, product.demo_port):
-        assert {address for address in listening if address.endswith(f":{port:04X}")} == {f"0100007F:{port:04X}"}
+        assert {address for address in listening if address.endswith(f":{port:04X}")} == {
+            f"0100007F:{port:04X}"
+        }
 
 
 def _is_found_by_manage_py_typed_by_hand(product: Product) -> None:
@@ -136,7 +138,9 @@ def test_killing_it_in_the_middle_of_its_start_leaves_nothing(start: Start) -> N
 @pytest.mark.parametrize(
     ("name", "words"), [("web", ["daphne"]), ("jobs", ["celery"]), ("postgres", ["bin/postgres"])]
 )
-def test_a_crash_of_one_process_stops_the_rest_and_names_it(start: Start, name: str, words: list[str]) -> None:
+def test_a_crash_of_one_process_stops_the_rest_and_names_it(
+    start: Start, name: str, words: list[str]
+) -> None:
     product = start()
     product.wait_for_line(READY)
 

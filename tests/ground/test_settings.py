@@ -113,7 +113,9 @@ def read(**env: str) -> str:
 
 
 def run(command: list[str], env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    clean = {name: value for name, value in os.environ.items() if name not in {*OURS, "DJANGO_SETTINGS_MODULE"}}
+    clean = {
+        name: value for name, value in os.environ.items() if name not in {*OURS, "DJANGO_SETTINGS_MODULE"}
+    }
     return subprocess.run(command, cwd=ROOT, env=clean | env, capture_output=True, text=True, timeout=120)
 
 
@@ -208,4 +210,14 @@ def test_production_is_locked_down() -> None:
 
     ended = run([sys.executable, "-c", program], PRODUCTION)
 
-    assert ended.stdout.split() == ["True", "True", "True", "True", "False", "True", "True", "None", "json"], ended.stderr
+    assert ended.stdout.split() == [
+        "True",
+        "True",
+        "True",
+        "True",
+        "False",
+        "True",
+        "True",
+        "None",
+        "json",
+    ], ended.stderr

@@ -51,7 +51,9 @@ def parent_of(mark: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
         try:
             assert parent.stdout is not None
             assert parent.stdout.readline() == "up\n"
-            until(lambda: len(marked(mark)) == 4)  # the parent, the tether, the command, and the command's own child
+            until(
+                lambda: len(marked(mark)) == 4
+            )  # the parent, the tether, the command, and the command's own child
             yield parent
         finally:
             for pid in marked(mark):
