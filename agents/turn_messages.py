@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agents.context import Said, TurnContext
 from agents.facts import Fact
@@ -37,10 +37,9 @@ def prompt(system: str, context: TurnContext, turn: Sequence[AnyMessage]) -> lis
 
 def normalised_calls(message: AIMessage, *, step: int, taken: set[str]) -> list[dict[str, Any]]:
     """The tool calls of a model answer, each with an id that is unique in its turn and at most 200 characters.
-    Arguments that were not JSON are kept as text under one reserved name, for `policy.judge` to refuse."""
+    Arguments that were not a JSON object are kept under one reserved name, for `policy.judge` to refuse."""
     calls: list[dict[str, Any]] = []
-    broken = [{"name": c["name"], "args": {INVALID_JSON: c["args"]}, "id": c["id"]} for c in message.invalid_tool_calls]
-    for index, call in enumerate([*message.tool_calls, *broken][:CALLS_LIMIT]):
+    for index, call in enumerate(_made(message)[:CALLS_LIMIT]):
         call_id = storable(call.get("id") or "")[:150]
         if not call_id or call_id in taken:
             call_id = f"{call_id}_{step}_{index}".lstrip("_")
@@ -49,14 +48,22 @@ def normalised_calls(message: AIMessage, *, step: int, taken: set[str]) -> list[
     return calls
 
 
+def _made(message: AIMessage) -> list[dict[str, Any]]:
+    """The calls in order. A streamed one with its arguments as the text that came: what LangChain makes of a text that
+    was cut off ({"order_id": 10 of 1042) is a guess, and nobody may act on it."""
+    chunks = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
+    return [dict(call) for call in chunks or [*message.tool_calls, *message.invalid_tool_calls]]
+
+
 def _readable(call: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a call as JSON that can be stored. NaN and infinity are no JSON."""
-    args = storable(call.get("args") or {})
+    given = call.get("args")
     try:
+        args = storable((json.loads(given) if isinstance(given, str) and given else given) or {})
         canonical_json(args)
-    except ValueError:
-        return {INVALID_JSON: str(args)}
-    return args if isinstance(args, dict) else {INVALID_JSON: str(args)}
+    except (ValueError, RecursionError):
+        return {INVALID_JSON: storable(str(given))}
+    return args if isinstance(args, dict) else {INVALID_JSON: storable(str(given))}
 
 
 def spoken(text: str, calls: list[dict[str, Any]], agent: str) -> AIMessage:
