@@ -10,6 +10,7 @@ import socket
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError
 from redis.exceptions import RedisError
 
@@ -30,7 +31,6 @@ log = structlog.get_logger(__name__)
 
 CAPACITY = 64
 POLL_SECONDS = 1.0
-RENEW_SECONDS = turns.LEASE_SECONDS / 3
 DISPATCH_GRACE_SECONDS = 1.5
 BROKE = "An error occurred processing your message."
 
@@ -47,24 +47,23 @@ class TurnEngine:
         )  # past the point where cancelling could do anything but lose the last frame
         self._woken = asyncio.Event()
         self._draining = False
+        self._beside: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
-        """Work until cancelled or drained."""
+        """Claim and run turns until drained. Whoever runs this drains it afterwards, whatever ended it."""
         await self._runner.open()
         log.info("turns_worker_started", worker=self.name)
-        helpers = [asyncio.ensure_future(self._beat()), asyncio.ensure_future(self._renew())]
-        try:
-            while not self._draining:
-                await self._claim_all()
-                try:
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await self._woken.wait()
-                except TimeoutError:
-                    pass
-                self._woken.clear()
-        finally:
-            for helper in helpers:
-                helper.cancel()
+        # They go on while the worker drains: what still runs here must not lose its lease.
+        self._beside = [asyncio.ensure_future(self._beat()), asyncio.ensure_future(self._renew())]
+        await _quietly(self._forget_sealed())
+        while not self._draining:
+            await self._claim_all()
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+            self._woken.clear()
 
     async def drain(self, timeout: float) -> None:
         """Claim nothing more, let running turns finish for `timeout` seconds, then hand the rest to other workers."""
@@ -77,6 +76,8 @@ class TurnEngine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await executor.drain(timeout)
+        for task in self._beside:
+            task.cancel()
         await heartbeat.stop(self.name)
         await self._runner.close()
         log.info("turns_worker_stopped", worker=self.name)
@@ -93,6 +94,11 @@ class TurnEngine:
 
     async def forget(self, turn_id: UUID) -> None:
         await self._runner.forget(turn_id)
+
+    async def _forget_sealed(self) -> None:
+        """Delete what is left of turns that were sealed while no worker was there to forget them."""
+        for turn_id in await in_thread(turns.sealed_with_checkpoints):
+            await self._runner.forget(turn_id)
 
     async def _claim_all(self) -> None:
         while not self._draining and len(self._running) < CAPACITY:
@@ -159,9 +165,10 @@ class TurnEngine:
         await _quietly(self._runner.forget(claim.turn_id))
 
     async def _cancelled(self, claim: Claim) -> None:
-        """Stopped by somebody, or this worker is leaving: then the turn goes to another one at once."""
+        """Stopped by somebody, or this worker is leaving: then the turn goes to another one. What was sent just now
+        gets a moment to be answered first."""
+        await executor.drain(DISPATCH_GRACE_SECONDS)
         if claim.turn_id in self._stopping:
-            await executor.drain(DISPATCH_GRACE_SECONDS)
             await self._seal(claim, TurnStatus.STOPPED, Fact("turn_stopped", {}, key="end"))
         else:
             await _quietly(in_thread(lambda: turns.hand_back(claim)))
@@ -195,7 +202,7 @@ class TurnEngine:
     async def _renew(self) -> None:
         """Keep the leases of what runs here, drop what was taken away, and notice a stop whose message was lost."""
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(settings.TURN_LEASE_SECONDS / 3)
             mine = {turn_id: claim.fence for turn_id, (claim, _) in self._running.items()}
             if not mine:
                 continue

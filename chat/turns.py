@@ -31,7 +31,6 @@ CONTENT_LIMIT = 10_000
 QUEUE_LIMIT = 10
 RATE_LIMIT = 10
 RATE_SECONDS = 10
-LEASE_SECONDS = 30
 CHANNEL = "turns"
 
 
@@ -230,7 +229,7 @@ def claim(worker: str) -> Claim | None:
     """Take the turn that has waited longest, or one whose worker lost its lease. None when there is nothing."""
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_CLAIM, {"worker": worker, "lease": LEASE_SECONDS})
+            cursor.execute(_CLAIM, {"worker": worker, "lease": settings.TURN_LEASE_SECONDS})
             row = cursor.fetchone()
     except IntegrityError:  # another worker started a turn of the same conversation at the same moment
         return None
@@ -261,7 +260,7 @@ def renew(turns: dict[UUID, int]) -> dict[UUID, Held]:
         WHERE t.id = mine.id AND t.fence = mine.fence AND t.status = 'running' RETURNING t.id, t.stop_requested
     """
     with connection.cursor() as cursor:
-        cursor.execute(statement, [LEASE_SECONDS, list(turns), list(turns.values())])
+        cursor.execute(statement, [settings.TURN_LEASE_SECONDS, list(turns), list(turns.values())])
         return {turn_id: Held(turn_id, stop) for turn_id, stop in cursor.fetchall()}
 
 
@@ -372,3 +371,14 @@ def hand_back(claim_: Claim) -> bool:
     if handed:
         wake_from_sync()
     return handed
+
+
+def sealed_with_checkpoints(*, limit: int = 1000) -> list[UUID]:
+    """Turns that have ended and whose LangGraph thread is still stored."""
+    statement = """
+        SELECT t.id FROM chat_turn t
+        WHERE t.sealed_at IS NOT NULL AND t.id::text IN (SELECT thread_id FROM checkpoints) LIMIT %s
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [limit])
+        return [turn_id for (turn_id,) in cursor.fetchall()]

@@ -7,10 +7,9 @@ from typing import Any
 
 from channels.management.commands.runworker import Command as ChannelsCommand
 from channels.worker import Worker
+from django.conf import settings
 
 from chat.worker import engine
-
-DRAIN_SECONDS = 20.0
 
 
 class TurnsWorker(Worker):  # type: ignore[misc]
@@ -29,7 +28,7 @@ class TurnsWorker(Worker):  # type: ignore[misc]
             asyncio.ensure_future(leave.wait()),
         ]
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        await turns.drain(DRAIN_SECONDS)
+        await turns.drain(settings.TURN_DRAIN_SECONDS)
         for part in parts:
             part.cancel()
         for part in done:
