@@ -1,4 +1,4 @@
-"""The demo business as a process of its own, with its tools published in the test's database."""
+"""What actions and turns are tested on: the demo business alone, or the product with a scripted model."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,8 @@ from django.conf import LazySettings
 from agents.models import Tool
 from smartsupport.seeding.demo_tools import publish_demo_tools
 from tests.demo.program import Program
+from tests.live.stack import Stack
+from tests.scripted_model.fixture import RunningModel
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +37,16 @@ def tools(
     settings.DEMO_PORT = int(host.rpartition(":")[2])
     settings.SAFE_HTTP_ALLOWED_HOSTS = [host]
     return {tool.name: tool for tool in publish_demo_tools()}
+
+
+@pytest.fixture
+def stack(scripted_stack: Stack) -> Stack:
+    """The product as it runs, on a business whose books are as on the first day."""
+    scripted_stack.business.post("/_reset")
+    return scripted_stack
+
+
+@pytest.fixture
+def model(stack: Stack, scripted_model_server: RunningModel) -> RunningModel:
+    """The model that the stack asks, with no rules in force."""
+    return scripted_model_server
