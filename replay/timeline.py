@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from chat.markdown import to_html
 from chat.models import Event
+from smartsupport.lib.ids import parse_uuid
 
 CUSTOMER, AGENT, STAFF, INTERNAL, APPROVAL, PROBLEM = (
     "customer",
@@ -108,9 +109,16 @@ def step(event: Event) -> Step:
         cost_micros=event.cost_micros,
         duration_ms=event.duration_ms,
         turn_id=event.turn_id,
-        interrupt_id=_text(payload, "interrupt_id") or None,
+        interrupt_id=_interrupt_id(payload),
         **told,
     )
+
+
+def _interrupt_id(payload: dict[str, Any]) -> str | None:
+    """The approval that a step leads to: its own, or that of an action that did not work."""
+    name = "action_id" if payload.get("ok") is False else "interrupt_id"
+    known = parse_uuid(payload.get(name))
+    return str(known) if known else None
 
 
 def _text(payload: dict[str, Any], name: str) -> str:
@@ -205,7 +213,7 @@ def _tool_returned(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     error = _mapping(payload, "error")
     return {
         "tone": PROBLEM,
-        "title": f"{tool} did not work",
+        "title": f"No clear answer from {tool}" if error.get("kind") == "unknown" else f"{tool} did not work",
         "icon": "error",
         "text": _text(error, "message"),
         "tool": tool,

@@ -121,6 +121,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     cards: list[Card] = []
     if request.user.has_perm("agents.view_action"):
         cards.append(_approvals())
+        cards += _unknown_outcomes()
     hint = ""
     if request.user.has_perm("chat.view_conversation"):
         cards += _conversations()
@@ -141,6 +142,25 @@ def _approvals() -> Card:
         icon="gavel",
         urgent=bool(since),
     )
+
+
+def _unknown_outcomes() -> list[Card]:
+    """Shown only when there are any: nobody saw whether these took place, so somebody has to look."""
+    from agents.models import Action, ActionStatus
+
+    count = Action.objects.filter(status=ActionStatus.UNKNOWN).count()
+    if not count:
+        return []
+    return [
+        Card(
+            title="Outcome unknown",
+            number=count,
+            note="Sent, and no clear answer came. Check the business system.",
+            link=f"{reverse('admin:agents_action_changelist')}?which=unknown",
+            icon="help",
+            urgent=True,
+        )
+    ]
 
 
 def _conversations() -> list[Card]:

@@ -62,6 +62,17 @@ def test_the_numbers_and_their_lists_agree(root: Client) -> None:
     assert action.message in root.get("/admin/agents/action/").content.decode()
 
 
+def test_an_outcome_that_nobody_saw_is_brought_up(root: Client) -> None:
+    rows.waiting_for_staff()
+    Action.objects.update(status="unknown")
+
+    page = root.get("/admin/")
+
+    card = next(card for card in page.context["cards"] if card.title == "Outcome unknown")
+    assert card.number == 1
+    assert len(root.get(card.link).context["cl"].result_list) == 1
+
+
 def test_people_see_only_what_they_may(client: Client) -> None:
     rows.waiting_for_staff()
     client.force_login(rows.staff("nina"))

@@ -46,6 +46,12 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
         "t did not work",
     ),
     (
+        "tool_returned",
+        {"tool": "t", "ok": False, "error": {"kind": "unknown", "message": "?"}},
+        "tool_result",
+        "No clear answer from t",
+    ),
+    (
         "approval_opened",
         {"action": "t", "params": {}, "approver": "staff"},
         "interrupt",
@@ -110,6 +116,27 @@ def test_every_known_kind_is_told_in_the_table_above() -> None:
 )
 def test_an_odd_payload_is_shown_and_never_breaks_the_page(kind: str, payload: Any) -> None:
     assert told(kind, payload).title
+
+
+ACTION = "0f0f0f0f-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("payload", "leads_to"),
+    [
+        ({"interrupt_id": ACTION}, ACTION),
+        ({"action_id": ACTION, "ok": True}, None),
+        ({"action_id": ACTION, "ok": False}, ACTION),
+        ({"interrupt_id": "no id"}, None),
+        ({"interrupt_id": ["x"]}, None),
+    ],
+)
+def test_a_step_leads_to_the_approval_that_needs_a_look(
+    payload: dict[str, Any], leads_to: str | None
+) -> None:
+    kind = "tool_returned" if "ok" in payload else "approval_opened"
+
+    assert told(kind, payload).interrupt_id == leads_to
 
 
 def test_tokens_cost_and_time_come_from_the_row() -> None:
