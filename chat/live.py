@@ -32,6 +32,13 @@ def _client() -> redis.Redis:
     return _clients[loop]
 
 
+async def close() -> None:
+    """Give up this event loop's connections."""
+    client = _clients.pop(asyncio.get_running_loop(), None)
+    if client is not None:
+        await client.aclose()
+
+
 def _key(turn_id: UUID) -> str:
     return f"smartsupport:live:{turn_id}"
 

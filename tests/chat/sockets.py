@@ -43,6 +43,17 @@ def effects(stack: Stack, order_id: int) -> list[dict[str, Any]]:
     return [entry for entry in stack.journal() if f"/orders/{order_id}/" in entry["path"] + "/"]
 
 
+def age_messages(stack: Stack, thread_id: str, seconds: float) -> None:
+    """Let so much time have passed since the customer's messages."""
+    stack.db(
+        "UPDATE chat_customer "
+        "SET accepted_at = ARRAY(SELECT t - make_interval(secs => %s) FROM unnest(accepted_at) t) "
+        "WHERE id = (SELECT customer_id FROM chat_conversation WHERE thread_id = %s)",
+        seconds,
+        thread_id,
+    )
+
+
 def found(frames: list[Frame], kind: str) -> Frame:
     """The one frame of this type."""
     [frame] = [frame for frame in frames if frame["type"] == kind]
@@ -55,7 +66,7 @@ def events_of(frames: list[Frame]) -> list[Frame]:
 
 
 def text_of(frames: list[Frame], turn_id: str) -> str:
-    """The text that a client puts together from a turn's token frames, placed by their offsets in code points."""
+    """The text that a client puts together from a turn's token frames, by their offsets in code points."""
     text = ""
     for frame in frames:
         if frame["type"] == "token" and frame["turn_id"] == turn_id:

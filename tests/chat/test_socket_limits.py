@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chat.sockets import action, found, nothing_written, refusal
+from tests.chat.sockets import action, age_messages, found, nothing_written, refusal
 from tests.live.chatter import Chatter
 from tests.live.stack import Stack
 
@@ -18,17 +18,6 @@ EXPIRED = {
 
 def message(customer: Chatter, content: str = "hello", **fields: str) -> dict[str, str]:
     return {"type": "message", "thread_id": customer.thread_id, "content": content, **fields}
-
-
-def age_messages(stack: Stack, thread_id: str, seconds: float) -> None:
-    """Let so much time have passed since the customer's messages."""
-    stack.db(
-        "UPDATE chat_customer "
-        "SET accepted_at = ARRAY(SELECT t - make_interval(secs => %s) FROM unnest(accepted_at) t) "
-        "WHERE id = (SELECT customer_id FROM chat_conversation WHERE thread_id = %s)",
-        seconds,
-        thread_id,
-    )
 
 
 def idle(stack: Stack, thread_id: str, minutes: float) -> None:

@@ -1,0 +1,103 @@
+"""Text that is being written leaves in order, whole, and in a form that every socket can be sent."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from channels.layers import get_channel_layer
+
+from chat import events, live
+from chat.journal import TurnJournal
+from chat.turns import Claim
+
+
+class Watcher:
+    """What a socket of the conversation would be sent, put together by offsets."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.text = ""
+
+    async def open(self) -> "Watcher":
+        self.layer = get_channel_layer()
+        self.channel = await self.layer.new_channel()
+        await self.layer.group_add(events.group_of(self.claim.conversation_id), self.channel)
+        return self
+
+    async def frame(self) -> dict[str, Any]:
+        async with asyncio.timeout(10):
+            message = await self.layer.receive(self.channel)
+        frame: dict[str, Any] = message["frame"]
+        assert message["conversation"] == str(self.claim.conversation_id)
+        assert frame["offset"] == len(self.text)  # in order: no hole, nothing twice
+        self.text += frame["content"]
+        return frame
+
+    async def until(self, text: str) -> None:
+        while self.text != text:
+            await self.frame()
+            assert text.startswith(self.text)
+
+
+@pytest.fixture
+async def watcher(empty_valkey: None) -> AsyncIterator[Watcher]:
+    claim = Claim(uuid4(), 1, uuid4(), "thread", uuid4(), "hello", 1, "", True)
+    watcher = await Watcher(claim).open()
+    yield watcher
+    await watcher.layer.flush()
+    await live.close()
+
+
+async def test_every_piece_leaves_though_the_model_pauses(watcher: Watcher) -> None:
+    journal = TurnJournal(watcher.claim, {})
+    written = ""
+
+    for number in range(60):
+        for piece in (f"订{number} ", "🙂"):
+            await journal.token("agent", piece)
+            written += piece
+        await watcher.frame()  # whenever something has come, the model goes on
+    await watcher.until(written)  # and then it writes no more
+
+    await journal.close()
+
+
+async def test_pieces_of_a_fast_model_travel_together(watcher: Watcher) -> None:
+    journal = TurnJournal(watcher.claim, {})
+    for number in range(500):
+        await journal.token("agent", f"{number} ")
+    frames = 0
+
+    written = "".join(f"{number} " for number in range(500))
+    while watcher.text != written:
+        await watcher.frame()
+        frames += 1
+
+    assert frames < 100
+    await journal.close()
+
+
+async def test_who_comes_late_gets_the_text_so_far(watcher: Watcher) -> None:
+    journal = TurnJournal(watcher.claim, {})
+    await journal.token("agent", "订单 🙂 ")
+    await journal.token("agent", "1042")
+    await watcher.until("订单 🙂 1042")
+
+    partial = await live.partial_frame(watcher.claim.turn_id)
+
+    assert partial is not None
+    assert (partial["content"], partial["offset"], partial["agent"]) == ("订单 🙂 1042", 0, "agent")
+    await journal.close()
+    assert await live.partial_frame(watcher.claim.turn_id) is None
+
+
+async def test_half_of_a_character_does_not_break_the_turn(watcher: Watcher) -> None:
+    journal = TurnJournal(watcher.claim, {})
+
+    await journal.token("agent", "smile \ud83d")
+    await journal.token("agent", "\ude42\x00!")
+
+    await watcher.until("smile \ufffd\ufffd\ufffd!")
+    await journal.close()

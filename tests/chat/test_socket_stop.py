@@ -1,0 +1,171 @@
+"""Messages that wait for their turn, and turns that are stopped."""
+
+import time
+
+import pytest
+
+from tests.chat.sockets import action, age_messages, effects, found, nothing_written, refusal
+from tests.live.chatter import Chatter, Frame, types
+from tests.live.stack import Stack, until
+from tests.scripted_model.fixture import RunningModel
+
+pytestmark = pytest.mark.xdist_group("live-scripted")
+
+QUESTION = "What is the status of order 1042?"
+NO_ROUTE = {"match": {"structured": True}, "reply": {"delay_ms": 60_000, "text": "late"}}
+NO_WORD = {"match": {"stream": True}, "reply": {"chunks": ["Well"], "hang": True}}
+ENDLESS = {"match": {"stream": True}, "reply": {"chunks": ["and so on "] * 1_000, "token_delay_ms": 20}}
+
+
+async def stopped(customer: Chatter) -> Frame:
+    """Stop, and read up to the end of the turn, which comes within two seconds."""
+    started = time.monotonic()
+    await customer.send({"type": "stop", "thread_id": customer.thread_id})
+    frames = await customer.until("message_complete")
+    assert time.monotonic() - started < 2
+    assert "agent_response" not in types(frames)
+    assert "error" not in types(frames)
+    return frames[-1]
+
+
+@pytest.mark.parametrize(
+    ("script", "before"),
+    [(NO_ROUTE, "accepted"), (NO_WORD, "routing"), (ENDLESS, "token")],
+    ids=["being routed", "before a word", "in mid-sentence"],
+)
+async def test_a_running_turn_stops_and_the_next_message_runs(
+    scripted_stack: Stack, scripted_model_server: RunningModel, script: dict[str, object], before: str
+) -> None:
+    scripted_model_server.script(script)
+    async with Chatter(scripted_stack.socket_url) as customer:
+        await customer.message(QUESTION)
+        begun = await customer.until(before)
+        until(lambda: scripted_model_server.requests(summary=True))
+
+        end = await stopped(customer)
+
+        assert (end["turn_id"], end["status"]) == (begun[0]["turn_id"], "stopped")
+        scripted_model_server.clear()
+        assert (await customer.say(QUESTION))[-1]["status"] == "completed"
+        await customer.send({"type": "resume", "thread_id": customer.thread_id, "after": 0})
+        again = await customer.until("resumed")
+    assert [frame["status"] for frame in again if frame["type"] == "message_complete"] == [
+        "stopped",
+        "completed",
+    ]
+
+
+async def test_a_stop_right_after_the_message_is_never_lost(
+    scripted_stack: Stack, scripted_model_server: RunningModel
+) -> None:
+    scripted_model_server.script(NO_ROUTE)
+    async with Chatter(scripted_stack.socket_url) as customer:
+        for _ in range(8):
+            await customer.message(QUESTION)
+            assert (await stopped(customer))["status"] == "stopped"
+
+
+async def test_stopping_twice_stops_one_turn(
+    scripted_stack: Stack, scripted_model_server: RunningModel
+) -> None:
+    scripted_model_server.script(ENDLESS)
+    async with Chatter(scripted_stack.socket_url) as customer:
+        await customer.message(QUESTION)
+        begun = await customer.until("token")
+        async with Chatter(scripted_stack.socket_url, cookie=customer.cookie) as other_tab:
+            other_tab.thread_id = customer.thread_id
+            await other_tab.send({"type": "stop", "thread_id": customer.thread_id})
+            await other_tab.send({"type": "stop", "thread_id": customer.thread_id})
+            await other_tab.quiet()
+            ends = await customer.until("message_complete")
+        await customer.quiet()
+
+    assert (ends[-1]["turn_id"], ends[-1]["status"]) == (begun[0]["turn_id"], "stopped")
+    kinds = [event["kind"] for event in scripted_stack.events(customer.thread_id)]
+    assert kinds.count("turn_stopped") == 1
+
+
+async def test_an_action_on_its_way_is_finished_and_recorded(scripted_stack: Stack) -> None:
+    scripted_stack.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 700, "times": 1})
+    async with Chatter(scripted_stack.socket_url) as customer:
+        waiting = await customer.say("Cancel order 1065")
+        await customer.decide(True)
+        await customer.until("tool_call")
+
+        end = await stopped(customer)
+
+        assert end["status"] == "stopped"
+        assert action(scripted_stack, waiting[-1]["interrupt_id"])["status"] == "succeeded"
+        assert len(effects(scripted_stack, 1065)) == 1
+        assert found(customer.seen, "tool_result")["ok"]
+
+
+async def test_an_action_that_takes_longer_than_a_stop_is_recorded_when_it_is_done(
+    scripted_stack: Stack,
+) -> None:
+    scripted_stack.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 2_500, "times": 1})
+    async with Chatter(scripted_stack.socket_url) as customer:
+        waiting = await customer.say("Cancel order 1066")
+        await customer.decide(True)
+        await customer.until("tool_call")
+
+        await stopped(customer)
+
+        until(lambda: action(scripted_stack, waiting[-1]["interrupt_id"])["status"] == "succeeded")
+        assert found(await customer.until("tool_result"), "tool_result")["ok"]
+        assert len(effects(scripted_stack, 1066)) == 1
+
+
+async def test_what_waits_is_numbered_refused_when_full_and_run_in_order(
+    scripted_stack: Stack, scripted_model_server: RunningModel
+) -> None:
+    scripted_model_server.script(NO_ROUTE | {"times": 1})
+    async with Chatter(scripted_stack.socket_url) as customer:
+        await customer.message(QUESTION)
+        turns = [(await customer.frame())["turn_id"]]
+        until(lambda: scripted_model_server.requests(summary=True))
+        for position in range(1, 11):
+            await customer.message(QUESTION, client_message_id=f"m-{position}")
+            accepted = await customer.frame()
+            assert (accepted["type"], accepted["position"]) == ("accepted", position)
+            turns.append(accepted["turn_id"])
+            age_messages(scripted_stack, customer.thread_id, 11)
+        frame = {"type": "message", "thread_id": customer.thread_id, "content": QUESTION}
+        full = {"type": "error", "code": "queue_full", "message": "Too many queued messages"}
+        before = scripted_stack.events(customer.thread_id)
+
+        assert await refusal(customer, frame) == full
+        await customer.message(QUESTION, client_message_id="m-10")  # a repeat is not one more
+        assert (await customer.frame())["position"] == 10
+        assert scripted_stack.events(customer.thread_id) == before
+
+        scripted_stack.db(
+            "UPDATE chat_conversation SET last_activity_at = now() - interval '31 minutes' WHERE thread_id = %s",
+            customer.thread_id,
+        )
+        assert (await refusal(customer, frame))["code"] == "session_expired"  # is looked at before the queue
+        assert (await stopped(customer))["turn_id"] == turns[0]
+        ended = [(await customer.until("message_complete"))[-1] for _ in turns[1:]]
+
+    assert [frame["turn_id"] for frame in ended] == turns[1:]
+    assert {frame["status"] for frame in ended} == {"completed"}
+
+
+async def test_a_message_while_another_waits_for_a_decision_runs_now(scripted_stack: Stack) -> None:
+    async with Chatter(scripted_stack.socket_url) as customer:
+        await customer.say("Cancel order 1067")
+
+        asked = await customer.say(QUESTION)
+
+        assert asked[0]["position"] == 0
+        assert asked[-1]["status"] == "completed"
+        assert (await customer.answer(False))[-1]["status"] == "completed"
+
+
+async def test_a_stop_of_nothing_at_all_writes_nothing(scripted_stack: Stack) -> None:
+    async with Chatter(scripted_stack.socket_url) as customer:
+        await customer.say(QUESTION)
+        with nothing_written(scripted_stack):
+            for _ in range(3):
+                await customer.send({"type": "stop", "thread_id": customer.thread_id})
+            await customer.quiet()
