@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.chat.page_server import PageServer, Visitor, running_page_server
+from tools.browser import find as find_chromium
 
-CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -15,7 +15,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 def chromium() -> Iterator[Browser]:
     """One browser a module: a thread where Playwright's synchronous side is open runs no coroutine tests."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         yield browser
         browser.close()
 

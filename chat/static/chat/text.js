@@ -1,5 +1,5 @@
 /**
- * Every word that the page says by itself. A translation is a module with the same shape.
+ * Every word that the page says by itself, but for those that stand in its template. A translation is a module with the same shape.
  */
 
 /** "order_lookup" or "getOrderStatus" -> "Order lookup", "Get order status". @param {string} name */
@@ -20,7 +20,6 @@ const plural = (count, one, many) => (count === 1 ? `1 ${one}` : `${count} ${man
 
 export const text = {
   you: "You",
-  assistant: "Assistant",
   team: "Our team",
   closeTitle: (/** @type {number} */ unread, /** @type {string} */ title) => `(${unread}) ${title}`,
 
@@ -29,17 +28,13 @@ export const text = {
   offline: "You are offline. Messages are kept here and sent once you are connected.",
   reconnected: "Connected again.",
   unauthorized: "We could not confirm who you are. Sign in again on our website and open the chat from there.",
-  retryNow: "Try now",
-  loadingHistory: "Loading your conversation…",
 
   // Composer
-  placeholder: "Write a message…",
   counter: (/** @type {number} */ used, /** @type {number} */ limit) =>
     `${used.toLocaleString("en")} of ${limit.toLocaleString("en")} characters`,
   tooLong: (/** @type {number} */ over) =>
     `Too long by ${plural(over, "character", "characters")}. Shorten it, or send it in parts.`,
   tooLarge: "This message is too large to send. Shorten it, or send it in parts.",
-  stop: "Stop",
   stopping: "Stopping…",
 
   // Messages
@@ -49,7 +44,6 @@ export const text = {
   typing: "Working on your answer…",
   thinking: "How this was worked out",
   stopped: "This answer was stopped.",
-  jumpToLatest: "Jump to latest",
   today: "Today",
   yesterday: "Yesterday",
 
@@ -109,7 +103,6 @@ export const text = {
   turnFailed: "Something went wrong on our side, and this message was not answered. Nothing else is lost.",
   retry: "Try again",
   sessionExpired: "This conversation was closed because nobody wrote for a while.",
-  startNewWithText: "Start a new conversation",
   rateLimited: "You are sending messages faster than we can take them. Wait a few seconds, then send it again.",
   queueFull: "Several messages are still waiting for an answer. Send this one when they are done.",
   usageLimit: (/** @type {string} */ when) =>
@@ -121,7 +114,4 @@ export const text = {
   threadGone: "This conversation is no longer available here.",
   notSent: "Not sent",
   editMessage: "Edit",
-
-  // New conversation
-  confirmStop: "An answer is still being written. Stop it and start a new conversation?",
 };
