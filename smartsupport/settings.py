@@ -236,6 +236,8 @@ LOGGING = logs.configuration(LOG_FORMAT, LOG_LEVEL)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10  # one line per request, when it is done, is enough
+# Sweepers run every few seconds; only what fails or is tried again is worth a line.
+DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = DJANGO_STRUCTLOG_CELERY_TASK_SUCCESS_LOG_LEVEL = 10
 
 # Pages
 STATIC_URL = "/static/"

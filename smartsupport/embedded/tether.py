@@ -21,6 +21,7 @@ import time
 
 PR_SET_PDEATHSIG = 1
 LOCK_SECONDS = 30.0
+GONE_SECONDS = 2.0
 
 
 def main(argv: list[str]) -> int:
@@ -125,8 +126,13 @@ def _asked_to_stop(ready: list[int], watched: list[int], wake_read: int) -> bool
 
 
 def _kill_group(group: int) -> None:
+    """Kill what is left of the group, and wait a moment until it is gone from the process table."""
+    deadline = time.monotonic() + GONE_SECONDS
     try:
         os.killpg(group, signal.SIGKILL)
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+            os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
         pass
 
