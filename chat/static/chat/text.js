@@ -1,5 +1,6 @@
 /**
- * Every word that the page says by itself, but for those that stand in its template. A translation is a module with the same shape.
+ * Every word that the page says by itself, but for those that stand in its template. A translation is a module of
+ * the same shape.
  */
 
 /** "order_lookup" or "getOrderStatus" -> "Order lookup", "Get order status". @param {string} name */
@@ -20,6 +21,7 @@ const plural = (count, one, many) => (count === 1 ? `1 ${one}` : `${count} ${man
 
 export const text = {
   you: "You",
+  assistant: "Assistant",
   team: "Our team",
   closeTitle: (/** @type {number} */ unread, /** @type {string} */ title) => `(${unread}) ${title}`,
 
