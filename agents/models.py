@@ -44,7 +44,9 @@ class Tool(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=64, unique=True, validators=[name_validator])
-    title = models.CharField(max_length=120, help_text="In plain words, as customers and staff read it: Cancel an order.")
+    title = models.CharField(
+        max_length=120, help_text="In plain words, as customers and staff read it: Cancel an order."
+    )
     description = models.TextField(help_text="What the model reads to choose this tool.")
     source = models.ForeignKey("openapi_import.SpecSource", on_delete=models.PROTECT, related_name="tools")
     operation_id = models.CharField(max_length=500)
@@ -59,7 +61,9 @@ class Tool(models.Model):
 
     access = models.CharField(max_length=8, choices=Access)
     risk = models.CharField(max_length=16, choices=Risk, default=Risk.SAFE)
-    approval = models.CharField(max_length=8, choices=Approver, help_text="Who must agree before a write is carried out.")
+    approval = models.CharField(
+        max_length=8, choices=Approver, help_text="Who must agree before a write is carried out."
+    )
     staff_above_argument = models.CharField(
         max_length=64, blank=True, help_text="An amount in this argument above the limit needs staff instead."
     )
@@ -80,6 +84,7 @@ class Tool(models.Model):
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "operation_id"], name="tool_once_per_operation"),
             models.CheckConstraint(
                 condition=models.Q(access="read", approval="none")
                 | models.Q(access="write", approval__in=["customer", "staff"]),
@@ -149,7 +154,9 @@ class AgentTool(models.Model):
 
     class Meta:
         ordering: ClassVar = ["position", "id"]
-        constraints: ClassVar = [models.UniqueConstraint(fields=["agent", "tool"], name="agent_has_tool_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["agent", "tool"], name="agent_has_tool_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.agent_id} uses {self.tool_id}"
@@ -220,14 +227,19 @@ class Action(models.Model):
         ordering: ClassVar = ["-created_at"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["turn", "tool_call_id"], name="action_once_per_tool_call"),
-            models.CheckConstraint(condition=models.Q(approver__in=["customer", "staff"]), name="action_has_approver"),
+            models.CheckConstraint(
+                condition=models.Q(approver__in=["customer", "staff"]), name="action_has_approver"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(
-                fields=["approver", "created_at"], name="action_awaiting", condition=models.Q(status="awaiting")
+                fields=["approver", "created_at"],
+                name="action_awaiting",
+                condition=models.Q(status="awaiting"),
             ),
             models.Index(fields=["expires_at"], name="action_expiry", condition=models.Q(status="awaiting")),
         ]
+        verbose_name = "approval"
         permissions: ClassVar = [("decide_action", "Can approve or decline actions")]
 
     def __str__(self) -> str:
@@ -241,5 +253,11 @@ class Action(models.Model):
 
     def expected_hash(self) -> str:
         return digest(
-            [self.arguments, self.bound_arguments, self.tool_fingerprint, str(self.customer_id), self.approver]
+            [
+                self.arguments,
+                self.bound_arguments,
+                self.tool_fingerprint,
+                str(self.customer_id),
+                self.approver,
+            ]
         )

@@ -22,9 +22,8 @@ from chat.frames import Frame
 from chat.models import Conversation, Event, Turn, TurnStatus
 from chat.protocol import BadFrame, ClientFrame
 from chat.threads import in_thread
-from chat.turns import ThreadNotFound
 from chat.watch import watch
-from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.text import storable
 

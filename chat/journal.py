@@ -77,7 +77,7 @@ class TurnJournal:
         self._agent = agent
         self._text += text
         self._unsent += text
-        if self._pause() <= 0:
+        if self._pause() <= 0 and not self._sending.locked():
             await self._flush()
         elif self._flusher is None or self._flusher.done():
             self._flusher = asyncio.ensure_future(self._flush_later())
@@ -97,10 +97,11 @@ class TurnJournal:
             if not self._unsent:
                 return
             new, self._unsent = self._unsent, ""
-            self._sent_at = asyncio.get_running_loop().time()
             await live.show(
                 claim.conversation_id, claim.turn_id, claim.thread_id, self._agent, self._base, self._text, new
             )
+            # Counted from the end: where sending is slow, more is sent at once instead of more often.
+            self._sent_at = asyncio.get_running_loop().time()
 
     async def _placed(self, facts: tuple[Fact, ...]) -> list[Fact]:
         """The facts, with a reply's place in the streamed text: it seals the tokens before its `end`."""

@@ -22,7 +22,7 @@ from agents.facts import Fact
 from agents.models import Action, ActionStatus
 from chat import events
 from chat.models import Conversation, ConversationStatus, Customer, Turn, TurnStatus
-from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.text import storable
 
 log = structlog.get_logger(__name__)
@@ -32,10 +32,6 @@ QUEUE_LIMIT = 10
 RATE_LIMIT = 10
 RATE_SECONDS = 10
 CHANNEL = "turns"
-
-
-class ThreadNotFound(ServiceError):
-    code, status, message = "thread_not_found", 404, "Thread not found"
 
 
 class MissingContent(ServiceError):

@@ -15,3 +15,9 @@ class ServiceError(Exception):
         self.code = code or self.code
         self.extra = extra
         super().__init__(self.message)
+
+
+class ThreadNotFound(ServiceError):
+    """No such conversation, or somebody else's: to whoever asks, these are the same."""
+
+    code, status, message = "thread_not_found", 404, "Thread not found"

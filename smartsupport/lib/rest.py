@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import is_thread_id
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ class Need(NamedTuple):
 
 class InvalidThreadId(ServiceError):
     code, status, message = "invalid_thread_id", 400, "Invalid thread_id format"
-
-
-class ThreadNotFound(ServiceError):
-    code, status, message = "not_found", 404, "Thread not found"
 
 
 class PageQuery(serializers.Serializer[Any]):
