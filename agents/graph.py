@@ -19,6 +19,7 @@ from langgraph.types import Command, interrupt
 from agents import approvals, executor, facts, policy, tool_http
 from agents.cards import AgentCard, ToolCard
 from agents.context import TurnContext
+from agents.lexical import language_of
 from agents.models import Action, ActionStatus, Tool
 from agents.prompts import system_prompt
 from agents.providers import chat_model
@@ -43,7 +44,10 @@ MODEL_CALLS_LIMIT = 12
 NOTHING_TO_ADD = "I have looked into this, but I have nothing to add. Is there anything else I can help you with?"
 TOO_MANY_STEPS = "I could not finish this in a reasonable number of steps. Please ask again, or ask for a person."
 SWITCHED_OFF = "I can no longer help with this here. Please ask again, or ask for a person."
-HANDED_OFF = "I have asked a colleague to take over. They will answer you here."
+HANDED_OFF = {
+    "en": "I have asked a colleague to take over. They will answer you here.",
+    "zh": "我已请同事接手，他们会在这里回复您。",
+}
 
 
 class State(TypedDict, total=False):
@@ -52,6 +56,7 @@ class State(TypedDict, total=False):
     step: int  # model calls so far, routing not counted
     gated: str  # id of the call whose action `act` settles next
     handoff: bool
+    gave_up: str  # the agent that handed over because it could not help; "" where the customer asked for a person
 
 
 Next = Literal["agent", "gate", "act", "finish"]
@@ -254,7 +259,8 @@ async def act(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
         results = list(await asyncio.gather(*(_act_on_read(context, name, call) for call in calls[:first_write])))
         handoff = any(call["name"] == policy.HAND_OFF for call in calls[:first_write])
     if handoff:
-        return Command(update={"messages": results, "handoff": True, "agents": []}, goto="finish")
+        given_up: State = {"messages": results, "handoff": True, "gave_up": name, "agents": []}
+        return Command(update=given_up, goto="finish")
     goto = _after_calls(context, name, [*state["messages"], *results])
     return Command(update={"messages": results}, goto=goto)
 
@@ -355,12 +361,10 @@ async def finish(state: State, runtime: Runtime[TurnContext]) -> dict[str, Any]:
     """Say what a hand-over means for the customer. Everything else has been said."""
     journal = runtime.context.journal
     if state.get("handoff") and not journal.recorded("reply:handoff"):
-        fallback = runtime.context.registry.agent(runtime.context.live_agent) or next(
-            (agent for agent in runtime.context.registry.agents if agent.escalation_message), None
-        )
-        text = fallback.escalation_message if fallback and fallback.escalation_message else HANDED_OFF
-        name = fallback.name if fallback else ""
-        await journal.append(facts.replied(agent=name, content=text, key="reply:handoff"))
+        spec = runtime.context.registry.agent(state.get("gave_up", ""))
+        text = spec.escalation_message if spec else ""
+        text = text or HANDED_OFF[language_of(runtime.context.message)]
+        await journal.append(facts.replied(agent=spec.name if spec else "", content=text, key="reply:handoff"))
     return {}
 
 
