@@ -5,11 +5,13 @@ permissions of folders that exist already are never widened for that. Where the 
 /root, say), the data and a copy of the programs go to /var/lib, and a pointer file in the data folder says where.
 """
 
-import hashlib
 import os
 import pwd
+import secrets
 import subprocess
 from pathlib import Path
+
+from smartsupport.embedded.errors import EmbeddedServerFailed
 
 Account = tuple[int, int]
 OUTSIDE = Path("/var/lib")
@@ -43,12 +45,19 @@ def home(directory: Path, account: Account | None) -> Path:
     """The folder for the cluster that belongs to `directory`: itself, or the one in /var/lib it points to."""
     directory.mkdir(parents=True, exist_ok=True)
     pointer = directory / POINTER
-    if pointer.exists():
-        return Path(pointer.read_text().strip())
+    if pointer.exists() and (told := Path(pointer.read_text().strip())).is_dir():
+        return told
     if reaches(account, directory):
         return directory
-    outside = OUTSIDE / f"smartsupport-{hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:12]}"
-    outside.mkdir(mode=0o711, parents=True, exist_ok=True)
+    # A fresh name, so that a data folder that was deleted and made again does not meet its predecessor's cluster.
+    outside = OUTSIDE / f"smartsupport-{secrets.token_hex(6)}"
+    try:
+        outside.mkdir(mode=0o711, parents=True)
+    except OSError as error:
+        raise EmbeddedServerFailed(
+            f"Postgres cannot keep its data in {directory}, which user nobody cannot reach, nor in {outside} "
+            f"({error.strerror}): choose another folder with DATA_DIR, or set DATABASE_URL."
+        ) from None
     outside.chmod(0o711)
     pointer.write_text(f"{outside}\n")
     return outside

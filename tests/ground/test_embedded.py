@@ -121,3 +121,20 @@ def test_a_taken_port_is_not_chosen() -> None:
         taken = occupant.getsockname()[1]
         assert not ports.is_free(taken)
         assert ports.choose(taken) != taken
+
+
+def test_a_deleted_data_folder_begins_again(closed_folder: Path) -> None:
+    with servers.running(closed_folder, broker=False, throwaway=True) as first:
+        with psycopg.connect(first.database_url) as database:
+            database.execute("CREATE TABLE forgotten (number int)")
+    elsewhere = closed_folder / account.POINTER
+    left_behind = Path(elsewhere.read_text().strip()) if elsewhere.exists() else None
+    shutil.rmtree(closed_folder)
+
+    with servers.running(closed_folder, broker=False, throwaway=True) as second:
+        with psycopg.connect(second.database_url) as database:
+            found = database.execute("SELECT to_regclass('forgotten')").fetchone()
+
+    assert found == (None,)
+    if left_behind is not None:
+        shutil.rmtree(left_behind)
