@@ -25,7 +25,7 @@ check: .venv/installed-dev
 	$(PY) -m ruff check .
 	$(PY) -m tools.check types
 	.venv/bin/lint-imports
-	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) -W "ignore:Got an error checking:RuntimeWarning" manage.py makemigrations --check --dry-run
 	$(PY) -m tools.check deploy templates scripts containers
 
 lint: .venv/installed-dev
