@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core import checks
 from django.db.models.signals import post_migrate
 
 
@@ -11,6 +12,7 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         post_migrate.connect(make_checkpoint_tables, sender=self)
+        checks.register(check_provider)
 
 
 def make_checkpoint_tables(using: str, **kwargs: Any) -> None:
@@ -24,3 +26,11 @@ def make_checkpoint_tables(using: str, **kwargs: Any) -> None:
     parameters = {k: v for k, v in connections[using].get_connection_params().items() if k in keys}
     with connect(**parameters, autocommit=True, prepare_threshold=0, row_factory=dict_row) as connection:
         PostgresSaver(connection).setup()
+
+
+def check_provider(**kwargs: Any) -> list[checks.CheckMessage]:
+    """A model provider that cannot work stops the start, and not the first customer's message."""
+    from agents.providers import configuration_problem
+
+    problem = configuration_problem()
+    return [checks.Error(problem, id="agents.E001")] if problem else []

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from agents import executor
 from agents.context import StaleTurn, TurnContext
 from agents.facts import Fact
-from agents.providers import as_outage
+from agents.providers import as_outage, chat_model
 from agents.registry import current
 from agents.runner import Runner
 from chat import events, history, turns
@@ -52,6 +52,7 @@ class TurnEngine:
     async def run(self) -> None:
         """Claim and run turns until drained. Whoever runs this drains it afterwards, whatever ended it."""
         await self._runner.open()
+        chat_model()  # loads the provider's package now, not while the first customer waits
         log.info("turns_worker_started", worker=self.name)
         # They go on while the worker drains: what still runs here must not lose its lease.
         self._beside = [asyncio.ensure_future(self._beat()), asyncio.ensure_future(self._renew())]
