@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 from channels.layers import get_channel_layer
+from redis import Redis
 
 from chat import events, live
-from chat.journal import TurnJournal
+from chat.journal import FLUSH_SECONDS, TurnJournal
 from chat.turns import Claim
 
 
@@ -50,17 +51,20 @@ async def watcher(empty_valkey: None) -> AsyncIterator[Watcher]:
     await live.close()
 
 
-async def test_every_piece_leaves_though_the_model_pauses(watcher: Watcher) -> None:
+async def test_every_piece_leaves_though_the_model_stops_while_the_broker_is_slow(
+    watcher: Watcher, valkey: Redis
+) -> None:
     journal = TurnJournal(watcher.claim, {})
-    written = ""
+    await journal.token("agent", "first ")
+    valkey.execute_command("CLIENT", "PAUSE", 200, "ALL")  # milliseconds
 
-    for number in range(60):
-        for piece in (f"订{number} ", "🙂"):
-            await journal.token("agent", piece)
-            written += piece
-        await watcher.frame()  # whenever something has come, the model goes on
-    await watcher.until(written)  # and then it writes no more
+    await journal.token("agent", "second ")
+    underway = asyncio.Event()  # the second is being sent, which takes a while
+    asyncio.get_running_loop().call_later(1.3 * FLUSH_SECONDS, underway.set)
+    await underway.wait()
+    await journal.token("agent", "third")
 
+    await watcher.until("first second third")
     await journal.close()
 
 

@@ -1,6 +1,8 @@
 """Messages that wait for their turn, and turns that are stopped."""
 
+import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -55,14 +57,47 @@ async def test_a_running_turn_stops_and_the_next_message_runs(
     ]
 
 
-async def test_a_stop_right_after_the_message_is_never_lost(
-    scripted_stack: Stack, scripted_model_server: RunningModel
-) -> None:
-    scripted_model_server.script(NO_ROUTE)
+@pytest.fixture
+def busy_worker(scripted_stack: Stack) -> Iterator[None]:
+    """The turns worker takes nothing on during the test."""
+    worker = scripted_stack.processes["turns"]
+    worker.send_signal(signal.SIGSTOP)
+    yield
+    worker.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.usefixtures("busy_worker")
+async def test_a_turn_that_has_not_been_taken_on_is_stopped_at_once(scripted_stack: Stack) -> None:
     async with Chatter(scripted_stack.socket_url) as customer:
-        for _ in range(8):
-            await customer.message(QUESTION)
-            assert (await stopped(customer))["status"] == "stopped"
+        await customer.message(QUESTION)
+        await customer.message(QUESTION)
+        accepted = [(await customer.until("accepted"))[-1] for _ in range(2)]
+        assert [frame["position"] for frame in accepted] == [0, 1]
+
+        ends = [await stopped(customer) for _ in range(2)]
+
+        assert [(frame["turn_id"], frame["status"]) for frame in ends] == [
+            (frame["turn_id"], "stopped") for frame in accepted
+        ]
+
+
+async def test_what_was_approved_and_then_stopped_in_time_does_not_happen(scripted_stack: Stack) -> None:
+    async with Chatter(scripted_stack.socket_url) as customer:
+        waiting = await customer.say("Cancel order 1068")
+        parked = "SELECT 1 FROM chat_turn WHERE id = %s AND status = 'waiting'"
+        until(lambda: scripted_stack.db(parked, waiting[0]["turn_id"]))
+        worker = scripted_stack.processes["turns"]
+        worker.send_signal(signal.SIGSTOP)
+        try:
+            await customer.decide(True)
+            await customer.until("interrupt_resolved")
+            assert (await stopped(customer))["turn_id"] == waiting[0]["turn_id"]
+        finally:
+            worker.send_signal(signal.SIGCONT)
+
+        assert (await customer.say(QUESTION))[-1]["status"] == "completed"  # the worker is back
+    assert action(scripted_stack, waiting[-1]["interrupt_id"])["status"] == "cancelled"
+    assert effects(scripted_stack, 1068) == []
 
 
 async def test_stopping_twice_stops_one_turn(
