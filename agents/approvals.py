@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from django.apps import apps
 from django.conf import settings
 from django.db import transaction
 from django.dispatch import Signal
@@ -67,9 +68,8 @@ class Decider:
 
 def expiry_message(action: Action) -> str:
     minutes = round((action.expires_at - action.created_at).total_seconds() / 60)
-    return (
-        f"The approval request for '{action.tool_name}' has expired after {minutes} minutes. Would you like to try again?"
-    )
+    expired = f"The approval request for '{action.tool_name}' has expired after {minutes} minutes."
+    return f"{expired} Would you like to try again?"
 
 
 def approver_for(tool: Tool, arguments: dict[str, Any]) -> str:
@@ -77,12 +77,17 @@ def approver_for(tool: Tool, arguments: dict[str, Any]) -> str:
     if not tool.staff_above_argument or tool.staff_above_amount is None:
         return tool.approval
     amount = arguments.get(tool.staff_above_argument)
-    readable = isinstance(amount, int | float) and not isinstance(amount, bool)
-    return tool.approval if readable and amount <= tool.staff_above_amount else Approver.STAFF
+    if (
+        isinstance(amount, bool)
+        or not isinstance(amount, int | float)
+        or not amount <= tool.staff_above_amount
+    ):
+        return Approver.STAFF
+    return tool.approval
 
 
 def ask(tool: Tool, arguments: dict[str, Any]) -> str:
-    """The question to the approver, in the tool's own words. Arguments are filled in as plain text, never as a format."""
+    """The question to the approver, in the tool's own words. Arguments go in as plain text, never as a format."""
     if not tool.confirmation:
         listed = ", ".join(f"{name} {value}" for name, value in arguments.items())
         return shorten(f"{tool.title}: {listed}" if listed else tool.title, 500)
@@ -184,16 +189,23 @@ def _locked(action_id: UUID) -> Action:
     turn_id = Action.objects.filter(pk=action_id).values_list("turn_id", flat=True).first()
     if turn_id is None:
         raise ActionNotFound()
-    turn_model = Action._meta.get_field("turn").related_model
-    turn_model.objects.select_for_update().only("pk").get(pk=turn_id)
+    apps.get_model("chat.Turn").objects.select_for_update().only("pk").get(pk=turn_id)
     return Action.objects.select_for_update(of=("self",)).select_related("turn").get(pk=action_id)
 
 
 def _settle(action: Action, *, approved: bool, by: Decider, reason: str) -> None:
     status = ActionStatus.APPROVED if approved else ActionStatus.REJECTED
     reason = shorten(reason, 500)
-    won = Action.objects.awaiting().filter(pk=action.pk).update(
-        status=status, decided_by=by.kind, decided_by_name=by.name[:150], decided_at=timezone.now(), reason=reason
+    won = (
+        Action.objects.awaiting()
+        .filter(pk=action.pk)
+        .update(
+            status=status,
+            decided_by=by.kind,
+            decided_by_name=by.name[:150],
+            decided_at=timezone.now(),
+            reason=reason,
+        )
     )
     if not won:
         action.refresh_from_db()
@@ -208,11 +220,17 @@ def _settle(action: Action, *, approved: bool, by: Decider, reason: str) -> None
         reason=reason,
     )
     settled.send(Action, action=action, fact=fact)
-    log.info("approval_decided", action_id=str(action.pk), resolution=action.status, by=by.kind, by_name=by.name)
+    log.info(
+        "approval_decided", action_id=str(action.pk), resolution=action.status, by=by.kind, by_name=by.name
+    )
 
 
 def _expire(action: Action) -> bool:
-    won = Action.objects.awaiting().filter(pk=action.pk).update(status=ActionStatus.EXPIRED, decided_at=timezone.now())
+    won = (
+        Action.objects.awaiting()
+        .filter(pk=action.pk)
+        .update(status=ActionStatus.EXPIRED, decided_at=timezone.now())
+    )
     if won:
         action.refresh_from_db()
         fact = facts.approval_expired(

@@ -66,7 +66,9 @@ async def _execute(action_id: UUID, journal: Journal) -> Action:
     return await _recorded(journal, action_id, outcome, duration_ms)
 
 
-async def _recorded(journal: Journal, action_id: UUID, outcome: tool_http.Outcome, duration_ms: int) -> Action:
+async def _recorded(
+    journal: Journal, action_id: UUID, outcome: tool_http.Outcome, duration_ms: int
+) -> Action:
     """Record what came of it. A database that is away for a moment must not make a seen outcome an unknown one."""
     for pause in (*RECORD_PAUSES, None):
         try:
@@ -116,7 +118,9 @@ def _checked_request(action: Action) -> tool_http.Request:
     if not tool.enabled:
         raise NotExecutable(f"The tool {tool.name} has been switched off since this was approved.")
     if tool.fingerprint() != action.tool_fingerprint:
-        raise NotExecutable(f"The tool {tool.name} has changed since this was approved. It has to be asked for again.")
+        raise NotExecutable(
+            f"The tool {tool.name} has changed since this was approved. It has to be asked for again."
+        )
     if action.decided_at is None or action.decided_at > action.expires_at:
         raise NotExecutable("The approval came too late.")
     return tool_http.build(
@@ -165,7 +169,13 @@ def _record(
     """Settle the action. The first to record wins; a later one gets the settled row and adds nothing, except that
     whoever really saw the answer corrects an `unknown` written meanwhile."""
     corrected = False
-    status = ActionStatus.SUCCEEDED if outcome.ok else ActionStatus.FAILED if outcome.seen else ActionStatus.UNKNOWN
+    status = (
+        ActionStatus.SUCCEEDED
+        if outcome.ok
+        else ActionStatus.FAILED
+        if outcome.seen
+        else ActionStatus.UNKNOWN
+    )
     kind, message = outcome.kind, outcome.message
     if status == ActionStatus.UNKNOWN:
         kind, message = "unknown", UNKNOWN_MESSAGE
@@ -183,14 +193,14 @@ def _record(
     action = Action.objects.select_related("tool").get(pk=action_id)
     if not won and not corrected:
         return action, []
-    log.info("action_settled", action_id=str(action_id), status=status, error_kind=kind, http_status=outcome.status)
+    log.info(
+        "action_settled", action_id=str(action_id), status=status, error_kind=kind, http_status=outcome.status
+    )
     fact = returned_fact(action, duration_ms)
     return action, [replace(fact, key=f"{fact.key}:corrected") if corrected else fact]
 
 
-UNKNOWN_MESSAGE = (
-    "It was sent, but no answer came back that tells, so nobody knows whether it happened. Staff will check it."
-)
+UNKNOWN_MESSAGE = "It was sent, but no answer came back that tells whether it happened. Nobody knows yet; our staff will check."
 
 
 def settle_abandoned(*, limit: int = 500) -> int:

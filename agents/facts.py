@@ -40,7 +40,9 @@ def question_asked(*, message: str, usage: "Usage", duration_ms: int | None) -> 
     )
 
 
-def handoff_requested(*, reason: str, by: str, key: str, agent: str = "", usage: "Usage | None" = None) -> Fact:
+def handoff_requested(
+    *, reason: str, by: str, key: str, agent: str = "", usage: "Usage | None" = None
+) -> Fact:
     return Fact(
         "handoff_requested",
         {"reason": reason, "by": by},
@@ -52,7 +54,14 @@ def handoff_requested(*, reason: str, by: str, key: str, agent: str = "", usage:
 
 
 def model_called(
-    *, step: int, agent: str, text: str, tool_calls: list[dict[str, Any]], model: str, usage: "Usage", duration_ms: int
+    *,
+    step: int,
+    agent: str,
+    text: str,
+    tool_calls: list[dict[str, Any]],
+    model: str,
+    usage: "Usage",
+    duration_ms: int,
 ) -> Fact:
     return Fact(
         "model_called",
@@ -103,7 +112,14 @@ def tool_returned(
 
 
 def approval_opened(
-    *, interrupt_id: UUID, agent: str, action: str, params: dict[str, Any], message: str, approver: str, expires_at: datetime
+    *,
+    interrupt_id: UUID,
+    agent: str,
+    action: str,
+    params: dict[str, Any],
+    message: str,
+    approver: str,
+    expires_at: datetime,
 ) -> Fact:
     return Fact(
         "approval_opened",
@@ -124,7 +140,9 @@ def approval_decided(
     *, interrupt_id: UUID, action: str, resolution: str, by: str, by_name: str, reason: str
 ) -> Fact:
     payload = {"interrupt_id": str(interrupt_id), "action": action, "resolution": resolution, "by": by}
-    return Fact("approval_decided", {**payload, "by_name": by_name, "reason": reason}, key=f"decision:{interrupt_id}")
+    return Fact(
+        "approval_decided", {**payload, "by_name": by_name, "reason": reason}, key=f"decision:{interrupt_id}"
+    )
 
 
 def approval_expired(*, interrupt_id: UUID, action: str, message: str) -> Fact:

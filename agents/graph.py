@@ -41,8 +41,12 @@ from agents.turn_messages import (
 from smartsupport.lib.text import storable
 
 MODEL_CALLS_LIMIT = 12
-NOTHING_TO_ADD = "I have looked into this, but I have nothing to add. Is there anything else I can help you with?"
-TOO_MANY_STEPS = "I could not finish this in a reasonable number of steps. Please ask again, or ask for a person."
+NOTHING_TO_ADD = (
+    "I have looked into this, but I have nothing to add. Is there anything else I can help you with?"
+)
+TOO_MANY_STEPS = (
+    "I could not finish this in a reasonable number of steps. Please ask again, or ask for a person."
+)
 SWITCHED_OFF = "I can no longer help with this here. Please ask again, or ask for a person."
 HANDED_OFF = {
     "en": "I have asked a colleague to take over. They will answer you here.",
@@ -56,19 +60,23 @@ class State(TypedDict, total=False):
     step: int  # model calls so far, routing not counted
     gated: str  # id of the call whose action `act` settles next
     handoff: bool
-    gave_up: str  # the agent that handed over because it could not help; "" where the customer asked for a person
+    gave_up: (
+        str  # the agent that handed over because it could not help; "" where the customer asked for a person
+    )
 
 
 Next = Literal["agent", "gate", "act", "finish"]
 
 
-async def route(state: State, runtime: Runtime[TurnContext]) -> Command[Literal["agent", "finish", "__end__"]]:
+async def route(
+    state: State, runtime: Runtime[TurnContext]
+) -> Command[Literal["agent", "finish", "__end__"]]:
     """Choose the agents for this message, or ask back, or hand over. Skipped where one live agent goes on."""
     context = runtime.context
     known = context.journal.recorded("route")
     decision = _recorded_decision(known) if known else await _decide(context)
     if decision.question:
-        return Command(goto=END)
+        return Command(goto="__end__")
     if decision.handoff:
         return Command(update={"handoff": True, "agents": []}, goto="finish")
     return Command(update={"agents": list(decision.agents), "step": 0}, goto="agent")
@@ -80,7 +88,9 @@ async def _decide(context: TurnContext) -> Decision:
     live = context.live_agent
     if live and continues(cards=cards, live_agent=live, message=context.message, history=history):
         reason = f"The conversation continues with {live}."
-        fact = facts.routed(agents=[live], reason=reason, by="continued", usage=facts.Usage(), duration_ms=None)
+        fact = facts.routed(
+            agents=[live], reason=reason, by="continued", usage=facts.Usage(), duration_ms=None
+        )
         await context.journal.append(fact)
         return Decision(agents=(live,), reason=reason)
     started = time.monotonic()
@@ -134,11 +144,15 @@ async def agent(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
 async def _gone(state: State, context: TurnContext, step: int) -> Command[Next]:
     """The agent at work was switched off meanwhile. The last one does not leave without a word."""
     if len(state["agents"]) == 1 and not context.journal.recorded(f"reply:{step}"):
-        await context.journal.append(facts.replied(agent=state["agents"][0], content=SWITCHED_OFF, key=f"reply:{step}"))
+        await context.journal.append(
+            facts.replied(agent=state["agents"][0], content=SWITCHED_OFF, key=f"reply:{step}")
+        )
     return _next_agent(state, {})
 
 
-async def _ask_model(context: TurnContext, spec: AgentSpec, messages: list[AnyMessage], step: int) -> AIMessage:
+async def _ask_model(
+    context: TurnContext, spec: AgentSpec, messages: list[AnyMessage], step: int
+) -> AIMessage:
     tools = [*(_tool_schema(tool) for tool in spec.tools), policy.HAND_OFF_TOOL]
     model = chat_model(spec.model).bind_tools(tools)
     started = time.monotonic()
@@ -256,10 +270,12 @@ async def act(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
         # The first call was sent here to be told why it may not be made, or is a read.
         later = enumerate(calls[1:], start=1)
         first_write = next((place for place, call in later if _is_write(context, name, call)), len(calls))
-        results = list(await asyncio.gather(*(_act_on_read(context, name, call) for call in calls[:first_write])))
+        results = list(
+            await asyncio.gather(*(_act_on_read(context, name, call) for call in calls[:first_write]))
+        )
         handoff = any(call["name"] == policy.HAND_OFF for call in calls[:first_write])
     if handoff:
-        given_up: State = {"messages": results, "handoff": True, "gave_up": name, "agents": []}
+        given_up = {"messages": results, "handoff": True, "gave_up": name, "agents": []}
         return Command(update=given_up, goto="finish")
     goto = _after_calls(context, name, [*state["messages"], *results])
     return Command(update={"messages": results}, goto=goto)
@@ -294,7 +310,9 @@ async def _act_on_read(context: TurnContext, agent_name: str, call: dict[str, An
         reason = str(call["args"].get("reason") or "The agent could not help.")[:500]
         key = f"handoff:{call['id']}"
         if not journal.recorded(key):
-            await journal.append(facts.handoff_requested(reason=reason, by="model", key=key, agent=agent_name))
+            await journal.append(
+                facts.handoff_requested(reason=reason, by="model", key=key, agent=agent_name)
+            )
         return tool_message(call, {"ok": True, "result": "A colleague was asked to take over."})
     if known := journal.recorded(f"tool:{call['id']}"):
         return _recorded_result(call, known)
@@ -364,7 +382,9 @@ async def finish(state: State, runtime: Runtime[TurnContext]) -> dict[str, Any]:
         spec = runtime.context.registry.agent(state.get("gave_up", ""))
         text = spec.escalation_message if spec else ""
         text = text or HANDED_OFF[language_of(runtime.context.message)]
-        await journal.append(facts.replied(agent=spec.name if spec else "", content=text, key="reply:handoff"))
+        await journal.append(
+            facts.replied(agent=spec.name if spec else "", content=text, key="reply:handoff")
+        )
     return {}
 
 

@@ -23,7 +23,9 @@ HAND_OFF_TOOL = {
         "when your tools cannot help.",
         "parameters": {
             "type": "object",
-            "properties": {"reason": {"type": "string", "description": "Why, in one sentence, for the colleague."}},
+            "properties": {
+                "reason": {"type": "string", "description": "Why, in one sentence, for the colleague."}
+            },
             "required": ["reason"],
         },
     },
@@ -44,10 +46,14 @@ class Verdict:
     overridden: tuple[str, ...] = ()
 
 
-def judge(agent: AgentSpec, tool: ToolSpec | None, raw: Any, bindings: dict[str, str], *, name: str) -> Verdict:
+def judge(
+    agent: AgentSpec, tool: ToolSpec | None, raw: Any, bindings: dict[str, str], *, name: str
+) -> Verdict:
     """Check one tool call of `agent`. `raw` is what the model sent as arguments."""
     if tool is None:
-        return Verdict(fault=f"There is no tool named {name} for you. Use only the tools that you were given.")
+        return Verdict(
+            fault=f"There is no tool named {name} for you. Use only the tools that you were given."
+        )
     if tool.writes and agent.permission != "write":
         return Verdict(fault=f"{agent.name} may only read; {name} changes something.")
     if not isinstance(raw, dict) or INVALID_JSON in raw:
@@ -55,7 +61,9 @@ def judge(agent: AgentSpec, tool: ToolSpec | None, raw: Any, bindings: dict[str,
     bound: dict[str, Any] = {}
     for argument, binding in tool.bound.items():
         if not bindings.get(binding):
-            return Verdict(fault="This needs to know who the customer is in our systems, and they are not signed in.")
+            return Verdict(
+                fault="This needs to know who the customer is in our systems, and they are not signed in."
+            )
         bound[argument] = bindings[binding]
     schema = tool.input_schema
     given = {key: value for key, value in raw.items() if key not in bound and value is not None}
@@ -102,7 +110,11 @@ def _sentence(error: ValidationError) -> str:
     """The fault in words: the tool's own where it declares some (`x-error-message`, with {value})."""
     own = error.schema.get("x-error-message") if isinstance(error.schema, dict) else None
     if isinstance(own, str) and error.validator != "required":
-        shown = error.instance if isinstance(error.instance, str) else json.dumps(error.instance, ensure_ascii=False)
+        shown = (
+            error.instance
+            if isinstance(error.instance, str)
+            else json.dumps(error.instance, ensure_ascii=False)
+        )
         return own.replace("{value}", shown)
     where = ".".join(str(part) for part in error.absolute_path)
     return f"Invalid argument {where}: {error.message}." if where else f"Invalid arguments: {error.message}."

@@ -22,7 +22,12 @@ class Runner:
 
     def __init__(self) -> None:
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-            kwargs={**_connection_kwargs(), "autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+            kwargs={
+                **_connection_kwargs(),
+                "autocommit": True,
+                "prepare_threshold": 0,
+                "row_factory": dict_row,
+            },
             min_size=1,
             max_size=POOL_SIZE,
             open=False,
@@ -64,4 +69,6 @@ class Runner:
 def _connection_kwargs() -> dict[str, Any]:
     """Where Django's own connection goes, without Django's pool and cursor settings."""
     parameters = connection.get_connection_params()
-    return {k: v for k, v in parameters.items() if k in ("dbname", "user", "password", "host", "port", "sslmode")}
+    return {
+        k: v for k, v in parameters.items() if k in ("dbname", "user", "password", "host", "port", "sslmode")
+    }

@@ -24,7 +24,15 @@ TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 ATTEMPTS = 3
 BACKOFF_SECONDS = 0.25
 FORBIDDEN_HEADERS = frozenset(
-    {"host", "authorization", "cookie", "content-length", "transfer-encoding", "connection", "idempotency-key"}
+    {
+        "host",
+        "authorization",
+        "cookie",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "idempotency-key",
+    }
 )
 
 
@@ -57,7 +65,9 @@ class Outcome:
     attempts: int = 1
 
 
-def build(tool: Tool, arguments: dict[str, Any], bound: dict[str, Any], *, idempotency_key: str = "") -> Request:
+def build(
+    tool: Tool, arguments: dict[str, Any], bound: dict[str, Any], *, idempotency_key: str = ""
+) -> Request:
     """The request that `tool` makes of `arguments`. What is bound wins over anything that a model sent."""
     values = {**arguments, **bound}
     path = tool.path
@@ -176,9 +186,13 @@ async def _send_once(request: Request, *, timeout: float) -> Outcome:
 def _not_answered(error: "safe_http.OutboundError") -> Outcome:
     log.warning("tool_request_unanswered", code=error.code, sent=error.sent, detail=error.detail)
     if isinstance(error, safe_http.RefusedAddress | safe_http.InvalidUrl | safe_http.InvalidRequest):
-        return Outcome(False, kind="unknown", message="The address of this tool is not allowed.", seen=not error.sent)
+        return Outcome(
+            False, kind="unknown", message="The address of this tool is not allowed.", seen=not error.sent
+        )
     if error.status is not None and 200 <= error.status < 300:
-        return Outcome(True, result={"note": "It worked, but the answer could not be read."}, status=error.status)
+        return Outcome(
+            True, result={"note": "It worked, but the answer could not be read."}, status=error.status
+        )
     if error.sent:
         return Outcome(False, kind="transient", message="The business system did not answer.", seen=False)
     return Outcome(False, kind="transient", message="The business system cannot be reached.")
@@ -224,7 +238,8 @@ def _error_text(result: Any) -> str:
         return shorten(result, 500)
     if not isinstance(result, dict):
         return ""
-    inner = result.get("error") if isinstance(result.get("error"), dict) else result
+    nested = result.get("error")
+    inner: dict[str, Any] = nested if isinstance(nested, dict) else result
     for field in ("message", "detail", "title", "error_description", "error"):
         if isinstance(inner.get(field), str) and inner[field].strip():
             return shorten(inner[field], 500)

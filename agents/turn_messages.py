@@ -4,7 +4,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
 
 from agents.context import Said, TurnContext
 from agents.facts import Fact
@@ -44,15 +52,18 @@ def normalised_calls(message: AIMessage, *, step: int, taken: set[str]) -> list[
         if not call_id or call_id in taken:
             call_id = f"{call_id}_{step}_{index}".lstrip("_")
         taken.add(call_id)
-        calls.append({"name": storable(str(call.get("name") or ""))[:200], "args": _readable(call), "id": call_id})
+        calls.append(
+            {"name": storable(str(call.get("name") or ""))[:200], "args": _readable(call), "id": call_id}
+        )
     return calls
 
 
 def _made(message: AIMessage) -> list[dict[str, Any]]:
     """The calls in order. A streamed one with its arguments as the text that came: what LangChain makes of a text that
     was cut off ({"order_id": 10 of 1042) is a guess, and nobody may act on it."""
-    chunks = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
-    return [dict(call) for call in chunks or [*message.tool_calls, *message.invalid_tool_calls]]
+    if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
+        return [dict(call) for call in message.tool_call_chunks]
+    return [*map(dict, message.tool_calls), *map(dict, message.invalid_tool_calls)]
 
 
 def _readable(call: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +87,12 @@ def from_record(fact: Fact) -> AIMessage:
 
 
 def call_ids(messages: Sequence[AnyMessage]) -> set[str]:
-    return {call["id"] or "" for message in messages if isinstance(message, AIMessage) for call in message.tool_calls}
+    return {
+        call["id"] or ""
+        for message in messages
+        if isinstance(message, AIMessage)
+        for call in message.tool_calls
+    }
 
 
 def pending_calls(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:

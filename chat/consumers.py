@@ -4,6 +4,7 @@ time, and a `stop` would wait behind it."""
 import asyncio
 import json
 import re
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -47,7 +48,7 @@ class Position:
         self.sealed: dict[str, int] = {}  # how much of the newest turn's streamed text was sent as events
 
 
-class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class ChatConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.positions: dict[UUID, Position] = {}
         self.order = asyncio.Lock()  # one frame after another, whoever has something to send
@@ -62,7 +63,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except DatabaseError:
             log.exception("socket_refused")
             raise DenyConnection() from None
-        headers = [(b"set-cookie", _cookie_header(self.visitor.new_cookie))] if self.visitor.new_cookie else []
+        headers = (
+            [(b"set-cookie", _cookie_header(self.visitor.new_cookie))] if self.visitor.new_cookie else []
+        )
         await self.accept(headers=headers)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -192,7 +195,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             del self.positions[oldest]
         await self.channel_layer.group_add(events.group_of(conversation_id), self.channel_name)
         if sent is None:
-            sent = await in_thread(lambda: Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation_id))
+            sent = await in_thread(
+                lambda: Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation_id)
+            )
         position = self.positions[conversation_id] = Position(conversation_id, thread_id, sent)
         watch().add(self)
         return position
@@ -209,9 +214,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         async with self.order:
             while True:
                 after = position.sent
-                frames, last = await in_thread(
-                    lambda after=after: events.frames_after(position.conversation_id, position.thread_id, after)
-                )
+                missed = partial(events.frames_after, position.conversation_id, position.thread_id, after)
+                frames, last = await in_thread(missed)
                 if last == after:
                     return
                 await self._send_frames(position, frames)
@@ -283,7 +287,9 @@ def _being_written(conversation_id: UUID) -> dict[UUID, int]:
     """The running turn, if there is one, and how much of its streamed text has been sealed by events."""
     running = Turn.objects.filter(conversation_id=conversation_id, status=TurnStatus.RUNNING)
     sealed = dict.fromkeys(running.values_list("pk", flat=True), 0)
-    for turn_id, payload in Event.objects.filter(turn__in=sealed, kind="replied").values_list("turn_id", "payload"):
+    for turn_id, payload in Event.objects.filter(turn__in=sealed, kind="replied").values_list(
+        "turn_id", "payload"
+    ):
         sealed[turn_id] = max(sealed[turn_id], payload.get("end", 0))
     return sealed
 

@@ -7,6 +7,7 @@ under the claim's fence; what a dead worker left is claimed again when its lease
 import asyncio
 import os
 import socket
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -41,10 +42,8 @@ class TurnEngine:
         self._runner = Runner()
         self._running: dict[UUID, tuple[Claim, asyncio.Task[None]]] = {}
         self._stopping: set[UUID] = set()
-        self._ending: set[UUID] = set()  # being sealed or parked: nobody may cancel that half-way
-        self._sealing: set[UUID] = (
-            set()
-        )  # past the point where cancelling could do anything but lose the last frame
+        # Being sealed or parked: cancelling could do nothing any more but lose the last frame.
+        self._ending: set[UUID] = set()
         self._woken = asyncio.Event()
         self._draining = False
         self._beside: list[asyncio.Task[None]] = []
@@ -89,7 +88,7 @@ class TurnEngine:
     def stop(self, turn_id: UUID) -> None:
         """End a turn that runs here. Other workers' turns are none of our business."""
         held = self._running.get(turn_id)
-        if held is not None and turn_id not in self._stopping | self._sealing:
+        if held is not None and turn_id not in self._stopping | self._ending:
             self._stopping.add(turn_id)
             held[1].cancel()
 
@@ -112,32 +111,30 @@ class TurnEngine:
                 return
             task = asyncio.create_task(self._turn(claim), name=f"turn-{claim.turn_id}")
             self._running[claim.turn_id] = (claim, task)
-            task.add_done_callback(lambda _, turn_id=claim.turn_id: self._ended(turn_id))
+            task.add_done_callback(partial(self._ended, claim.turn_id))
 
-    def _ended(self, turn_id: UUID) -> None:
+    def _ended(self, turn_id: UUID, task: asyncio.Task[None]) -> None:
         self._running.pop(turn_id, None)
         self._stopping.discard(turn_id)
-        self._sealing.discard(turn_id)
+        self._ending.discard(turn_id)
         self._woken.set()
 
     async def _turn(self, claim: Claim) -> None:
         structlog.contextvars.bind_contextvars(conversation_id=claim.thread_id, turn_id=str(claim.turn_id))
         log.info("turn_started", fence=claim.fence)
-        journal: TurnJournal | None = None
         try:
-            context = await in_thread(lambda: _context(claim))
-            journal = context.journal
-            outcome = await self._runner.run(context)
-            await self._settle(claim, outcome, journal)
+            context, journal = await in_thread(lambda: _context(claim))
+            try:
+                outcome = await self._runner.run(context)
+                await self._settle(claim, outcome, journal)
+            finally:
+                await _quietly(journal.close())
         except asyncio.CancelledError:
             await self._cancelled(claim)
         except StaleTurn:
             await self._stale(claim)
         except Exception as error:
             await self._failed(claim, error)
-        finally:
-            if journal is not None:
-                await _quietly(journal.close())
 
     async def _settle(self, claim: Claim, outcome: str, journal: TurnJournal) -> None:
         self._ending.add(claim.turn_id)
@@ -155,7 +152,6 @@ class TurnEngine:
     async def _seal(
         self, claim: Claim, status: TurnStatus, fact: Fact, *, live_agent: str = "", error: str = ""
     ) -> None:
-        self._sealing.add(claim.turn_id)
         self._ending.add(claim.turn_id)
         batch = await in_thread(lambda: turns.seal(claim, status, fact, live_agent=live_agent, error=error))
         if batch is None:
@@ -208,21 +204,22 @@ class TurnEngine:
             if not mine:
                 continue
             try:
-                held = await in_thread(lambda mine=mine: turns.renew(mine))
+                held = await in_thread(partial(turns.renew, mine))
             except DatabaseError:
                 log.exception("renew_failed")
                 continue
             for turn_id in mine:
                 if turn_id in held and held[turn_id].stop:
                     self.stop(turn_id)
-                elif turn_id not in held and turn_id in self._running and turn_id not in self._sealing:
+                elif turn_id not in held and turn_id in self._running and turn_id not in self._ending:
                     self._running[turn_id][1].cancel()
 
 
-def _context(claim: Claim) -> TurnContext:
+def _context(claim: Claim) -> tuple[TurnContext, TurnJournal]:
     customer = Customer.objects.only("business_id").get(pk=claim.customer_id)
     recorded = {} if claim.fresh else history.recorded(claim.turn_id)
-    return TurnContext(
+    journal = TurnJournal(claim, recorded)
+    context = TurnContext(
         turn_id=claim.turn_id,
         conversation_id=claim.conversation_id,
         customer_id=claim.customer_id,
@@ -232,8 +229,9 @@ def _context(claim: Claim) -> TurnContext:
         live_agent=claim.live_agent,
         fresh=claim.fresh,
         registry=current(),
-        journal=TurnJournal(claim, recorded),
+        journal=journal,
     )
+    return context, journal
 
 
 async def _quietly(work: "asyncio.Future[None] | object") -> None:

@@ -39,7 +39,13 @@ class Batch:
 
     def message(self) -> dict[str, Any]:
         conversation = str(self.conversation_id)
-        return {"type": "conversation.events", "conversation": conversation, "first": self.first, "last": self.last, "frames": self.frames}
+        return {
+            "type": "conversation.events",
+            "conversation": conversation,
+            "first": self.first,
+            "last": self.last,
+            "frames": self.frames,
+        }
 
 
 _INSERT = """
@@ -66,7 +72,9 @@ UPDATE chat_conversation SET status = 'waiting', handoff_reason = %(reason)s, ha
 """
 
 
-def insert(conversation_id: UUID, facts: Sequence[Fact], *, turn_id: UUID | None, fence: int | None = None) -> Batch:
+def insert(
+    conversation_id: UUID, facts: Sequence[Fact], *, turn_id: UUID | None, fence: int | None = None
+) -> Batch:
     """Write `facts` in order and return them as a batch to publish after commit. Raises StaleTurn on an old fence."""
     now = timezone.now()
     clean = [storable(asdict(fact)) for fact in facts]
@@ -87,7 +95,9 @@ def insert(conversation_id: UUID, facts: Sequence[Fact], *, turn_id: UUID | None
         if row is None:
             raise StaleTurn(f"Turn {turn_id} is no longer held with fence {fence}.")
         if handoff:
-            cursor.execute(_HAND_OFF, {"id": conversation_id, "reason": handoff["payload"]["reason"][:500], "now": now})
+            cursor.execute(
+                _HAND_OFF, {"id": conversation_id, "reason": handoff["payload"]["reason"][:500], "now": now}
+            )
     thread_id, base = row
     return Batch(conversation_id, base + 1, base + len(clean), _frames(thread_id, base, clean, turn_id, now))
 
@@ -122,8 +132,10 @@ async def publish(batch: Batch) -> None:
         log.warning("events_not_announced", first=batch.first, last=batch.last, error=str(error))
 
 
-def frames_after(conversation_id: UUID, thread_id: str, after: int, *, limit: int = 500) -> tuple[list[Frame], int]:
-    """Frames of at most `limit` events that follow `after`, and the last event number read (`after` if there is none)."""
+def frames_after(
+    conversation_id: UUID, thread_id: str, after: int, *, limit: int = 500
+) -> tuple[list[Frame], int]:
+    """Frames of at most `limit` events after number `after`, and the last number read (`after` if there is none)."""
     rows = Event.objects.filter(conversation_id=conversation_id, seq__gt=after).order_by("seq")[:limit]
     frames: list[Frame] = []
     last = after

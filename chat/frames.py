@@ -79,7 +79,9 @@ def _tool_result(event: Shown) -> list[Frame]:
             "agent": event.agent,
             "tool": payload["tool"],
             "ok": payload["ok"],
-            "result": result if len(str(result)) <= RESULT_LIMIT else {"note": "This result is too long to show here."},
+            "result": result
+            if len(str(result)) <= RESULT_LIMIT
+            else {"note": "This result is too long to show here."},
             "call_id": payload["call_id"],
         }
     ]

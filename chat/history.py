@@ -10,7 +10,12 @@ from chat.models import Event
 
 MESSAGES_LIMIT = 40
 CHARACTERS_LIMIT = 6_000
-ROLES = {"message_received": "customer", "replied": "agent", "question_asked": "agent", "staff_wrote": "staff"}
+ROLES = {
+    "message_received": "customer",
+    "replied": "agent",
+    "question_asked": "agent",
+    "staff_wrote": "staff",
+}
 TEXT_FIELDS = {"question_asked": "message"}
 
 

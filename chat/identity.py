@@ -29,7 +29,7 @@ class Unauthorized(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who is on the other end. An anonymous visitor has no row before the first message (`customer_id` is theirs then)."""
+    """Who is on the other end. An anonymous visitor has no row before the first message; `customer_id` will be its."""
 
     customer_id: UUID
     verified: bool
@@ -38,7 +38,9 @@ class Visitor:
     def make_row(self) -> None:
         """Create the row of an anonymous visitor who writes for the first time; once, however often it is called."""
         if not self.verified:
-            Customer.objects.get_or_create(pk=self.customer_id, defaults={"business_id": settings.DEMO_CUSTOMER_ID})
+            Customer.objects.get_or_create(
+                pk=self.customer_id, defaults={"business_id": settings.DEMO_CUSTOMER_ID}
+            )
 
 
 def identify(*, token: str | None, cookie: str | None) -> Visitor:
@@ -85,7 +87,9 @@ def _verified(token: str) -> Customer:
     if storable(subject) != subject:  # would be somebody else's once stored
         raise Unauthorized()
     fields = _profile(claims)
-    customer, created = Customer.objects.get_or_create(subject=subject, defaults={"business_id": subject, **fields})
+    customer, created = Customer.objects.get_or_create(
+        subject=subject, defaults={"business_id": subject, **fields}
+    )
     changed = {name: value for name, value in fields.items() if getattr(customer, name) != value}
     if changed and not created:
         Customer.objects.filter(pk=customer.pk).update(**changed)

@@ -29,7 +29,9 @@ class TurnJournal:
     def __init__(self, claim: Claim, recorded: dict[str, Fact]) -> None:
         self._claim = claim
         self._recorded = recorded
-        self._base = max((fact.payload.get("end", 0) for fact in recorded.values() if fact.kind == "replied"), default=0)
+        self._base = max(
+            (fact.payload.get("end", 0) for fact in recorded.values() if fact.kind == "replied"), default=0
+        )
         self._text = ""
         self._unsent = ""
         self._agent = ""
@@ -98,7 +100,13 @@ class TurnJournal:
                 return
             new, self._unsent = self._unsent, ""
             await live.show(
-                claim.conversation_id, claim.turn_id, claim.thread_id, self._agent, self._base, self._text, new
+                claim.conversation_id,
+                claim.turn_id,
+                claim.thread_id,
+                self._agent,
+                self._base,
+                self._text,
+                new,
             )
             # Counted from the end: where sending is slow, more is sent at once instead of more often.
             self._sent_at = asyncio.get_running_loop().time()

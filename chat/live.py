@@ -43,7 +43,9 @@ def _key(turn_id: UUID) -> str:
     return f"smartsupport:live:{turn_id}"
 
 
-async def show(conversation_id: UUID, turn_id: UUID, thread_id: str, agent: str, base: int, text: str, new: str) -> None:
+async def show(
+    conversation_id: UUID, turn_id: UUID, thread_id: str, agent: str, base: int, text: str, new: str
+) -> None:
     """Publish `new`, the end of `text`, which begins at code point `base` of the turn's streamed text."""
     frame = {
         "type": "token",

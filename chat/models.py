@@ -115,14 +115,18 @@ class Turn(models.Model):
     class Meta:
         ordering: ClassVar = ["conversation", "message_seq"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["conversation", "client_message_id"], name="turn_once_per_client_message"),
+            models.UniqueConstraint(
+                fields=["conversation", "client_message_id"], name="turn_once_per_client_message"
+            ),
             models.UniqueConstraint(
                 fields=["conversation"], condition=models.Q(status="running"), name="turn_one_running"
             ),
         ]
         indexes: ClassVar = [
             models.Index(
-                fields=["queued_at"], name="turn_claimable", condition=models.Q(status__in=["queued", "running"])
+                fields=["queued_at"],
+                name="turn_claimable",
+                condition=models.Q(status__in=["queued", "running"]),
             ),
             models.Index(fields=["conversation", "message_seq"], name="turn_in_order"),
         ]
@@ -155,7 +159,9 @@ class Event(models.Model):
         ordering: ClassVar = ["conversation", "seq"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["conversation", "seq"], name="event_seq_once"),
-            models.UniqueConstraint(fields=["turn", "key"], condition=~models.Q(key=""), name="event_key_once"),
+            models.UniqueConstraint(
+                fields=["turn", "key"], condition=~models.Q(key=""), name="event_key_once"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The client's frames, checked in the order of the contract. Pure: what a frame is allowed to do is decided elsewhere."""
+"""The client's frames, checked in the order of docs/chat-socket.md. What a frame may do is decided elsewhere."""
 
 import hashlib
 import json

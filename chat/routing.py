@@ -13,7 +13,7 @@ from chat.consumers import ChatConsumer
 from chat.worker import TurnsConsumer
 
 
-class OriginIfAny(OriginValidator):  # type: ignore[misc]
+class OriginIfAny(OriginValidator):
     """Checks `Origin` when there is one: browsers always send it, and only they carry our cookie unasked."""
 
     def valid_origin(self, parsed_origin: Any) -> bool:

@@ -68,7 +68,12 @@ class Submitted:
 
 
 def submit(
-    *, customer_id: UUID, thread_id: str, content: object, client_message_id: str | None, new_customer: Any = None
+    *,
+    customer_id: UUID,
+    thread_id: str,
+    content: object,
+    client_message_id: str | None,
+    new_customer: Any = None,
 ) -> Submitted:
     """Accept a customer's message into `thread_id`, which is opened if nobody has it.
 
@@ -81,7 +86,9 @@ def submit(
         conversation = _owned(customer, thread_id)
         text = _checked_content(content)
         if client_message_id and conversation:
-            known = Turn.objects.filter(conversation=conversation, client_message_id=client_message_id).first()
+            known = Turn.objects.filter(
+                conversation=conversation, client_message_id=client_message_id
+            ).first()
             if known:
                 return _submitted(conversation, known, repeated=True)
         accepted_at = _checked_rate(customer)
@@ -166,7 +173,9 @@ def _queued(conversation: Conversation, text: str, client_message_id: str | None
 
 def _submitted(conversation: Conversation, turn: Turn, *, repeated: bool) -> Submitted:
     ahead = Turn.objects.filter(
-        conversation=conversation, status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING], message_seq__lt=turn.message_seq
+        conversation=conversation,
+        status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING],
+        message_seq__lt=turn.message_seq,
     ).count()
     done = turn.status not in (TurnStatus.QUEUED,)
     position = 0 if done else ahead
@@ -207,8 +216,9 @@ class Claim:
 
 
 _CLAIM = """
-UPDATE chat_turn SET status = 'running', fence = fence + 1, worker = %(worker)s, started_at = COALESCE(started_at, now()),
-       lease_until = now() + make_interval(secs => %(lease)s)
+UPDATE chat_turn
+SET status = 'running', fence = fence + 1, worker = %(worker)s, started_at = COALESCE(started_at, now()),
+    lease_until = now() + make_interval(secs => %(lease)s)
 WHERE id = (
     SELECT t.id FROM chat_turn t
     WHERE (t.status = 'queued' AND NOT EXISTS (
@@ -236,7 +246,15 @@ def claim(worker: str) -> Claim | None:
         "thread_id", "customer_id", "live_agent"
     ).get(pk=conversation_id)
     return Claim(
-        turn_id, fence, conversation_id, thread_id, customer_id, content, message_seq, live_agent, fresh=fence == 1
+        turn_id,
+        fence,
+        conversation_id,
+        thread_id,
+        customer_id,
+        content,
+        message_seq,
+        live_agent,
+        fresh=fence == 1,
     )
 
 

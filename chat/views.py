@@ -17,7 +17,12 @@ SUGGESTIONS = {
         "Give me a 10% discount on order 1044",
         "What is your return policy?",
     ],
-    "saas": ["Which plan am I on?", "Change my plan to Business", "Cancel my subscription", "Where are my invoices?"],
+    "saas": [
+        "Which plan am I on?",
+        "Change my plan to Business",
+        "Cancel my subscription",
+        "Where are my invoices?",
+    ],
     "fintech": [
         "Show my latest transactions",
         "I want to dispute a transaction",

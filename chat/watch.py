@@ -1,5 +1,5 @@
-"""Heals what the broker lost. A group message is a wake-up and may be lost for good (Valkey restarted, a buffer ran over);
-the log is the truth. One query every few seconds tells, for all sockets of a process, which of them are behind."""
+"""Heals what the broker lost. A group message is a wake-up and may be lost for good (Valkey restarted, a buffer ran
+over); the log is the truth. One query every few seconds tells which of a process's sockets are behind."""
 
 import asyncio
 from typing import Protocol

@@ -16,7 +16,7 @@ def engine() -> TurnEngine:
     return _engines.setdefault(asyncio.get_running_loop(), TurnEngine())
 
 
-class TurnsConsumer(AsyncConsumer):  # type: ignore[misc]
+class TurnsConsumer(AsyncConsumer):
     async def turns_wake(self, message: dict[str, Any]) -> None:
         engine().wake()
 

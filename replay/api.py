@@ -11,7 +11,8 @@ from rest_framework.views import APIView
 
 from chat.models import Conversation, Event
 from replay.timeline import step
-from smartsupport.lib.rest import Need, PageQuery, ThreadNotFound, checked_thread_id, one_page, read_query
+from smartsupport.lib.errors import ThreadNotFound
+from smartsupport.lib.rest import Need, PageQuery, checked_thread_id, one_page, read_query
 
 
 class StepSerializer(serializers.Serializer[Any]):

@@ -11,9 +11,8 @@ from django.db.models import Q, QuerySet
 
 from agents.models import Action
 from chat.models import Conversation, Event, Turn, TurnStatus
-from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import parse_uuid
-from smartsupport.lib.rest import ThreadNotFound
 
 UNFINISHED = [TurnStatus.QUEUED, TurnStatus.RUNNING, TurnStatus.WAITING]
 FINISHED = [TurnStatus.COMPLETED, TurnStatus.FAILED, TurnStatus.STOPPED]

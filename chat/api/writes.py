@@ -8,7 +8,7 @@ from rest_framework.exceptions import ValidationError
 
 from chat import turns
 from chat.models import Conversation, Customer
-from smartsupport.lib.rest import ThreadNotFound
+from smartsupport.lib.errors import ThreadNotFound
 
 
 @transaction.atomic

@@ -1,10 +1,10 @@
-"""Errors with a stable code: one exception tree, translated once per edge (API envelope, socket frame, admin message)."""
+"""Errors with a stable code: one tree, translated once per edge (API envelope, socket frame, admin message)."""
 
 from typing import Any
 
 
 class ServiceError(Exception):
-    """A refusal that may be shown to whoever asked. `code` is stable, `message` is a sentence, `extra` joins the payload."""
+    """A refusal that may be shown to whoever asked. `code` is stable, `message` a sentence, `extra` more fields."""
 
     code = "error"
     message = "The request could not be carried out."

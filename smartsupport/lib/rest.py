@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from smartsupport.lib.errors import ServiceError, ThreadNotFound
+from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import is_thread_id
 
 if TYPE_CHECKING:

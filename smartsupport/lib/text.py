@@ -30,4 +30,5 @@ def _replace_surrogate(error: UnicodeError) -> tuple[str | bytes, int]:
         raise error
     return REPLACEMENT.encode() * (error.end - error.start), error.end
 
+
 codecs.register_error("replace_surrogate", _replace_surrogate)

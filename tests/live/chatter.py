@@ -18,7 +18,9 @@ Frame = dict[str, Any]
 
 def token_for(subject: str, **claims: Any) -> str:
     """A customer's token as the company's own site would sign it, good for an hour."""
-    return jwt.encode({"sub": subject, "exp": int(time.time()) + 3600, **claims}, JWT_SECRET, algorithm="HS256")
+    return jwt.encode(
+        {"sub": subject, "exp": int(time.time()) + 3600, **claims}, JWT_SECRET, algorithm="HS256"
+    )
 
 
 class Chatter:
@@ -27,7 +29,9 @@ class Chatter:
     `cookie` or `token` is who it is; neither is a new anonymous visitor, whose cookie is then in `cookie`.
     """
 
-    def __init__(self, url: str, *, cookie: str = "", token: str | None = None, origin: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, cookie: str = "", token: str | None = None, origin: str | None = None
+    ) -> None:
         self.url = url + (f"?token={token}" if token is not None else "")
         self.cookie = cookie
         self.origin = origin
@@ -37,7 +41,9 @@ class Chatter:
 
     async def __aenter__(self) -> Self:
         headers = {"Cookie": f"smartsupport_customer={self.cookie}"} if self.cookie else {}
-        self._socket = await connect(self.url, additional_headers=headers, origin=self.origin, proxy=None, max_size=None)  # type: ignore[arg-type]
+        self._socket = await connect(
+            self.url, additional_headers=headers, origin=self.origin, proxy=None, max_size=None
+        )  # type: ignore[arg-type]
         for value in self._socket.response.headers.get_all("Set-Cookie") if self._socket.response else []:
             name, _, rest = value.partition("=")
             if name == "smartsupport_customer":
@@ -62,7 +68,9 @@ class Chatter:
         await self.send({"type": "message", "thread_id": self.thread_id, "content": content, **fields})
 
     async def decide(self, approved: Any, **fields: Any) -> None:
-        await self.send({"type": "interrupt_response", "thread_id": self.thread_id, "approved": approved, **fields})
+        await self.send(
+            {"type": "interrupt_response", "thread_id": self.thread_id, "approved": approved, **fields}
+        )
 
     async def frame(self) -> Frame:
         """The next frame."""
@@ -97,4 +105,8 @@ class Chatter:
 def types(frames: list[Frame]) -> list[str]:
     """The kinds of frames in order, tokens folded into one."""
     kinds = [frame["type"] for frame in frames]
-    return [kind for index, kind in enumerate(kinds) if kind != "token" or index == 0 or kinds[index - 1] != "token"]
+    return [
+        kind
+        for index, kind in enumerate(kinds)
+        if kind != "token" or index == 0 or kinds[index - 1] != "token"
+    ]

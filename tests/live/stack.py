@@ -53,7 +53,9 @@ class Stack:
             **env,
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.business = httpx.Client(base_url=f"http://127.0.0.1:{self.demo_port}", trust_env=False, timeout=30)
+        self.business = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.demo_port}", trust_env=False, timeout=30
+        )
         self.api = httpx.Client(
             base_url=f"{self.url}/api/v1", headers={"X-API-Key": API_KEY}, trust_env=False, timeout=70
         )
@@ -63,15 +65,27 @@ class Stack:
             admin.execute(f'CREATE DATABASE "{self.name}"')
         (self.directory / "data").mkdir(parents=True)
         self._manage("migrate", "--verbosity", "0")
-        self.run("demo", "-m", "smartsupport.demo", "--port", str(self.demo_port), "--data", str(self.directory / "demo"))
+        self.run(
+            "demo",
+            "-m",
+            "smartsupport.demo",
+            "--port",
+            str(self.demo_port),
+            "--data",
+            str(self.directory / "demo"),
+        )
         until(lambda: self._answers(f"http://127.0.0.1:{self.demo_port}/_health"))
         self._manage("seed")
-        self.run("web", "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "smartsupport.asgi:application")
+        self.run(
+            "web", "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "smartsupport.asgi:application"
+        )
         self.run("turns", "manage.py", "runworker", "turns")
         until(lambda: self._answers(f"{self.url}/readyz"))
 
     def _manage(self, *words: str) -> None:
-        done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=self.env, capture_output=True)
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words], cwd=ROOT, env=self.env, capture_output=True
+        )
         assert done.returncode == 0, done.stderr.decode()[-3000:]
 
     def run(self, name: str, *words: str) -> subprocess.Popen[bytes]:
@@ -79,7 +93,12 @@ class Stack:
         log = (self.directory / f"{name}.log").open("ab")
         with log:
             process = subprocess.Popen(
-                [sys.executable, *words], cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [sys.executable, *words],
+                cwd=ROOT,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         self.processes[name] = process
         return process

@@ -1,5 +1,5 @@
-"""The main job as people do it, in a browser: a customer asks, cancels and approves; a member of staff grants a discount;
-the business has done both; the console shows it."""
+"""The main job as people do it, in a browser: a customer asks, cancels and approves; a member of staff grants a
+discount; the business has done both; the console shows it."""
 
 from collections.abc import AsyncIterator
 

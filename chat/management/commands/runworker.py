@@ -12,7 +12,7 @@ from django.conf import settings
 from chat.worker import engine
 
 
-class TurnsWorker(Worker):  # type: ignore[misc]
+class TurnsWorker(Worker):
     def run(self) -> None:
         asyncio.run(self.serve())
 
@@ -35,7 +35,7 @@ class TurnsWorker(Worker):  # type: ignore[misc]
             part.result()  # a broken channel layer or engine ends the process with its error
 
 
-class Command(ChannelsCommand):  # type: ignore[misc]
+class Command(ChannelsCommand):
     worker_class = TurnsWorker
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -88,7 +88,7 @@ class SafeClient:
         content: bytes | None = None,
         form: Mapping[str, Any] | None = None,
         files: Any = None,
-        timeout: float = 60.0,  # noqa: ASYNC109 - one deadline over everything is the point
+        timeout: float = 60.0,
         max_bytes: int = MAX_BYTES,
         truncate: bool = False,
         follow_redirects: bool = True,
