@@ -200,7 +200,7 @@ def _record(
     return action, [replace(fact, key=f"{fact.key}:corrected") if corrected else fact]
 
 
-UNKNOWN_MESSAGE = "It was sent, but no answer came back that tells whether it happened. Nobody knows yet; our staff will check."
+UNKNOWN_MESSAGE = "It was sent and no clear answer came back, so nobody knows whether it happened. Our staff will check."
 
 
 def settle_abandoned(*, limit: int = 500) -> int:
