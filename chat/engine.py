@@ -109,15 +109,22 @@ class TurnEngine:
                 return
             if claim is None:
                 return
-            task = asyncio.create_task(self._turn(claim), name=f"turn-{claim.turn_id}")
-            self._running[claim.turn_id] = (claim, task)
-            task.add_done_callback(partial(self._ended, claim.turn_id))
+            self._start(claim)
+
+    def _start(self, claim: Claim) -> None:
+        outlived = self._running.get(claim.turn_id)
+        if outlived is not None:  # this process was held up for longer than its lease, and claimed its own turn again
+            outlived[1].cancel()
+        task = asyncio.create_task(self._turn(claim), name=f"turn-{claim.turn_id}")
+        self._running[claim.turn_id] = (claim, task)
+        task.add_done_callback(partial(self._ended, claim.turn_id))
 
     def _ended(self, turn_id: UUID, task: asyncio.Task[None]) -> None:
-        self._running.pop(turn_id, None)
-        self._stopping.discard(turn_id)
-        self._ending.discard(turn_id)
         self._woken.set()
+        if turn_id in self._running and self._running[turn_id][1] is task:
+            del self._running[turn_id]
+            self._stopping.discard(turn_id)
+            self._ending.discard(turn_id)
 
     async def _turn(self, claim: Claim) -> None:
         structlog.contextvars.bind_contextvars(conversation_id=claim.thread_id, turn_id=str(claim.turn_id))
