@@ -46,7 +46,13 @@ def worker(stack: Stack, name: str = "turns") -> None:
         stack.log(name).count("turns_worker_started") if (stack.directory / f"{name}.log").exists() else 0
     )
     stack.run(name, "manage.py", "runworker", "turns")
-    until(lambda: stack.log(name).count("turns_worker_started") > started)
+    until(
+        lambda: (
+            stack.log(name).count("turns_worker_started") > started
+            or stack.processes[name].poll() is not None
+        )
+    )
+    assert stack.processes[name].poll() is None, stack.log(name)[-3000:]
 
 
 def asked(model: RunningModel, requests: int) -> None:

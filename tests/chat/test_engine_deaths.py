@@ -1,0 +1,207 @@
+"""A turns worker dies where it hurts: another one finishes the turn, and nothing happens twice."""
+
+import pytest
+
+from tests.agents.graph_script import (
+    actions,
+    answers,
+    assert_nothing_is_kept,
+    assert_sound,
+    call,
+    kinds,
+    one,
+    results,
+    routed,
+    texts,
+    turns,
+)
+from tests.chat.engine_stack import asked, struck, worker
+from tests.live.chatter import Chatter
+from tests.live.stack import Stack, until
+from tests.scripted_model.fixture import RunningModel
+
+pytestmark = pytest.mark.xdist_group("live-mortal")
+ORDER = {"order_id": 1042}
+CANCEL = call("cancel_order", ORDER)
+LONG_MS = 30_000
+
+
+async def test_while_the_model_answers(mortal: Stack, scripted_model_server: RunningModel) -> None:
+    model = scripted_model_server
+    model.script(
+        routed("order_lookup"), answers(text="Never seen.", delay_ms=LONG_MS), answers(text="Being packed.")
+    )
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message("What is the status of order 1042?")
+        asked(model, 2)
+        mortal.kill("turns")
+        worker(mortal)
+        frames = await customer.until("message_complete")
+
+    assert texts(frames) == ["Being packed."]
+    assert len(model.requests()) == 3  # routing was not asked for again
+    assert [(turn["status"], turn["fence"]) for turn in turns(mortal, customer.thread_id)] == [
+        ("completed", 2)
+    ]
+    assert_sound(mortal, customer.thread_id)
+    assert_nothing_is_kept(mortal, customer.thread_id)
+
+
+async def test_in_the_middle_of_a_streamed_text(mortal: Stack, scripted_model_server: RunningModel) -> None:
+    model = scripted_model_server
+    model.script(
+        routed("order_lookup"), answers(text="Half a", hang=True), answers(text="It is being packed.")
+    )
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message("What is the status of order 1042?")
+        asked(model, 2)
+        mortal.kill("turns")
+        worker(mortal)
+        frames = await customer.until("message_complete")
+
+    assert texts(frames) == ["It is being packed."]
+    sealed = one(frames, "agent_response")
+    assert (sealed["offset"], sealed["end"]) == (0, len("It is being packed."))
+    assert_sound(mortal, customer.thread_id)
+
+
+async def test_while_a_read_runs(mortal: Stack, scripted_model_server: RunningModel) -> None:
+    mortal.business.post("/_faults", json={"operation": "get_order_status", "slow_ms": LONG_MS, "times": 1})
+    model = scripted_model_server
+    model.script(
+        routed("order_lookup"), answers(call("get_order_status", ORDER)), answers(text="Being packed.")
+    )
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message("What is the status of order 1042?")
+        struck(mortal)
+        mortal.kill("turns")
+        worker(mortal)
+        frames = await customer.until("message_complete")
+
+    assert texts(frames) == ["Being packed."]
+    assert len(model.requests()) == 3  # neither routing nor the agent was asked for again
+    log = kinds(mortal, customer.thread_id)
+    assert (log.count("tool_called"), log.count("tool_returned")) == (1, 1)
+    assert_sound(mortal, customer.thread_id)
+
+
+async def test_while_an_approval_waits(mortal: Stack, scripted_model_server: RunningModel) -> None:
+    scripted_model_server.script(routed("order_actions"), answers(CANCEL), answers(text="Cancelled."))
+
+    async with Chatter(mortal.socket_url) as customer:
+        waiting = await customer.say("Cancel order 1042")
+        until(lambda: turns(mortal, customer.thread_id)[0]["status"] == "waiting")
+        mortal.kill("turns")
+        await customer.decide(True)
+        [resolved] = await customer.until("interrupt_resolved")
+        assert mortal.journal() == []
+        worker(mortal)
+        done = await customer.until("message_complete")
+
+    assert resolved["interrupt_id"] == waiting[-1]["interrupt_id"]
+    assert texts(done) == ["Cancelled."]
+    assert len(mortal.journal("cancel_order")) == 1
+    assert len(scripted_model_server.requests()) == 3
+    assert_sound(mortal, customer.thread_id)
+    assert_nothing_is_kept(mortal, customer.thread_id)
+
+
+async def test_after_a_dispatch_that_is_safe_to_repeat(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    mortal.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 4_000, "times": 1})
+    scripted_model_server.script(routed("order_actions"), answers(CANCEL), answers(text="Cancelled."))
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.say("Cancel order 1042")
+        await customer.decide(True)
+        struck(mortal)
+        mortal.kill("turns")
+        worker(mortal)
+        done = await customer.until("message_complete")
+
+    assert texts(done) == ["Cancelled."]
+    until(lambda: len(mortal.journal("cancel_order")) > 0)
+    [effect] = mortal.journal("cancel_order")
+    [action] = actions(mortal, customer.thread_id)
+    assert effect["idempotency_key"] == str(action["id"])
+    assert action["status"] == "succeeded"
+    log = kinds(mortal, customer.thread_id)
+    assert (log.count("tool_called"), log.count("tool_returned")) == (1, 1)
+    assert_sound(mortal, customer.thread_id)
+
+
+async def test_after_a_dispatch_that_is_not_safe_to_repeat(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    mortal.db("UPDATE agents_tool SET repeat_safe = false WHERE name = 'cancel_order'")
+    mortal.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 1_000})
+    scripted_model_server.script(
+        routed("order_actions"), answers(CANCEL), answers(text="Our staff will check.")
+    )
+    try:
+        async with Chatter(mortal.socket_url) as customer:
+            await customer.say("Cancel order 1042")
+            await customer.decide(True)
+            struck(mortal)
+            mortal.kill("turns")
+            worker(mortal)
+            done = await customer.until("message_complete")
+    finally:
+        mortal.db("UPDATE agents_tool SET repeat_safe = true WHERE name = 'cancel_order'")
+
+    assert texts(done) == ["Our staff will check."]
+    [result] = results(mortal, customer.thread_id)
+    assert result["error"]["kind"] == "unknown"
+    assert [action["status"] for action in actions(mortal, customer.thread_id)] == ["unknown"]
+    assert mortal.business.get("/_faults").json()[0]["fired"] == 1
+    assert len(mortal.journal("cancel_order")) <= 1
+    assert_sound(mortal, customer.thread_id)
+
+
+async def test_a_turn_that_was_stopped_while_no_worker_was_there_leaves_nothing(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    scripted_model_server.script(routed("order_actions"), answers(CANCEL))
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.say("Cancel order 1042")
+        until(lambda: turns(mortal, customer.thread_id)[0]["status"] == "waiting")
+        mortal.kill("turns")
+        await customer.send({"type": "stop", "thread_id": customer.thread_id})
+        [stopped] = await customer.until("message_complete")
+        worker(mortal)
+
+    assert stopped["status"] == "stopped"
+    assert [action["status"] for action in actions(mortal, customer.thread_id)] == ["cancelled"]
+    assert mortal.journal() == []
+    assert_sound(mortal, customer.thread_id)
+    assert_nothing_is_kept(mortal, customer.thread_id)
+
+
+async def test_a_worker_that_was_held_up_past_its_lease_goes_on_with_its_own_turn(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    """Frozen, as by a suspended machine: its turn is free again before it wakes up and takes it once more. The run that
+    it had before writes nothing, and the new one keeps its lease."""
+    model = scripted_model_server
+    model.script(
+        routed("order_lookup"),
+        answers(text="Too late.", delay_ms=1_500),
+        answers(text="In time.", delay_ms=7_000),
+    )
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message("What is the status of order 1042?")
+        asked(model, 2)
+        mortal.db("UPDATE chat_turn SET status = 'queued', lease_until = NULL WHERE status = 'running'")
+        frames = await customer.until("message_complete")
+
+    assert texts(frames) == ["In time."]
+    assert [(turn["status"], turn["fence"]) for turn in turns(mortal, customer.thread_id)] == [
+        ("completed", 2)
+    ]
+    assert_sound(mortal, customer.thread_id)

@@ -1,0 +1,216 @@
+"""Workers that come and go: turns are shared, finished or handed over, and what was sent is recorded."""
+
+import asyncio
+import signal
+
+import pytest
+
+from tests.agents.graph_script import (
+    actions,
+    answers,
+    assert_sound,
+    call,
+    kinds,
+    results,
+    routed,
+    texts,
+    turns,
+)
+from tests.chat.engine_stack import asked, leave, struck, worker
+from tests.live.chatter import Chatter
+from tests.live.stack import Stack, until
+from tests.scripted_model.fixture import RunningModel
+
+pytestmark = pytest.mark.xdist_group("live-mortal")
+CANCEL = call("cancel_order", {"order_id": 1042})
+QUESTION = "What is the status of order 1042?"
+
+
+async def test_a_leaving_worker_finishes_its_turn(mortal: Stack, scripted_model_server: RunningModel) -> None:
+    scripted_model_server.script(routed("order_lookup"), answers(text="Being packed.", delay_ms=400))
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message(QUESTION)
+        asked(scripted_model_server, 2)
+        leave(mortal)
+        frames = await customer.until("message_complete")
+
+    assert texts(frames) == ["Being packed."]
+    assert [(turn["status"], turn["fence"]) for turn in turns(mortal, customer.thread_id)] == [
+        ("completed", 1)
+    ]
+
+
+async def test_a_turn_that_takes_too_long_is_handed_over(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    model = scripted_model_server
+    model.script(
+        routed("order_lookup"), answers(text="Never seen.", delay_ms=30_000), answers(text="Being packed.")
+    )
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message(QUESTION)
+        asked(model, 2)
+        leave(mortal)
+        [turn] = turns(mortal, customer.thread_id)
+        assert (turn["status"], turn["lease_until"]) == ("queued", None)  # at once, not when a lease runs out
+        worker(mortal)
+        frames = await customer.until("message_complete")
+
+    assert texts(frames) == ["Being packed."]
+    assert len(model.requests()) == 3
+    assert_sound(mortal, customer.thread_id)
+
+
+async def test_a_leaving_worker_records_what_it_has_sent(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    mortal.db("UPDATE agents_tool SET repeat_safe = false WHERE name = 'cancel_order'")
+    mortal.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 1_500})
+    scripted_model_server.script(routed("order_actions"), answers(CANCEL), answers(text="Cancelled."))
+    try:
+        async with Chatter(mortal.socket_url) as customer:
+            await customer.say("Cancel order 1042")
+            await customer.decide(True)
+            struck(mortal)
+            leave(mortal)
+            worker(mortal)
+            done = await customer.until("message_complete")
+    finally:
+        mortal.db("UPDATE agents_tool SET repeat_safe = true WHERE name = 'cancel_order'")
+
+    assert texts(done) == ["Cancelled."]
+    assert [result["ok"] for result in results(mortal, customer.thread_id)] == [True]
+    assert [action["status"] for action in actions(mortal, customer.thread_id)] == ["succeeded"]
+    assert len(mortal.journal("cancel_order")) == 1
+    assert_sound(mortal, customer.thread_id)
+
+
+async def test_messages_wait_for_a_worker(mortal: Stack, scripted_model_server: RunningModel) -> None:
+    scripted_model_server.script(routed("order_lookup"), answers(text="Being packed."))
+    leave(mortal)
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message(QUESTION)
+        [accepted] = await customer.until("accepted")
+        worker(mortal)
+        frames = await customer.until("message_complete")
+
+    assert accepted["position"] == 0
+    assert texts(frames) == ["Being packed."]
+
+
+async def test_two_workers_share_the_turns_and_none_runs_twice(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    scripted_model_server.script(
+        routed("order_lookup"), answers(text="Being packed.", delay_ms=100, times=None)
+    )
+    worker(mortal, "turns2")
+    customers = [Chatter(mortal.socket_url) for _ in range(12)]
+
+    async def chat(customer: Chatter) -> list[str]:
+        async with customer:
+            return texts(await customer.say(QUESTION))
+
+    said = await asyncio.gather(*(chat(customer) for customer in customers))
+
+    assert said == [["Being packed."]] * 12
+    assert len(scripted_model_server.requests(summary=True)) == 24
+    for customer in customers:
+        assert [(turn["status"], turn["fence"]) for turn in turns(mortal, customer.thread_id)] == [
+            ("completed", 1)
+        ]
+        assert_sound(mortal, customer.thread_id)
+
+
+async def test_messages_of_one_conversation_run_one_by_one_in_order(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    """With two workers, and each with the answer to the one before it in its history."""
+    model = scripted_model_server
+    model.script(
+        routed("order_lookup"), *(answers(text=f"Answer {number}.", delay_ms=150) for number in range(4))
+    )
+    worker(mortal, "turns2")
+
+    async with Chatter(mortal.socket_url) as customer:
+        for number in range(4):
+            await customer.message(f"What is the status of order 104{number + 2}?")
+        frames = []
+        for _ in range(4):
+            frames += await customer.until("message_complete")
+
+    assert texts(frames) == [f"Answer {number}." for number in range(4)]
+    last = [request["body"]["messages"] for request in model.requests() if "tools" in request["body"]][-1]
+    said = [message["content"] for message in last if message["role"] == "assistant"]
+    assert said == ["Answer 0.", "Answer 1.", "Answer 2."]
+    assert_sound(mortal, customer.thread_id)
+
+
+async def test_stopping_during_a_dispatched_call_records_its_outcome(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    mortal.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 2_500})
+    scripted_model_server.script(routed("order_actions"), answers(CANCEL), answers(text="Hello again."))
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.say("Cancel order 1042")
+        await customer.decide(True)
+        struck(mortal)
+        await customer.send({"type": "stop", "thread_id": customer.thread_id})
+        done = await customer.until("message_complete")
+        until(lambda: "tool_returned" in kinds(mortal, customer.thread_id))
+        again = await customer.say("What is the status of order 1042?")
+
+    assert done[-1]["status"] == "stopped"
+    assert texts(done) == []
+    assert [action["status"] for action in actions(mortal, customer.thread_id)] == ["succeeded"]
+    assert [result["ok"] for result in results(mortal, customer.thread_id)] == [True]
+    assert len(mortal.journal("cancel_order")) == 1
+    assert texts(again) == ["Hello again."]
+
+
+async def test_an_expired_approval_is_told_and_closed_by_the_jobs(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    scripted_model_server.script(
+        routed("order_actions"), answers(CANCEL), answers(text="Nobody decided in time.")
+    )
+    beat = (
+        "-m",
+        "celery",
+        "-q",
+        "-A",
+        "smartsupport",
+        "worker",
+        "--beat",
+        "--concurrency",
+        "1",
+        "--pool",
+        "solo",
+    )
+    mortal.run("jobs", *beat)
+    try:
+        async with Chatter(mortal.socket_url) as customer:
+            await customer.say("Cancel order 1042")
+            mortal.db(
+                "UPDATE agents_action SET expires_at = now() - interval '1 second' WHERE status = 'awaiting'"
+            )
+            frames = await customer.until("message_complete")
+            late = await customer.answer(True, interrupt_id=str(actions(mortal, customer.thread_id)[0]["id"]))
+    finally:
+        mortal.kill("jobs", signal.SIGTERM)
+
+    assert [frame["type"] for frame in frames if frame["type"] != "token"] == [
+        "interrupt_expired",
+        "agent_response",
+        "message_complete",
+    ]
+    assert "has expired after" in frames[0]["message"]
+    assert frames[0]["message"].endswith("Would you like to try again?")
+    assert [frame["type"] for frame in late] == ["interrupt_expired"]
+    assert [action["status"] for action in actions(mortal, customer.thread_id)] == ["expired"]
+    assert mortal.journal() == []
+    assert_sound(mortal, customer.thread_id)
