@@ -94,11 +94,11 @@ def test_a_title_cannot_leave_its_attribute() -> None:
     "text", ["[" * 30_000, "> " * 15_000, "*" * 30_000, "`" * 30_000, "![" * 15_000, "|a" * 15_000]
 )
 def test_hostile_text_takes_no_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     to_html(text)
 
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 TAGS = "p|br|strong|em|s|code|pre|blockquote|hr|ul|ol|li|a|h[1-6]|table|thead|tbody|tr|th|td"

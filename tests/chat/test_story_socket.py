@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.chat.sockets import effects
 from tests.live.chatter import Chatter, types
 from tests.live.stack import Stack
 
@@ -18,13 +19,14 @@ async def test_an_order_is_cancelled_after_the_customer_approves(offline_stack: 
         assert types(waiting) == ["accepted", "routing", "interrupt"]
         assert waiting[-1]["params"] == {"order_id": 1042}
         assert waiting[-1]["approver"] == "customer"
-        assert offline_stack.journal("cancel_order") == []
+        assert effects(offline_stack, 1042) == []
 
         done = await customer.answer(True)
 
         assert types(done)[:3] == ["interrupt_resolved", "tool_call", "tool_result"]
         assert done[-1]["status"] == "completed"
-        [effect] = offline_stack.journal("cancel_order")
+        [effect] = effects(offline_stack, 1042)
+        assert effect["operation"] == "cancel_order"
         assert effect["idempotency_key"] == waiting[-1]["interrupt_id"]
         again = await customer.say("What is the status of order 1042?")
         assert "cancelled" in next(frame for frame in again if frame["type"] == "agent_response")["content"]
