@@ -189,15 +189,20 @@ async def test_a_worker_that_was_held_up_past_its_lease_goes_on_with_its_own_tur
     it had before writes nothing, and the new one keeps its lease."""
     model = scripted_model_server
     model.script(
+        {
+            "match": {"structured": True, "last_user_contains": "hmm"},
+            "reply": routed(question="Yes?")["reply"],
+        },
         routed("order_lookup"),
         answers(text="Too late.", delay_ms=1_500),
         answers(text="In time.", delay_ms=7_000),
     )
 
-    async with Chatter(mortal.socket_url) as customer:
+    async with Chatter(mortal.socket_url) as customer, Chatter(mortal.socket_url) as somebody:
         await customer.message("What is the status of order 1042?")
         asked(model, 2)
         mortal.db("UPDATE chat_turn SET status = 'queued', lease_until = NULL WHERE status = 'running'")
+        await somebody.message("hmm")  # wakes the worker
         frames = await customer.until("message_complete")
 
     assert texts(frames) == ["In time."]
