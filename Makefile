@@ -23,10 +23,10 @@ bench: .venv/installed-dev
 check: .venv/installed-dev
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m tools.check types
+	$(PY) .ci/check.py types
 	.venv/bin/lint-imports
 	$(PY) -W "ignore:Got an error checking:RuntimeWarning" manage.py makemigrations --check --dry-run
-	$(PY) -m tools.check deploy templates scripts containers
+	$(PY) .ci/check.py deploy templates scripts containers
 
 lint: .venv/installed-dev
 	$(PY) -m ruff check --fix --show-fixes .
@@ -37,10 +37,10 @@ install-dev: .venv/installed-dev
 
 # Debian's Chromium, unless there is one.
 browser: .venv/installed-dev
-	@$(PY) -m tools.browser
+	@$(PY) -m tests.browser
 
 .venv/bin/python:
-	@sh tools/venv.sh "$(PYTHON)"
+	@sh .ci/venv.sh "$(PYTHON)"
 
 .venv/installed: .venv/bin/python requirements.txt
 	@echo "Installing what requirements.txt names ..."

@@ -1,7 +1,6 @@
 """REST: approvals."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -160,7 +159,7 @@ def test_what_is_the_customers_to_decide_is_not_decided_here(api: Client) -> Non
     assert (answer.status_code, action.status) == (403, "awaiting")
 
 
-@pytest.mark.parametrize("interrupt_id", ["x", str(uuid4())])
+@pytest.mark.parametrize("interrupt_id", ["x", "5d8b2c7e-0f3a-4d52-9c1e-6a7b8c9d0e1f"])
 def test_an_unknown_approval_is_not_found(api: Client, interrupt_id: str) -> None:
     body = {"approved": True}
 

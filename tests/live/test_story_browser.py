@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Locator, Page, async_playwright, expect
 
+from tests.browser import find
 from tests.live.stack import ADMIN_PASSWORD, Stack
-from tools.browser import find
 
 pytestmark = [pytest.mark.xdist_group("live-offline"), pytest.mark.browser]
 ORDER = 1061

@@ -1,4 +1,4 @@
-"""`python -m tools.browser`: see to it that the browser tests have a Chromium.
+"""`python -m tests.browser`: see to it that the browser tests have a Chromium.
 
 It is, in this order: CHROMIUM_PATH, one on the PATH, or Debian's, installed now if we may.
 """

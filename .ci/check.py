@@ -1,4 +1,4 @@
-"""`python -m tools.check NAME ...`: the static checks that are more than one command.
+"""`python .ci/check.py NAME ...`: the static checks that are more than one command.
 
 types        mypy, strict
 deploy       Django's own deployment checks, with the settings of a production

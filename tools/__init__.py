@@ -1,1 +1,0 @@
-"""Programs for people who work on this repository; the product does not import them."""
