@@ -1,7 +1,5 @@
 """The main job over the socket: ask, cancel, approve, and the business has done it."""
 
-from typing import Any
-
 import pytest
 
 from tests.chat.sockets import effects
@@ -32,7 +30,3 @@ async def test_an_order_is_cancelled_after_the_customer_approves(offline_stack: 
         assert effect["idempotency_key"] == waiting[-1]["interrupt_id"]
         again = await customer.say("What is the status of order 1042?")
         assert "cancelled" in next(frame for frame in again if frame["type"] == "agent_response")["content"]
-
-
-def effects(stack: Stack) -> list[dict[str, Any]]:
-    return [entry for entry in stack.journal("cancel_order") if "/orders/1042/" in entry["path"]]
