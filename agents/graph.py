@@ -60,9 +60,7 @@ class State(TypedDict, total=False):
     step: int  # model calls so far, routing not counted
     gated: str  # id of the call whose action `act` settles next
     handoff: bool
-    gave_up: (
-        str  # the agent that handed over because it could not help; "" where the customer asked for a person
-    )
+    gave_up: str  # the agent that handed over because it could not help
 
 
 Next = Literal["agent", "gate", "act", "finish"]

@@ -147,8 +147,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._catch_up(position)
         for turn_id, sealed in (await in_thread(lambda: _being_written(conversation.pk))).items():
             position.sealed = {str(turn_id): sealed}
-            if partial := await live.partial_frame(turn_id):
-                await self._send_live(position, partial)
+            if preview := await live.partial_frame(turn_id):
+                await self._send_live(position, preview)
         await self._send({"type": "resumed", "thread_id": frame.thread_id, "seq": position.sent})
 
     async def _stop(self, frame: ClientFrame) -> None:
