@@ -200,7 +200,9 @@ def _record(
     return action, [replace(fact, key=f"{fact.key}:corrected") if corrected else fact]
 
 
-UNKNOWN_MESSAGE = "It was sent and no clear answer came back, so nobody knows whether it happened. Staff will check."
+UNKNOWN_MESSAGE = (
+    "It was sent and no clear answer came back, so nobody knows whether it happened. Staff will check."
+)
 
 
 def settle_abandoned(*, limit: int = 500) -> int:
