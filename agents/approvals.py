@@ -189,8 +189,10 @@ def _locked(action_id: UUID) -> Action:
     turn_id = Action.objects.filter(pk=action_id).values_list("turn_id", flat=True).first()
     if turn_id is None:
         raise ActionNotFound()
-    apps.get_model("chat.Turn").objects.select_for_update().only("pk").get(pk=turn_id)
-    return Action.objects.select_for_update(of=("self",)).select_related("turn").get(pk=action_id)
+    apps.get_model("chat.Turn").objects.select_for_update(no_key=True).only("pk").get(pk=turn_id)
+    return (
+        Action.objects.select_for_update(of=("self",), no_key=True).select_related("turn").get(pk=action_id)
+    )
 
 
 def _settle(action: Action, *, approved: bool, by: Decider, reason: str) -> None:
@@ -257,7 +259,9 @@ def expire_overdue(*, limit: int = 500) -> int:
 def cancel_open(*, turn_id: UUID) -> list[Action]:
     """Cancel what a stopped turn has not dispatched. Call it in a transaction that holds the turn's lock."""
     waiting = [ActionStatus.AWAITING, ActionStatus.APPROVED]
-    cancelled = list(Action.objects.select_for_update().filter(turn_id=turn_id, status__in=waiting))
+    cancelled = list(
+        Action.objects.select_for_update(no_key=True).filter(turn_id=turn_id, status__in=waiting)
+    )
     for action in cancelled:
         action.status = ActionStatus.CANCELLED
         action.finished_at = timezone.now()

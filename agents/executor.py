@@ -83,7 +83,9 @@ async def _recorded(
 
 def _dispatch(action_id: UUID) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
     """Win the action and record that it is about to be sent. No request where it is settled already."""
-    action = Action.objects.select_for_update(of=("self",)).select_related("tool").get(pk=action_id)
+    action = (
+        Action.objects.select_for_update(of=("self",), no_key=True).select_related("tool").get(pk=action_id)
+    )
     if action.status == ActionStatus.DISPATCHING:
         return _found_dispatching(action)
     if action.status != ActionStatus.APPROVED:

@@ -68,7 +68,7 @@ class TurnJournal:
 
     def _hold(self) -> None:
         """Lock the turn against being claimed by somebody else until the transaction ends."""
-        held = Turn.objects.select_for_update().filter(
+        held = Turn.objects.select_for_update(no_key=True).filter(
             pk=self._claim.turn_id, fence=self._claim.fence, status=TurnStatus.RUNNING, stop_requested=False
         )
         if not held.exists():

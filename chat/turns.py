@@ -2,6 +2,9 @@
 
 Every change is one function here, by compare-and-set. Locks are taken in the order customer, turn, action,
 conversation; a new turn is inserted under its conversation's lock.
+
+Rows are locked for everything but their key (`no_key`): foreign keys are checked at commit, in no order of
+ours, and a check that had to wait for such a lock would make two transactions wait for each other.
 """
 
 from dataclasses import dataclass
@@ -103,10 +106,10 @@ def submit(
 
 
 def _locked_customer(customer_id: UUID, new_customer: Any) -> Customer:
-    customer = Customer.objects.select_for_update().filter(pk=customer_id).first()
+    customer = Customer.objects.select_for_update(no_key=True).filter(pk=customer_id).first()
     if customer is None and new_customer is not None:
         new_customer()
-        customer = Customer.objects.select_for_update().filter(pk=customer_id).first()
+        customer = Customer.objects.select_for_update(no_key=True).filter(pk=customer_id).first()
     if customer is None:
         raise ThreadNotFound()
     return customer
@@ -114,7 +117,7 @@ def _locked_customer(customer_id: UUID, new_customer: Any) -> Customer:
 
 def _owned(customer: Customer, thread_id: str) -> Conversation | None:
     """The customer's conversation, locked; None if nobody has this thread. Somebody else's does not exist."""
-    conversation = Conversation.objects.select_for_update().filter(thread_id=thread_id).first()
+    conversation = Conversation.objects.select_for_update(no_key=True).filter(thread_id=thread_id).first()
     if conversation is not None and conversation.customer_id != customer.pk:
         raise ThreadNotFound()
     return conversation
@@ -309,7 +312,7 @@ def park(claim_: Claim) -> TurnStatus | None:
     with transaction.atomic():
         # Lock first, look second: a decision that is being recorded holds this lock, and the look must see it.
         mine = Turn.objects.filter(pk=claim_.turn_id, fence=claim_.fence, status=TurnStatus.RUNNING)
-        held = mine.select_for_update().values_list("stop_requested", flat=True).first()
+        held = mine.select_for_update(no_key=True).values_list("stop_requested", flat=True).first()
         if held is None:
             return None
         if held:
@@ -356,7 +359,9 @@ def _to_stop(conversation: Conversation) -> Turn | None:
     """The running turn, or the one that runs next, or the newest that waits; locked. One query: a turn that is being
     claimed meanwhile is waited for and then found running."""
     unfinished = [TurnStatus.RUNNING, TurnStatus.QUEUED, TurnStatus.WAITING]
-    locked = Turn.objects.select_for_update().filter(conversation=conversation, status__in=unfinished)
+    locked = Turn.objects.select_for_update(no_key=True).filter(
+        conversation=conversation, status__in=unfinished
+    )
     turns = sorted(locked.order_by("message_seq"), key=lambda turn: unfinished.index(TurnStatus(turn.status)))
     if turns and turns[0].status == TurnStatus.WAITING:
         return turns[-1]
