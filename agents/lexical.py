@@ -213,6 +213,11 @@ _TEMPORAL_SINCE = re.compile(
 )
 
 
+def _single_spaced(message: str) -> str:
+    """Each run of white space as one space or line break: the breaks below try every place in a run anew."""
+    return re.sub(r"\s+", lambda run: "\n" if "\n" in run.group() else " ", message)
+
+
 def _cut_reason(message: str) -> tuple[str, str]:
     """The message without its reason, and the reason ("" when it gives none)."""
     start = _REASON.search(message)
@@ -267,7 +272,7 @@ def _together(one: Reading, other: Reading) -> Reading:
 @lru_cache(maxsize=512)
 def clauses(message: str) -> tuple[Clause, ...]:
     """The requests of a message in order. Bare values ("... and 1043") join the request before them."""
-    asked, reason = _cut_reason(message)
+    asked, reason = _cut_reason(_single_spaced(message))
     found: list[Clause] = []
     for piece in _pieces(asked):
         reading = read(piece)

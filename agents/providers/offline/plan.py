@@ -31,6 +31,9 @@ from agents.providers.offline.conversation import Prompt, remembered_texts
 from agents.providers.offline.sources import Sources
 from agents.providers.offline.tools import HAND_OFF, Parameter, Tool
 
+REQUESTS_LIMIT = 16
+"""Of one message; no more calls of one answer would be carried out either."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -78,7 +81,8 @@ def choose(clause: Clause, tools: Sequence[Tool]) -> Tool | None:
 
 
 def _steps(message: str, prompt: Prompt, tools: Sequence[Tool], today: date) -> list[Step]:
-    chosen = [(clause, choose(clause, tools)) for clause in asking_clauses(message)]
+    requests = asking_clauses(message)[:REQUESTS_LIMIT]
+    chosen = [(clause, choose(clause, tools)) for clause in requests]
     served = {clause.text for clause, tool in chosen if tool}
     leftovers = [part.text for part in clauses(message) if part.text not in served]
     remembered = remembered_texts(prompt.earlier)
