@@ -4,6 +4,7 @@ One statement allocates the numbers and inserts the rows, so two writers can nei
 names the fencing token of its turn: with an old one nothing is written (StaleTurn).
 """
 
+import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -26,6 +27,9 @@ from chat.models import Event
 from smartsupport.lib.text import shorten, storable
 
 log = structlog.get_logger(__name__)
+
+BROKER_SECONDS = 3.0
+"""How long anybody waits for the broker to take a message. It is a wake-up or a preview: nothing hangs on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +128,12 @@ def group_of(conversation_id: UUID) -> str:
 
 
 async def publish(batch: Batch) -> None:
-    """Tell every open socket of the conversation. Losing this is harmless, so a broker that is away fails nobody:
-    sockets notice a gap and read the log."""
+    """Tell every open socket of the conversation. Losing this is harmless, so a broker that is away or silent, and a
+    number that its messages cannot hold, fail nobody: sockets notice a gap and read the log."""
     try:
-        await get_channel_layer().group_send(group_of(batch.conversation_id), batch.message())
-    except (RedisError, OSError) as error:
+        async with asyncio.timeout(BROKER_SECONDS):
+            await get_channel_layer().group_send(group_of(batch.conversation_id), batch.message())
+    except (RedisError, OSError, OverflowError) as error:
         log.warning("events_not_announced", first=batch.first, last=batch.last, error=str(error))
 
 

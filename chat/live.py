@@ -3,8 +3,8 @@ that joins late gets it. Losing it loses nothing that was recorded."""
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from django.conf import settings
 from redis import asyncio as redis
 from redis.exceptions import RedisError
 
+from chat import events
 from chat.events import group_of
 
 log = structlog.get_logger(__name__)
@@ -56,22 +57,23 @@ async def show(
         "offset": base + len(text) - len(new),
     }
     partial = {**frame, "content": text, "offset": base}
-    with _preview():
+    async with _preview():
         await _client().set(_key(turn_id), json.dumps(partial), ex=KEPT_SECONDS)
         message = {"type": "conversation.live", "conversation": str(conversation_id), "frame": frame}
         await get_channel_layer().group_send(group_of(conversation_id), message)
 
 
 async def clear(turn_id: UUID) -> None:
-    with _preview():
+    async with _preview():
         await _client().delete(_key(turn_id))
 
 
-@contextmanager
-def _preview() -> Iterator[None]:
-    """A broker that is away costs the preview, not the turn."""
+@asynccontextmanager
+async def _preview() -> AsyncIterator[None]:
+    """A broker that is away or silent costs the preview, not the turn."""
     try:
-        yield
+        async with asyncio.timeout(events.BROKER_SECONDS):
+            yield
     except (RedisError, OSError) as error:
         log.warning("preview_lost", error=str(error))
 

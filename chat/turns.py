@@ -7,6 +7,7 @@ Rows are locked for everything but their key (`no_key`): foreign keys are checke
 ours, and a check that had to wait for such a lock would make two transactions wait for each other.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -196,9 +197,10 @@ async def wake() -> None:
 
 async def _tell(message: dict[str, str]) -> None:
     """Send every turns worker a message: a named channel of this layer reaches all of them. What it asks for is in the
-    database too, where they look by themselves, so a broker that is away fails nobody."""
+    database too, where they look by themselves, so a broker that is away or silent fails nobody."""
     try:
-        await get_channel_layer().send(CHANNEL, message)
+        async with asyncio.timeout(events.BROKER_SECONDS):
+            await get_channel_layer().send(CHANNEL, message)
     except (RedisError, OSError) as error:
         log.warning("workers_not_told", message=message["type"], error=str(error))
 

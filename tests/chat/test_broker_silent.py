@@ -1,0 +1,46 @@
+"""A broker that takes connections and answers nothing, and messages that it cannot carry: nothing waits for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from channels.layers import get_channel_layer
+
+from chat import events, live, turns
+
+
+@pytest.fixture
+async def silent_broker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Whoever sends something now sends it there."""
+    connections: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0)
+    url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    layer = {**settings.CHANNEL_LAYERS["default"], "CONFIG": {"hosts": [url]}}
+    await live.close()
+    settings.CHANNEL_LAYERS, settings.REDIS_URL = {"default": layer}, url
+    monkeypatch.setattr(events, "BROKER_SECONDS", 0.1)
+    yield
+    for writer in connections:
+        writer.close()
+    server.close()
+    await live.close()
+
+
+def batch(*frames: dict[str, Any]) -> events.Batch:
+    return events.Batch(uuid4(), 1, 1, list(frames))
+
+
+async def test_a_silent_broker_holds_nobody_up(silent_broker: None) -> None:
+    async with asyncio.timeout(20):
+        await live.show(uuid4(), uuid4(), "thread", "agent", 0, "text", "text")
+        await events.publish(batch({"type": "pong"}))
+        await turns.wake()
+        await live.clear(uuid4())
+
+
+async def test_a_number_that_no_message_holds_does_not_break_the_turn(empty_valkey: None) -> None:
+    await events.publish(batch({"type": "tool_call", "args": {"order_id": 10**30}}))
+
+    await get_channel_layer().flush()
