@@ -20,6 +20,13 @@ class Journal(Protocol):
     async def append(self, *facts: Fact) -> None:
         """Record facts, then tell the sockets. Raises StaleTurn."""
 
+    def append_soon(self, *facts: Fact) -> None:
+        """Record facts while something else goes on: at the latest before whatever is recorded or shown next."""
+
+    def note(self, fact: Fact) -> None:
+        """Record a fact together with whatever is recorded next, and before it: for what nobody waits to see, and what
+        may be lost with the worker as long as nothing was done about it."""
+
     async def transact(self, work: Callable[[], tuple[T, list[Fact]]], *, fenced: bool = True) -> T:
         """Run `work` (synchronous, ORM) and record the facts that it returns in one transaction. Raises StaleTurn.
 

@@ -39,6 +39,7 @@ from agents.turn_messages import (
     tool_message,
 )
 from smartsupport.lib.text import storable
+from smartsupport.lib.threads import in_thread
 
 MODEL_CALLS_LIMIT = 12
 NOTHING_TO_ADD = (
@@ -89,19 +90,24 @@ async def _decide(context: TurnContext) -> Decision:
         fact = facts.routed(
             agents=[live], reason=reason, by="continued", usage=facts.Usage(), duration_ms=None
         )
-        await context.journal.append(fact)
+        context.journal.append_soon(fact)  # while the model is asked
         return Decision(agents=(live,), reason=reason)
     started = time.monotonic()
     decision, raw = await decide(chat_model(), cards=cards, history=history, message=context.message)
     usage, spent = facts.Usage.of(raw), round((time.monotonic() - started) * 1000)
     if decision.question:
-        fact = facts.question_asked(message=decision.question, usage=usage, duration_ms=spent)
+        await context.journal.append(
+            facts.question_asked(message=decision.question, usage=usage, duration_ms=spent)
+        )
     elif decision.handoff:
-        fact = facts.handoff_requested(reason=decision.handoff, by="customer", key="route", usage=usage)
+        await context.journal.append(
+            facts.handoff_requested(reason=decision.handoff, by="customer", key="route", usage=usage)
+        )
     else:
         agents = list(decision.agents)
-        fact = facts.routed(agents=agents, reason=decision.reason, by="model", usage=usage, duration_ms=spent)
-    await context.journal.append(fact)
+        context.journal.append_soon(
+            facts.routed(agents=agents, reason=decision.reason, by="model", usage=usage, duration_ms=spent)
+        )
     return decision
 
 
@@ -165,7 +171,7 @@ async def _ask_model(
     text = storable(answer.text)
     if not text.strip() and not calls:
         text = NOTHING_TO_ADD
-    recorded = [
+    context.journal.note(
         facts.model_called(
             step=step,
             agent=spec.name,
@@ -175,10 +181,9 @@ async def _ask_model(
             usage=facts.Usage.of(answer),
             duration_ms=round((time.monotonic() - started) * 1000),
         )
-    ]
+    )
     if text.strip():
-        recorded.append(facts.replied(agent=spec.name, content=text, key=f"reply:{step}"))
-    await context.journal.append(*recorded)
+        await context.journal.append(facts.replied(agent=spec.name, content=text, key=f"reply:{step}"))
     return spoken(text, calls, spec.name)
 
 
@@ -325,7 +330,9 @@ async def _act_on_read(context: TurnContext, agent_name: str, call: dict[str, An
         agent=agent_name, tool=tool.name, title=tool.title, args=verdict.arguments, call_id=call["id"]
     )
     told = [] if journal.recorded(called.key) else [called]
-    row = await journal.transact(lambda: (Tool.objects.filter(pk=tool.id, enabled=True).first(), told))
+    row, _ = await asyncio.gather(
+        in_thread(Tool.objects.filter(pk=tool.id, enabled=True).first), journal.append(*told)
+    )
     started = time.monotonic()
     outcome = await _read(row, verdict)
     await journal.append(

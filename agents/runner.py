@@ -5,6 +5,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.types import Command
 from psycopg.rows import dict_row
@@ -15,6 +17,15 @@ from agents.context import TurnContext
 
 RECURSION_LIMIT = 80
 POOL_SIZE = 8
+
+
+class TurnSaver(AsyncPostgresSaver):
+    """LangGraph's saver, which asks the database nothing about a thread that nobody has worked on before."""
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        if config["configurable"].get("fresh"):
+            return None
+        return await super().aget_tuple(config)
 
 
 class Runner:
@@ -34,12 +45,12 @@ class Runner:
             name="checkpoints",
             check=AsyncConnectionPool.check_connection,
         )
-        self._saver: AsyncPostgresSaver | None = None
+        self._saver: TurnSaver | None = None
         self._graph: Any = None
 
     async def open(self) -> None:
         await self._pool.open()
-        self._saver = AsyncPostgresSaver(self._pool)
+        self._saver = TurnSaver(self._pool)
         self._graph = graph.build().compile(checkpointer=self._saver)
 
     async def close(self) -> None:
@@ -47,7 +58,8 @@ class Runner:
 
     async def run(self, context: TurnContext) -> Literal["completed", "waiting"]:
         """Run the turn until it is done or waits for a person. Raises StaleTurn, or what the model provider raised."""
-        config = {"configurable": {"thread_id": str(context.turn_id)}, "recursion_limit": RECURSION_LIMIT}
+        thread = {"thread_id": str(context.turn_id), "fresh": context.fresh}
+        config = {"configurable": thread, "recursion_limit": RECURSION_LIMIT}
         given = {"messages": []} if context.fresh else await self._where_it_stopped(config)
         # One write where it stops: in between, the journal's keys say what was done already.
         result = await self._graph.ainvoke(given, config, context=context, durability="exit")

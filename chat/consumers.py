@@ -22,11 +22,11 @@ from chat import events, identity, live, protocol, turns
 from chat.frames import Frame
 from chat.models import Conversation, Event, Turn, TurnStatus
 from chat.protocol import BadFrame, ClientFrame
-from chat.threads import in_thread
 from chat.watch import watch
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.text import storable
+from smartsupport.lib.threads import in_thread
 
 log = structlog.get_logger(__name__)
 

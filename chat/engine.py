@@ -23,10 +23,10 @@ from agents.registry import current
 from agents.runner import Runner
 from chat import events, history, turns
 from chat.journal import TurnJournal
-from chat.models import Customer, TurnStatus
-from chat.threads import in_thread
+from chat.models import TurnStatus
 from chat.turns import Claim
 from smartsupport.lib import heartbeat
+from smartsupport.lib.threads import in_thread
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +44,7 @@ class TurnEngine:
         self._stopping: set[UUID] = set()
         # Being sealed or parked: cancelling could do nothing any more but lose the last frame.
         self._ending: set[UUID] = set()
+        self._noted: dict[UUID, list[Fact]] = {}  # what a turn's journal had not yet written when it ended
         self._woken = asyncio.Event()
         self._draining = False
         self._beside: list[asyncio.Task[None]] = []
@@ -113,7 +114,9 @@ class TurnEngine:
 
     def _start(self, claim: Claim) -> None:
         outlived = self._running.get(claim.turn_id)
-        if outlived is not None:  # this process was held up for longer than its lease, and claimed its own turn again
+        if (
+            outlived is not None
+        ):  # this process was held up for longer than its lease, and claimed its own turn again
             outlived[1].cancel()
         task = asyncio.create_task(self._turn(claim), name=f"turn-{claim.turn_id}")
         self._running[claim.turn_id] = (claim, task)
@@ -125,6 +128,7 @@ class TurnEngine:
             del self._running[turn_id]
             self._stopping.discard(turn_id)
             self._ending.discard(turn_id)
+            self._noted.pop(turn_id, None)
 
     async def _turn(self, claim: Claim) -> None:
         structlog.contextvars.bind_contextvars(conversation_id=claim.thread_id, turn_id=str(claim.turn_id))
@@ -135,6 +139,7 @@ class TurnEngine:
                 outcome = await self._runner.run(context)
                 await self._settle(claim, outcome, journal)
             finally:
+                self._noted[claim.turn_id] = journal.take_noted()
                 await _quietly(journal.close())
         except asyncio.CancelledError:
             await self._cancelled(claim)
@@ -144,6 +149,7 @@ class TurnEngine:
             await self._failed(claim, error)
 
     async def _settle(self, claim: Claim, outcome: str, journal: TurnJournal) -> None:
+        await journal.append()  # what was to be recorded soon, or with the next fact, comes before the end
         self._ending.add(claim.turn_id)
         if outcome == "waiting":
             status = await in_thread(lambda: turns.park(claim))
@@ -160,7 +166,8 @@ class TurnEngine:
         self, claim: Claim, status: TurnStatus, fact: Fact, *, live_agent: str = "", error: str = ""
     ) -> None:
         self._ending.add(claim.turn_id)
-        batch = await in_thread(lambda: turns.seal(claim, status, fact, live_agent=live_agent, error=error))
+        facts = [*self._noted.pop(claim.turn_id, []), fact]
+        batch = await in_thread(lambda: turns.seal(claim, status, facts, live_agent=live_agent, error=error))
         if batch is None:
             log.warning("turn_lost", fence=claim.fence)
             return
@@ -223,14 +230,13 @@ class TurnEngine:
 
 
 def _context(claim: Claim) -> tuple[TurnContext, TurnJournal]:
-    customer = Customer.objects.only("business_id").get(pk=claim.customer_id)
     recorded = {} if claim.fresh else history.recorded(claim.turn_id)
     journal = TurnJournal(claim, recorded)
     context = TurnContext(
         turn_id=claim.turn_id,
         conversation_id=claim.conversation_id,
         customer_id=claim.customer_id,
-        bindings={"customer.id": customer.business_id} if customer.business_id else {},
+        bindings={"customer.id": claim.business_id} if claim.business_id else {},
         message=claim.content,
         history=history.before(claim.conversation_id, claim.message_seq),
         live_agent=claim.live_agent,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,9 +12,9 @@ from agents.context import StaleTurn
 from agents.facts import Fact
 from chat import events, live
 from chat.models import Turn, TurnStatus
-from chat.threads import in_thread
 from chat.turns import Claim
 from smartsupport.lib.text import storable
+from smartsupport.lib.threads import in_thread
 
 T = TypeVar("T")
 FLUSH_SECONDS = 0.03
@@ -24,6 +25,8 @@ class TurnJournal:
 
     Tokens are sent at once when nothing was sent for 30 ms, and together otherwise: a fast model does not turn into
     a message a word. Offsets count code points of all text that the turn has streamed.
+
+    Writes leave one after another, in the order in which they were asked for.
     """
 
     def __init__(self, claim: Claim, recorded: dict[str, Fact]) -> None:
@@ -37,33 +40,64 @@ class TurnJournal:
         self._agent = ""
         self._sent_at = 0.0
         self._sending = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        self._noted: list[Fact] = []
+        self._soon: asyncio.Task[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
 
     def recorded(self, key: str) -> Fact | None:
         return self._recorded.get(key)
 
     async def append(self, *facts: Fact) -> None:
+        await self._settle_soon()
+        await self._append(*facts)
+
+    def append_soon(self, *facts: Fact) -> None:
+        self._soon = asyncio.ensure_future(self._append(*facts))
+
+    def note(self, fact: Fact) -> None:
+        self._noted.append(fact)
+
+    def take_noted(self) -> list[Fact]:
+        """What was noted and nothing has followed on; it is the caller's to record."""
+        noted, self._noted = self._noted, []
+        return noted
+
+    async def _append(self, *facts: Fact) -> None:
         claim = self._claim
-        placed = await self._placed(facts)
-        batch = await in_thread(
-            lambda: events.insert(claim.conversation_id, placed, turn_id=claim.turn_id, fence=claim.fence)
-        )
-        await self._announce(batch, placed)
+        async with self._writing:
+            placed = [*self.take_noted(), *await self._placed(facts)]
+            if not placed:
+                return
+            batch = await in_thread(
+                lambda: events.insert(claim.conversation_id, placed, turn_id=claim.turn_id, fence=claim.fence)
+            )
+            await self._announce(batch, placed)
+
+    async def _settle_soon(self) -> None:
+        """Wait for what was to be recorded soon. Raises what it raised."""
+        if self._soon is not None:
+            soon, self._soon = self._soon, None
+            await soon
 
     async def transact(self, work: Callable[[], tuple[T, list[Fact]]], *, fenced: bool = True) -> T:
         def in_transaction() -> tuple[T, list[Fact], events.Batch | None]:
             with transaction.atomic():
                 if fenced:
                     self._hold()
-                value, facts = work()
+                value, worked = work()
+                facts = [*noted, *worked]
                 batch = events.insert(claim.conversation_id, facts, turn_id=claim.turn_id) if facts else None
             return value, facts, batch
 
         claim = self._claim
+        await self._settle_soon()
         await self._flush()
-        value, facts, batch = await in_thread(in_transaction)
-        if batch:
-            await self._announce(batch, facts)
+        async with self._writing:
+            noted = self.take_noted()
+            value, facts, batch = await in_thread(in_transaction)
+            if batch:
+                await self._announce(batch, facts)
         return value
 
     def _hold(self) -> None:
@@ -76,6 +110,7 @@ class TurnJournal:
 
     async def token(self, agent: str, text: str) -> None:
         text = storable(text)  # as the event will have it: the same number of code points
+        await self._settle_soon()
         self._agent = agent
         self._text += text
         self._unsent += text
@@ -132,4 +167,6 @@ class TurnJournal:
         if self._flusher is not None:
             self._flusher.cancel()
         self._unsent = ""
+        with suppress(StaleTurn):
+            await self._settle_soon()
         await live.clear(self._claim.turn_id)

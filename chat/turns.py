@@ -18,6 +18,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -89,21 +90,20 @@ def submit(
         customer = _locked_customer(customer_id, new_customer)
         conversation = _owned(customer, thread_id)
         text = _checked_content(content)
-        if client_message_id and conversation:
-            known = Turn.objects.filter(
-                conversation=conversation, client_message_id=client_message_id
-            ).first()
-            if known:
-                return _submitted(conversation, known, repeated=True)
+        unfinished = _unfinished(conversation, client_message_id) if conversation else []
+        if conversation and client_message_id:
+            for known in unfinished:
+                if known.client_message_id == client_message_id:
+                    return _submitted(conversation, known, unfinished, repeated=True)
         accepted_at = _checked_rate(customer)
         if conversation is None:
             conversation = _opened(customer, thread_id)
         else:
-            _check_open(conversation)
+            _check_open(conversation, unfinished)
+        transaction.on_commit(wake_from_sync)  # first of all: a worker may begin while the sockets are told
         turn = _queued(conversation, text, client_message_id)
         Customer.objects.filter(pk=customer.pk).update(accepted_at=accepted_at)
-        transaction.on_commit(wake_from_sync)
-        return _submitted(conversation, turn, repeated=False)
+        return _submitted(conversation, turn, unfinished, repeated=False)
 
 
 def _locked_customer(customer_id: UUID, new_customer: Any) -> Customer:
@@ -150,12 +150,21 @@ def _opened(customer: Customer, thread_id: str) -> Conversation:
         raise ThreadNotFound() from collision
 
 
-def _check_open(conversation: Conversation) -> None:
+def _unfinished(conversation: Conversation, client_message_id: str | None) -> list[Turn]:
+    """The turns that run or are queued, and the one that this message started earlier. One query."""
+    wanted = Q(status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING])
+    if client_message_id:
+        wanted |= Q(client_message_id=client_message_id)
+    turns = Turn.objects.filter(wanted, conversation=conversation)
+    return list(turns.only("status", "started_at", "message_seq", "client_message_id"))
+
+
+def _check_open(conversation: Conversation, unfinished: list[Turn]) -> None:
     idle_since = timezone.now() - timedelta(minutes=settings.SESSION_TTL_MINUTES)
     if conversation.last_activity_at < idle_since and not _waits_for_decision(conversation):
         raise SessionExpired()
-    queued = Turn.objects.filter(conversation=conversation, status=TurnStatus.QUEUED, started_at=None).count()
-    if queued >= QUEUE_LIMIT:
+    queued = [turn for turn in unfinished if turn.status == TurnStatus.QUEUED and turn.started_at is None]
+    if len(queued) >= QUEUE_LIMIT:
         raise QueueFull()
 
 
@@ -175,14 +184,15 @@ def _queued(conversation: Conversation, text: str, client_message_id: str | None
     return turn
 
 
-def _submitted(conversation: Conversation, turn: Turn, *, repeated: bool) -> Submitted:
-    ahead = Turn.objects.filter(
-        conversation=conversation,
-        status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING],
-        message_seq__lt=turn.message_seq,
-    ).count()
-    done = turn.status not in (TurnStatus.QUEUED,)
-    position = 0 if done else ahead
+def _submitted(
+    conversation: Conversation, turn: Turn, unfinished: list[Turn], *, repeated: bool
+) -> Submitted:
+    ahead = [
+        other
+        for other in unfinished
+        if other.status in (TurnStatus.QUEUED, TurnStatus.RUNNING) and other.message_seq < turn.message_seq
+    ]
+    position = len(ahead) if turn.status == TurnStatus.QUEUED else 0
     return Submitted(conversation.pk, conversation.thread_id, turn.pk, turn.message_seq, position, repeated)
 
 
@@ -214,17 +224,23 @@ class Claim:
     conversation_id: UUID
     thread_id: str
     customer_id: UUID
+    business_id: str
     content: str
     message_seq: int
     live_agent: str
-    fresh: bool
+
+    @property
+    def fresh(self) -> bool:
+        """Nobody has worked on it before."""
+        return self.fence == 1
 
 
 _CLAIM = """
-UPDATE chat_turn
+UPDATE chat_turn AS turn
 SET status = 'running', fence = fence + 1, worker = %(worker)s, started_at = COALESCE(started_at, now()),
     lease_until = now() + make_interval(secs => %(lease)s)
-WHERE id = (
+FROM chat_conversation AS c JOIN chat_customer AS customer ON customer.id = c.customer_id
+WHERE c.id = turn.conversation_id AND turn.id = (
     SELECT t.id FROM chat_turn t
     WHERE (t.status = 'queued' AND NOT EXISTS (
                SELECT 1 FROM chat_turn o WHERE o.conversation_id = t.conversation_id
@@ -232,7 +248,8 @@ WHERE id = (
        OR (t.status = 'running' AND t.lease_until < now())
     ORDER BY t.queued_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-RETURNING id, fence, conversation_id, content, message_seq
+RETURNING turn.id, turn.fence, turn.conversation_id, c.thread_id, c.customer_id, customer.business_id,
+          turn.content, turn.message_seq, c.live_agent
 """
 
 
@@ -244,23 +261,7 @@ def claim(worker: str) -> Claim | None:
             row = cursor.fetchone()
     except IntegrityError:  # another worker started a turn of the same conversation at the same moment
         return None
-    if row is None:
-        return None
-    turn_id, fence, conversation_id, content, message_seq = row
-    thread_id, customer_id, live_agent = Conversation.objects.values_list(
-        "thread_id", "customer_id", "live_agent"
-    ).get(pk=conversation_id)
-    return Claim(
-        turn_id,
-        fence,
-        conversation_id,
-        thread_id,
-        customer_id,
-        content,
-        message_seq,
-        live_agent,
-        fresh=fence == 1,
-    )
+    return Claim(*row) if row else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +285,7 @@ def renew(turns: dict[UUID, int]) -> dict[UUID, Held]:
 
 
 def seal(
-    claim_: Claim, status: TurnStatus, fact: Fact, *, live_agent: str = "", error: str = ""
+    claim_: Claim, status: TurnStatus, facts: list[Fact], *, live_agent: str = "", error: str = ""
 ) -> events.Batch | None:
     """End a running turn, cancelling what it has not dispatched. None when somebody else holds it.
 
@@ -294,7 +295,7 @@ def seal(
             return None
         if live_agent != claim_.live_agent:
             Conversation.objects.filter(pk=claim_.conversation_id).update(live_agent=live_agent)
-        return events.insert(claim_.conversation_id, [fact], turn_id=claim_.turn_id)
+        return events.insert(claim_.conversation_id, facts, turn_id=claim_.turn_id)
 
 
 def _close(turn_id: UUID, status: TurnStatus, error: str, *, fence: int | None = None) -> bool:

@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
 from chat import events
-from chat.threads import in_thread
+from smartsupport.lib.threads import in_thread
 
 log = structlog.get_logger(__name__)
 

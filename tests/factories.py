@@ -11,10 +11,11 @@ from django.db import connection, transaction
 
 from agents import approvals, executor
 from agents.models import Action, Tool
-from chat import threads, turns
+from chat import turns
 from chat.journal import TurnJournal
 from chat.models import Customer, Turn, TurnStatus
 from chat.turns import Claim
+from smartsupport.lib import threads
 from tests import rows
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ def on_loop(work: Coroutine[Any, Any, T]) -> T:
 
 
 def close_threads() -> None:
-    """Give back the connections that the threads of `chat.threads` keep."""
+    """Give back the connections that the threads of `smartsupport.lib.threads` keep."""
     everybody = threading.Barrier(threads.THREADS)
 
     def close() -> None:

@@ -66,7 +66,7 @@ def running(*, workers: int, data_dir: Path) -> Iterator[Stack]:
         development = env | {"DEBUG": "true"}  # the demo's tools and agents are seeded in development only
         for name, words in (("migrate", ("--noinput", "-v", "0")), ("seed", ())):
             _run(programs.manage(name, name, *words), development)
-        parts = [_start(programs.turns(), env, stack) for _ in range(workers)]
+        parts = [_start(programs.turns(drain_seconds=5), env, stack) for _ in range(workers)]
         parts.append(_start(programs.web(port), env, stack))
         _wait_for(f"http://127.0.0.1:{port}/readyz", parts)
         yield Stack(f"ws://127.0.0.1:{port}/ws", database_url, model, (demo, *parts))

@@ -44,7 +44,7 @@ class Watcher:
 
 @pytest.fixture
 async def watcher(empty_valkey: None) -> AsyncIterator[Watcher]:
-    claim = Claim(uuid4(), 1, uuid4(), "thread", uuid4(), "hello", 1, "", True)
+    claim = Claim(uuid4(), 1, uuid4(), "thread", uuid4(), "", "hello", 1, "")
     watcher = await Watcher(claim).open()
     yield watcher
     await watcher.layer.flush()

@@ -54,7 +54,7 @@ def test_a_conversation_runs_one_turn_at_a_time_in_the_order_of_its_messages() -
     assert held.turn_id == first.pk
     assert turns.claim("two") is None
 
-    turns.seal(held, TurnStatus.COMPLETED, DONE)
+    turns.seal(held, TurnStatus.COMPLETED, [DONE])
     assert claim("two").turn_id == second.pk
 
 
@@ -89,7 +89,7 @@ def test_whoever_lost_the_turn_can_neither_seal_nor_park_nor_hand_it_back() -> N
     claim("two")
     before = Turn.objects.filter(pk=turn.pk).values().get()
 
-    assert turns.seal(old, TurnStatus.COMPLETED, DONE) is None
+    assert turns.seal(old, TurnStatus.COMPLETED, [DONE]) is None
     assert turns.park(old) is None
     assert turns.hand_back(old) is False
 
@@ -101,7 +101,7 @@ def test_sealing_twice_at_once_records_one_end() -> None:
     turn = rows.turn(rows.customer())
     held = claim()
 
-    batches = at_once([lambda: turns.seal(held, TurnStatus.COMPLETED, DONE)] * 6)
+    batches = at_once([lambda: turns.seal(held, TurnStatus.COMPLETED, [DONE])] * 6)
 
     assert sum(batch is not None for batch in batches) == 1
     assert (status(turn), ends(turn)) == ("completed", ["turn_completed"])
@@ -141,7 +141,7 @@ def test_a_decision_while_the_turn_is_being_parked_always_lets_it_go_on() -> Non
         )
 
         assert status(turn) == TurnStatus.QUEUED
-        turns.seal(claim(), TurnStatus.COMPLETED, DONE)
+        turns.seal(claim(), TurnStatus.COMPLETED, [DONE])
 
 
 def test_a_waiting_turn_is_stopped_with_what_it_waits_for() -> None:
@@ -206,7 +206,7 @@ def test_a_failed_turn_cancels_what_nobody_has_sent() -> None:
     action = opened(turn)
 
     turns.seal(
-        held, TurnStatus.FAILED, Fact("turn_failed", {"code": "x", "message": "y", "detail": ""}, key="end")
+        held, TurnStatus.FAILED, [Fact("turn_failed", {"code": "x", "message": "y", "detail": ""}, key="end")]
     )
 
     action.refresh_from_db()
