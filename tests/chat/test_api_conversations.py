@@ -1,6 +1,5 @@
 """REST: reading conversations and their events."""
 
-
 import pytest
 from django.test import Client
 
