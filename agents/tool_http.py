@@ -73,6 +73,7 @@ def build(
     path = tool.path
     query: list[tuple[str, str]] = []
     headers = {"Accept": "application/json"}
+    taken = {parameter["name"] for parameter in tool.parameters if parameter["in"] == "query"}
     for parameter in tool.parameters:
         argument, name, place = parameter["argument"], parameter["name"], parameter["in"]
         if values.get(argument) is None:
@@ -83,7 +84,7 @@ def build(
         if place == "path":
             path = path.replace("{" + name + "}", _path_segment(argument, value))
         elif place == "query":
-            query += _query_pairs(parameter, value)
+            query += _query_pairs(parameter, value, taken)
         elif place == "header" and name.lower() not in FORBIDDEN_HEADERS:
             headers[name] = _header_value(argument, value)
     if "{" in path:
@@ -111,13 +112,19 @@ def _path_segment(argument: str, value: Any) -> str:
     return quote(text, safe="")
 
 
-def _query_pairs(parameter: dict[str, Any], value: Any) -> list[tuple[str, str]]:
+def _query_pairs(parameter: dict[str, Any], value: Any, taken: set[str]) -> list[tuple[str, str]]:
+    """An object's fields become parameters of their own (`form`) or of its name (`deepObject`: `created[gt]`). One that
+    is `taken` is refused: beside the bound `customer_id`, which of two counts would be the business system's choice."""
     name = parameter["name"]
     if isinstance(value, list):
         if parameter.get("explode", True):
             return [(name, _plain(item)) for item in value]
         return [(name, ",".join(_plain(item) for item in value))]
     if isinstance(value, dict):
+        if parameter.get("style") == "deepObject":
+            return [(f"{name}[{key}]", _plain(item)) for key, item in value.items()]
+        if others := (taken - {name}) & value.keys():
+            raise RecipeError(f"{parameter['argument']} cannot contain {min(others)}.")
         return [(str(key), _plain(item)) for key, item in value.items()]
     return [(name, _plain(value))]
 

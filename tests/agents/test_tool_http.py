@@ -74,6 +74,22 @@ def test_a_part_of_the_path_that_would_change_it_is_refused(value: str) -> None:
         build(tool(), {"order_id": value}, BOUND)
 
 
+def test_an_object_in_the_query_cannot_name_another_customer() -> None:
+    parameters = [
+        {"argument": "customer_id", "name": "customer_id", "in": "query", "required": True},
+        {"argument": "filter", "name": "filter", "in": "query"},
+    ]
+    listing = tool(method="get", path="/orders", parameters=parameters)
+
+    with pytest.raises(RecipeError, match="filter cannot contain customer_id"):
+        build(listing, {"filter": {"state": "open", "customer_id": "cus_1002"}}, BOUND)
+
+    assert build(listing, {"filter": {"state": "open"}}, BOUND).query == (
+        ("customer_id", "cus_1001"),
+        ("state", "open"),
+    )
+
+
 def test_a_missing_argument_is_named() -> None:
     with pytest.raises(RecipeError, match="Missing argument: order_id"):
         build(tool(), {}, BOUND)
@@ -88,6 +104,8 @@ def test_a_missing_argument_is_named() -> None:
         ({}, [1, 2], (("q", "1"), ("q", "2"))),
         ({"explode": False}, [1, 2], (("q", "1,2"),)),
         ({}, {"from": 1, "to": True}, (("from", "1"), ("to", "true"))),
+        ({}, {"q": 1}, (("q", "1"),)),
+        ({"style": "deepObject"}, {"gt": 1, "lt": 2}, (("q[gt]", "1"), ("q[lt]", "2"))),
         ({}, None, ()),
     ],
 )
