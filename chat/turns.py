@@ -304,7 +304,7 @@ def _close(turn_id: UUID, status: TurnStatus, error: str, *, fence: int | None =
     mine = mine.filter(fence=fence, status=TurnStatus.RUNNING) if fence else mine.filter(status__in=unheld)
     if not mine.update(status=status, sealed_at=timezone.now(), lease_until=None, error=error[:10_000]):
         return False
-    if status != TurnStatus.COMPLETED:
+    if status != TurnStatus.COMPLETED or fence != 1:  # what completes in one go has left nothing open
         approvals.cancel_open(turn_id=turn_id)
     return True
 

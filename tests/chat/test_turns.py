@@ -157,6 +157,22 @@ def test_a_waiting_turn_is_stopped_with_what_it_waits_for() -> None:
     assert action.status == ActionStatus.CANCELLED
 
 
+def test_a_turn_that_ends_without_its_approval_leaves_nothing_to_approve() -> None:
+    """A worker died at the gate, and the agent was switched off before the turn was run again."""
+    turn = rows.turn(rows.customer())
+    claim("one")
+    action = opened(turn)
+    out_of_lease(turn)
+
+    turns.seal(claim("two"), TurnStatus.COMPLETED, [DONE])
+
+    action.refresh_from_db()
+    assert action.status == ActionStatus.CANCELLED
+    by = approvals.Decider("customer", "the customer", action.customer_id)
+    with pytest.raises(approvals.AlreadyDecided):
+        approvals.decide(action_id=action.pk, approved=True, by=by)
+
+
 def test_stop_and_approve_at_the_same_time_leave_one_of_the_two() -> None:
     for _ in range(6):
         turn = rows.turn(rows.customer())
