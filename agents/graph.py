@@ -135,7 +135,8 @@ async def agent(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
     if known:
         message = from_record(known)
     elif step > MODEL_CALLS_LIMIT:
-        await context.journal.append(facts.replied(agent=spec.name, content=TOO_MANY_STEPS, key="limit"))
+        if not context.journal.recorded("limit"):
+            await context.journal.append(facts.replied(agent=spec.name, content=TOO_MANY_STEPS, key="limit"))
         return Command(update={"agents": []}, goto="finish")
     else:
         message = await _ask_model(context, spec, state.get("messages", []), step)
@@ -367,10 +368,14 @@ async def _refuse(
     title = tool.title if tool else call["name"]
     args = call["args"] if isinstance(call["args"], dict) else {}
     error = {"kind": "validation", "message": fault}
-    await context.journal.append(
-        facts.tool_called(agent=agent_name, tool=call["name"], title=title, args=args, call_id=call["id"]),
-        facts.tool_returned(agent=agent_name, tool=call["name"], call_id=call["id"], ok=False, error=error),
+    called = facts.tool_called(
+        agent=agent_name, tool=call["name"], title=title, args=args, call_id=call["id"]
     )
+    told = [] if context.journal.recorded(called.key) else [called]
+    returned = facts.tool_returned(
+        agent=agent_name, tool=call["name"], call_id=call["id"], ok=False, error=error
+    )
+    await context.journal.append(*told, returned)
     return refused(call, "validation", fault)
 
 
