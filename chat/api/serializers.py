@@ -4,12 +4,14 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from agents.models import Action
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
 from smartsupport.lib.rest import PageQuery, StrictCharField
 
 MAX_WAIT_SECONDS = 60
+MAX_CLIENT_ID = 200
 
 
 class ConversationQuery(PageQuery):
@@ -136,10 +138,18 @@ class MessageSerializer(serializers.Serializer[Any]):
     client_message_id = StrictCharField(
         required=False,
         allow_null=True,
-        max_length=200,
+        max_length=MAX_CLIENT_ID,
         help_text="Your own id of this message. Sent again, it is answered again and runs once.",
     )
     customer = NewCustomerSerializer(required=False, help_text="Only to open a new thread.")
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The header `Idempotency-Key`, None where there is none. Raises ValidationError (400)."""
+    key: str | None = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= MAX_CLIENT_ID and key.isprintable()):
+        raise serializers.ValidationError({"Idempotency-Key": ["Must be 1 to 200 printable characters."]})
+    return key
 
 
 class ReplySerializer(serializers.Serializer[Any]):

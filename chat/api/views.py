@@ -17,6 +17,12 @@ WRITE = Need("conversations:write", "chat.change_conversation")
 THREAD = OpenApiParameter(
     "thread_id", str, OpenApiParameter.PATH, description="1 to 128 letters, digits, `_` or `-`."
 )
+REPEAT = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Stands for `client_message_id` where the body has none. 1 to 200 characters.",
+)
 TURN = OpenApiParameter("turn_id", str, OpenApiParameter.PATH, description="From the answer to a message.")
 
 
@@ -89,7 +95,7 @@ class MessagesView(APIView):
             "the turn as it is (202)."
         ),
         tags=["Conversations"],
-        parameters=[THREAD, shapes.WaitQuery],
+        parameters=[THREAD, REPEAT, shapes.WaitQuery],
         request=shapes.MessageSerializer,
         responses={200: shapes.TurnSerializer, 202: shapes.TurnSerializer},
         examples=[
@@ -107,7 +113,9 @@ class MessagesView(APIView):
     def post(self, request: Request, thread_id: str) -> Response:
         thread_id = checked_thread_id(thread_id)
         wait = read_query(shapes.WaitQuery, request)["wait"]
-        turn_id = writes.send_message(thread_id=thread_id, **read_body(shapes.MessageSerializer, request))
+        body = read_body(shapes.MessageSerializer, request)
+        body["client_message_id"] = body.get("client_message_id") or shapes.idempotency_key(request)
+        turn_id = writes.send_message(thread_id=thread_id, **body)
         reads.wait_for_turn(turn_id, seconds=wait)
         report = reads.turn_report(thread_id=thread_id, turn_id=turn_id)
         return Response(shapes.TurnSerializer(report).data, status=200 if wait and report.finished else 202)

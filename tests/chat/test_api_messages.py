@@ -63,6 +63,27 @@ def test_a_repeated_message_runs_once(writer: Client) -> None:
     assert Turn.objects.count() == 1
 
 
+def test_an_idempotency_key_stands_for_the_message_id(writer: Client) -> None:
+    writer.defaults["HTTP_IDEMPOTENCY_KEY"] = "order-4711"
+    first = send(writer, "t-1", content="Hi", customer=ADA).json()["data"]
+    second = send(writer, "t-1", content="Hi", customer=ADA).json()["data"]
+    other = send(writer, "t-1", content="Hi", client_message_id="mail-9").json()["data"]
+
+    assert (first["client_message_id"], second["turn_id"]) == ("order-4711", first["turn_id"])
+    assert other["client_message_id"] == "mail-9"
+    assert Turn.objects.count() == 2
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201, "a\tb"])
+def test_an_idempotency_key_that_is_none_is_refused(writer: Client, key: str) -> None:
+    writer.defaults["HTTP_IDEMPOTENCY_KEY"] = key
+
+    answer = send(writer, "t-1", content="Hi", customer=ADA)
+
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["Idempotency-Key"])
+    assert not Customer.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
