@@ -93,6 +93,7 @@ class MayCall(BasePermission):
             if not caller.has_scope(need.scope):
                 raise PermissionDenied(f"This API key lacks the scope {need.scope}.", code="scope_missing")
             return True
-        if not caller.has_perm(need.permission):
-            raise PermissionDenied(f"You lack the permission {need.permission}.", code="permission_missing")
+        for permission in (need.permission, *need.also):
+            if not caller.has_perm(permission):
+                raise PermissionDenied(f"You lack the permission {permission}.", code="permission_missing")
         return True

@@ -144,7 +144,9 @@ class AgentView(APIView):
 
 
 class AgentsImportView(APIView):
-    needs: ClassVar = {"POST": Need("agents:write", "agents.change_agent")}
+    needs: ClassVar = {
+        "POST": Need("agents:write", "agents.change_agent", also=("agents.add_agent", "agents.delete_agent"))
+    }
     parser_classes = [BoundedJSONParser, MultiPartParser, YamlParser]
 
     @extend_schema(

@@ -16,10 +16,11 @@ Row = TypeVar("Row", bound="Model")
 
 
 class Need(NamedTuple):
-    """What a caller needs: a scope for an API key, a Django permission for a member of staff."""
+    """What a caller needs: a scope for an API key, Django permissions (`also`: and these) for a member of staff."""
 
     scope: str
     permission: str
+    also: tuple[str, ...] = ()
 
 
 class InvalidThreadId(ServiceError):

@@ -54,6 +54,21 @@ def test_one_agent(api: Client) -> None:
     assert api.get(f"{URL}/a%00b").status_code == 404
 
 
+@pytest.mark.parametrize("missing", ["add", "change", "delete"])
+def test_whoever_may_not_make_change_and_remove_agents_does_not_replace_them(
+    client: Client, missing: str
+) -> None:
+    rows.agent("mine", rows.reading_tool())
+    allowed = [f"agents.{verb}_agent" for verb in ("add", "change", "delete") if verb != missing]
+    client.force_login(rows.staff("sam", *allowed))
+
+    answer = client.post(f"{URL}/import", YAML, content_type="application/yaml")
+
+    assert answer.status_code == 403
+    assert f"agents.{missing}_agent" in answer.json()["error"]["message"]
+    assert names() == ["mine"]
+
+
 @pytest.mark.parametrize(
     "kind", ["application/yaml", "text/yaml", "text/plain; charset=utf-8", "application/x-yaml"]
 )
