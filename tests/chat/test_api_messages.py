@@ -1,5 +1,6 @@
 """REST: an integrator writes for a customer, waits, stops."""
 
+import re
 import threading
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.db import connection
 from django.test import Client
 
 from chat.api import reads
+from chat.api.serializers import MAX_WAIT_SECONDS
 from chat.models import Conversation, Customer, Event, Turn
 from tests import rows
 
@@ -72,6 +74,16 @@ def test_an_idempotency_key_stands_for_the_message_id(writer: Client) -> None:
     assert (first["client_message_id"], second["turn_id"]) == ("order-4711", first["turn_id"])
     assert other["client_message_id"] == "mail-9"
     assert Turn.objects.count() == 2
+
+
+def test_the_proxy_in_front_waits_longer_than_any_caller_may(settings: Any) -> None:
+    site = (settings.BASE_DIR / "docker" / "nginx" / "default.conf.template").read_text(encoding="utf-8")
+    everything_else = site.split("location / {")[-1].split("}")[0]
+
+    patience = re.search(r"proxy_read_timeout (\d+)s;", everything_else)
+
+    assert patience is not None
+    assert int(patience[1]) > MAX_WAIT_SECONDS
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "a\tb"])
