@@ -218,10 +218,14 @@ def settle_abandoned(*, limit: int = 500) -> int:
     )
     settled = 0
     for action_id in abandoned.order_by("dispatched_at").values_list("pk", flat=True)[:limit]:
-        with transaction.atomic():
-            action, recorded = _record(action_id, NOBODY_SAW, None)
-            for fact in recorded:
-                approvals.settled.send(Action, action=action, fact=fact)
+        try:
+            with transaction.atomic():
+                action, recorded = _record(action_id, NOBODY_SAW, None)
+                for fact in recorded:
+                    approvals.settled.send(Action, action=action, fact=fact)
+        except Exception:  # the others are settled all the same
+            log.exception("abandoned_action_not_settled", action_id=str(action_id))
+        else:
             settled += len(recorded)
     return settled
 

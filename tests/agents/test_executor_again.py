@@ -12,6 +12,7 @@ from agents import executor, tasks
 from agents.context import StaleTurn
 from agents.executor import UNKNOWN_MESSAGE
 from agents.models import Action, ActionStatus, Tool
+from chat import events
 from chat.journal import TurnJournal
 from chat.models import Event, Turn, TurnStatus
 from tests.agents.test_executor import arrived, journal, kinds, returned, slow
@@ -217,6 +218,22 @@ def test_an_action_whose_worker_died_with_its_turn_is_settled_by_the_sweep(
     assert Action.objects.get(pk=action.pk).status == ActionStatus.UNKNOWN
     assert returned(action)["error"]["message"] == UNKNOWN_MESSAGE
     assert Turn.objects.get(pk=action.turn_id).status == turn_status
+
+
+def test_an_action_that_cannot_be_settled_keeps_nobody_else_waiting(tools: dict[str, Tool]) -> None:
+    broken, _ = approved_action(tools["cancel_order"], order_id=1042)
+    events.append(broken.turn.conversation_id, [executor.returned_fact(broken, None)], turn_id=broken.turn_id)
+    other, _ = approved_action(tools["cancel_order"], order_id=1043)
+    for minutes, action in ((4, broken), (3, other)):
+        dispatched(action)
+        long_ago = timezone.now() - timedelta(minutes=minutes)
+        Action.objects.filter(pk=action.pk).update(dispatched_at=long_ago)
+        Turn.objects.filter(pk=action.turn_id).update(status=TurnStatus.FAILED)
+
+    assert executor.settle_abandoned() == 1
+
+    assert Action.objects.get(pk=broken.pk).status == ActionStatus.DISPATCHING
+    assert Action.objects.get(pk=other.pk).status == ActionStatus.UNKNOWN
 
 
 def test_the_sweep_leaves_open_turns_alone(tools: dict[str, Tool]) -> None:
