@@ -138,6 +138,12 @@ def _handoff(event: Shown) -> list[Frame]:
     return [{"type": "handoff", "reason": event.payload["reason"], "by": event.payload["by"]}]
 
 
+def _staff_message(event: Shown) -> list[Frame]:
+    """Which member of staff wrote is not the customer's to know: to them it is the company."""
+    content = event.payload["content"]
+    return [{"type": "staff_message", "content": content, "html": to_html(content)}]
+
+
 def _complete(status: str) -> Callable[[Shown], list[Frame]]:
     return lambda event: [{"type": "message_complete", "status": status}]
 
@@ -161,11 +167,17 @@ _MAKERS: dict[str, Callable[[Shown], list[Frame]]] = {
     "replied": _agent_response,
     "question_asked": _clarification,
     "handoff_requested": _handoff,
+    "staff_wrote": _staff_message,
     "turn_completed": _complete("completed"),
     "turn_stopped": _complete("stopped"),
     "turn_failed": _failed,
 }
 """Which kinds a customer sees. `model_called` is not here: prompts and usage are the staff's."""
 
-LAST_LINE = {"message_received": "content", "replied": "content", "question_asked": "message"}
+LAST_LINE = {
+    "message_received": "content",
+    "replied": "content",
+    "question_asked": "message",
+    "staff_wrote": "content",
+}
 """Kinds whose text is a conversation's last line in lists, and the payload's field."""

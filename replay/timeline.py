@@ -36,6 +36,7 @@ STEP_TYPES = {
     "replied": "agent_response",
     "question_asked": "clarification",
     "handoff_requested": "handoff",
+    "staff_wrote": "staff_message",
     "turn_completed": "turn_completed",
     "turn_failed": "turn_failed",
     "turn_stopped": "turn_stopped",
@@ -80,8 +81,8 @@ class Step:
 
     @property
     def html(self) -> SafeString | None:
-        """What an agent wrote, its Markdown rendered and cleaned; None for what is plain text."""
-        return mark_safe(to_html(self.text)) if self.tone == AGENT else None  # noqa: S308 - it is clean
+        """What an agent or staff wrote, rendered and cleaned as the customer sees it; None for what is plain text."""
+        return mark_safe(to_html(self.text)) if self.tone in (AGENT, STAFF) else None  # noqa: S308 - it is clean
 
     @property
     def spoken(self) -> bool:
@@ -290,6 +291,11 @@ def _handoff(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _staff_wrote(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
+    who = _text(payload, "by_name") or "Staff"
+    return {"tone": STAFF, "title": who, "icon": "support_agent", "text": _text(payload, "content")}
+
+
 def _completed(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     return {"tone": INTERNAL, "title": "Finished", "icon": "done_all"}
 
@@ -332,6 +338,7 @@ SENTENCES: dict[str, Callable[[Event, dict[str, Any]], dict[str, Any]]] = {
     "replied": _replied,
     "question_asked": _question,
     "handoff_requested": _handoff,
+    "staff_wrote": _staff_wrote,
     "turn_completed": _completed,
     "turn_failed": _failed,
     "turn_stopped": _stopped,

@@ -7,6 +7,7 @@ from django.db import transaction
 SUPPORT = "Support staff"
 SUPPORT_MAY = {
     "chat.view_conversation",
+    "chat.change_conversation",
     "chat.view_customer",
     "agents.view_action",
     "agents.decide_action",
@@ -15,7 +16,6 @@ SUPPORT_MAY = {
 }
 SUPERVISORS = "Supervisors"
 SUPERVISORS_MAY = SUPPORT_MAY | {
-    "chat.change_conversation",
     "agents.add_agent",
     "agents.change_agent",
     "agents.delete_agent",

@@ -161,5 +161,13 @@ def waiting_for_staff(**arguments: Any) -> Action:
     )
 
 
+def waiting_for_a_person() -> Conversation:
+    """A conversation whose customer asked for a person; its turn is finished."""
+    asked = turn(customer(name="Ada Stone"), content="I want to talk to a person.")
+    happened(asked, facts.handoff_requested(reason="The parcel is damaged.", by="customer", key="handoff"))
+    finish(asked, "A colleague will answer here.")
+    return Conversation.objects.get(pk=asked.conversation_id)
+
+
 def log_size(conversation: Conversation) -> int:
     return conversation.events.count()

@@ -104,7 +104,7 @@ class ActionAdmin(ReadOnlyAdmin):
         if row is None or not self.has_view_permission(request, row):
             return {}
         spoken = row.turn.conversation.events.filter(
-            kind__in=["message_received", "replied", "question_asked"]
+            kind__in=["message_received", "replied", "question_asked", "staff_wrote"]
         )
         return {
             "title": "Approval",
@@ -217,7 +217,7 @@ def _line(event: Any) -> dict[str, Any]:
     text = event.payload.get("content") or event.payload.get("message") or ""
     return {
         "customer": customer,
-        "who": "Customer" if customer else event.agent or "Agent",
+        "who": "Customer" if customer else event.agent or event.payload.get("by_name") or "Agent",
         "text": text,
         "at": event.created_at,
     }

@@ -144,6 +144,16 @@ class MessageSerializer(serializers.Serializer[Any]):
     customer = NewCustomerSerializer(required=False, help_text="Only to open a new thread.")
 
 
+class StaffMessageSerializer(serializers.Serializer[Any]):
+    content = ContentField(default=None, allow_null=True, help_text="Markdown, as the customer will see it.")
+
+
+class WrittenSerializer(serializers.Serializer[Any]):
+    thread_id = serializers.CharField()
+    seq = serializers.IntegerField(help_text="The `seq` of its event.")
+    content = serializers.CharField()
+
+
 def idempotency_key(request: Request) -> str | None:
     """The header `Idempotency-Key`, None where there is none. Raises ValidationError (400)."""
     key: str | None = request.headers.get("Idempotency-Key")

@@ -1,4 +1,4 @@
-"""REST: conversations, their events, messages from an integrator, stopping."""
+"""REST: conversations, their events, messages for customers and of staff, stopping."""
 
 from typing import ClassVar
 
@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from chat import staffing
 from chat.api import reads, writes
 from chat.api import serializers as shapes
 from smartsupport.lib.ids import parse_uuid
@@ -22,6 +23,12 @@ REPEAT = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     description="Stands for `client_message_id` where the body has none. 1 to 200 characters.",
+)
+ONCE = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Your own key of this message: sent again under it, it is written once. 1 to 200 characters.",
 )
 TURN = OpenApiParameter("turn_id", str, OpenApiParameter.PATH, description="From the answer to a message.")
 
@@ -151,3 +158,28 @@ class StopView(APIView):
     def post(self, request: Request, thread_id: str) -> Response:
         stopping = writes.stop(checked_thread_id(thread_id))
         return Response({"thread_id": thread_id, "stopping": stopping}, status=202)
+
+
+class StaffMessagesView(APIView):
+    needs: ClassVar = {"POST": WRITE}
+
+    @extend_schema(
+        operation_id="conversations_write_as_staff",
+        summary="Write to the customer as a member of staff",
+        description=(
+            "The customer sees it at once, without the writer's name. No agent answers it, and the conversation's "
+            "status stays as it is."
+        ),
+        tags=["Conversations"],
+        parameters=[THREAD, ONCE],
+        request=shapes.StaffMessageSerializer,
+        responses={201: shapes.WrittenSerializer},
+    )
+    def post(self, request: Request, thread_id: str) -> Response:
+        thread_id = checked_thread_id(thread_id)
+        text = read_body(shapes.StaffMessageSerializer, request)["content"]
+        once = shapes.idempotency_key(request) or ""
+        written = staffing.write(
+            thread_id=thread_id, text=text, by_name=request.user.get_username(), once=once
+        )
+        return Response(shapes.WrittenSerializer(written).data, status=201)

@@ -50,9 +50,16 @@ def url_of(action: Found) -> str:
 
 
 def row_for(action: Found) -> Any:
-    made = {"agents.Action": rows.waiting_for_staff, "chat.ApiKey": lambda: rows.key("admin")}
+    made = {
+        "agents.Action": rows.waiting_for_staff,
+        "chat.ApiKey": lambda: rows.key("admin"),
+        "chat.Conversation": rows.waiting_for_a_person,
+    }
     made[action.model_admin.model._meta.label]()
     return action.model_admin.model.objects.get().pk
+
+
+POSTED = {"_form_submitted": "True", "reason": "because", "content": "Hello", "template": "ecommerce"}
 
 
 def everything() -> dict[str, Any]:
@@ -73,6 +80,7 @@ def test_there_are_actions_to_look_at() -> None:
         "agents.Action.approve",
         "agents.Action.decline",
         "chat.ApiKey.disable",
+        "chat.Conversation.write",
     }
 
 
@@ -93,7 +101,7 @@ def test_a_look_changes_nothing(action: Found, client: Client) -> None:
     client.force_login(rows.staff("root", superuser=True))
     before = everything()
 
-    answer = client.get(f"{url}?reason=because&_form_submitted=True&template=ecommerce")
+    answer = client.get(url, POSTED)
 
     assert answer.status_code == 200
     assert b'id="dialog"' in answer.content
@@ -107,7 +115,7 @@ def test_without_the_csrf_token_it_is_refused(action: Found) -> None:
     client.force_login(rows.staff("root", superuser=True))
     before = everything()
 
-    answer = client.post(url, {"_form_submitted": "True", "reason": "because", "template": "ecommerce"})
+    answer = client.post(url, POSTED)
 
     assert answer.status_code == 403
     assert everything() == before
@@ -124,7 +132,7 @@ def test_a_member_of_staff_without_the_permission_neither_sees_nor_does_it(
     before = everything()
 
     looked = client.get(url)
-    done = client.post(url, {"_form_submitted": "True", "reason": "because", "template": "ecommerce"})
+    done = client.post(url, POSTED)
 
     assert (looked.status_code, done.status_code) == (403, 403)
     assert everything() == before
@@ -139,7 +147,7 @@ def test_a_visitor_is_sent_to_the_sign_in(action: Found, client: Client) -> None
     url = url_of(action)
     before = everything()
 
-    answer = client.post(url, {"_form_submitted": "True", "reason": "because"})
+    answer = client.post(url, POSTED)
 
     assert (answer.status_code, answer["Location"].split("?")[0]) == (302, reverse("admin:login"))
     assert everything() == before

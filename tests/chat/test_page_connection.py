@@ -244,6 +244,22 @@ def test_an_expired_session_offers_a_new_conversation_with_the_unsent_text(
     expect(page.locator("#ended")).to_be_hidden()
 
 
+def test_a_message_of_staff_opens_an_expired_session_again(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Is anybody there?")
+    peer.receive("message")
+    peer.send("error", code="session_expired", message="Session expired. Please start a new conversation.")
+    expect(page.locator("#ended")).to_be_visible()
+
+    peer.send("staff_message", seq=9, turn_id=None, content="Yes, I am.", html="<p>Yes, I am.</p>")
+
+    expect(visitor.log.get_by_text("Yes, I am.")).to_be_visible()
+    expect(visitor.log.get_by_text("Our team", exact=True)).to_be_visible()
+    expect(page.locator("#ended")).to_be_hidden()
+    visitor.log.get_by_role("button", name="Try again").click()
+    assert peer.receive("message")["content"] == "Is anybody there?"
+
+
 def test_frames_of_another_thread_or_an_unknown_kind_change_nothing(visitor: Visitor, page: Page) -> None:
     peer = visitor.open()
     visitor.say("Go")

@@ -78,6 +78,7 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
     ("replied", {"content": "Done"}, "agent_response", "bot"),
     ("question_asked", {"message": "Which?"}, "clarification", "bot"),
     ("handoff_requested", {"reason": "r", "by": "customer"}, "handoff", "The customer asked for a person"),
+    ("staff_wrote", {"content": "Hello", "by_name": "sam"}, "staff_message", "sam"),
     ("turn_completed", {}, "turn_completed", "Finished"),
     ("turn_failed", {"code": "c", "message": "m", "detail": "d"}, "turn_failed", "The turn failed"),
     ("turn_stopped", {}, "turn_stopped", "Stopped before it was finished"),

@@ -93,6 +93,7 @@ export const reducers = {
   },
   staff_message(state, frame) {
     const author = frame.by_name ?? frame.name ?? "";
+    if (state.ended === "expired") reopen(state);
     add(state, frame, { kind: "staff", author, content: frame.content ?? frame.message, html: frame.html });
   },
   handback(state, frame) {
@@ -211,6 +212,12 @@ function refuseMessage(state, frame, kind) {
   if (!meant) return refuseAnswer(state, frame, "invalid_answer");
   const detail = kind === "usage" ? String(frame.resets_at ?? "") : String(frame.message ?? "");
   state.pending = state.pending.map((one) => (one === meant ? { ...one, inFlight: false, refused: kind, detail } : one));
+}
+
+/** Somebody wrote, so the conversation goes on, and what was refused can be tried again. @param {State} state */
+function reopen(state) {
+  state.ended = null;
+  state.pending = state.pending.map((one) => (one.refused === "expired" ? { ...one, refused: "turn" } : one));
 }
 
 /** A message that no assistant answers (a person has taken over). @param {State} state @param {Frame} frame */

@@ -1,0 +1,148 @@
+"""Members of staff in a conversation: what they write and resolve, and what is refused."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from chat import frames, history, staffing, turns
+from chat.models import Conversation, Event
+from smartsupport.lib.errors import ServiceError, ThreadNotFound
+from tests import rows
+
+db = pytest.mark.django_db
+
+
+def state(conversation: Conversation) -> tuple[Any, ...]:
+    row = Conversation.objects.get(pk=conversation.pk)
+    return row.status, row.last_seq, row.last_line, row.last_activity_at, rows.log_size(row)
+
+
+def write(row: Conversation, text: object = "Hello, **Sam** here.", **more: Any) -> staffing.Written:
+    return staffing.write(thread_id=row.thread_id, text=text, by_name="sam", **more)
+
+
+@db
+def test_what_staff_write_is_in_the_log_the_frames_and_the_agents_memory() -> None:
+    row = rows.waiting_for_a_person()
+
+    written = write(row)
+
+    event = row.events.get(seq=written.seq)
+    row.refresh_from_db()
+    assert (event.kind, event.turn_id, event.payload) == (
+        "staff_wrote", None, {"content": "Hello, **Sam** here.", "by_name": "sam"},
+    )  # fmt: skip
+    assert (row.status, row.last_line, row.last_seq) == ("waiting", "Hello, **Sam** here.", written.seq)
+    assert history.before(row.pk, row.last_seq + 1)[-1].role == "staff"
+
+
+@db
+def test_the_customer_is_not_told_the_writers_name() -> None:
+    row = rows.waiting_for_a_person()
+    written = write(row, "Hello <b>you</b>, **really**.")
+    event = row.events.get(seq=written.seq)
+
+    [frame] = frames.of_event(
+        frames.Shown(row.thread_id, event.seq, event.kind, None, "", event.payload, event.created_at)
+    )
+
+    assert frame == {
+        "type": "staff_message", "content": "Hello <b>you</b>, **really**.",
+        "html": "<p>Hello &lt;b&gt;you&lt;/b&gt;, <strong>really</strong>.</p>\n",
+        "thread_id": row.thread_id, "seq": event.seq, "turn_id": None, "at": event.created_at.isoformat(),
+    }  # fmt: skip
+
+
+@db
+def test_staff_write_while_an_agent_is_at_work() -> None:
+    turn = rows.turn(rows.customer(), "t-1")
+    claim = turns.claim("one")
+    assert claim is not None
+
+    written = write(turn.conversation)
+
+    assert written.seq == 2
+    assert turns.claim("two") is None  # it starts no turn
+    assert turns.seal(claim, turns.TurnStatus.COMPLETED, [rows.facts.Fact("turn_completed", key="end")])
+
+
+@db
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Missing message content"),
+        (" \n\t", "Missing message content"),
+        (None, "Missing message content"),
+        (["Hello"], "Missing message content"),
+        (7, "Missing message content"),
+        ("x" * 10_001, "Message content too long"),
+    ],
+)
+def test_what_is_no_message_is_not_written(text: object, message: str) -> None:
+    row = rows.waiting_for_a_person()
+    before = state(row)
+
+    with pytest.raises(ServiceError) as refusal:
+        write(row, text)
+
+    assert refusal.value.message == message
+    assert state(row) == before
+
+
+@db
+def test_the_longest_message_and_odd_characters_are_kept() -> None:
+    row = rows.waiting_for_a_person()
+
+    assert write(row, "é" * 10_000).content == "é" * 10_000
+    assert write(row, "a\x00b\ud800c").content == "a\ufffdb\ufffdc"
+
+
+@db
+def test_a_thread_that_is_not_there_is_not_opened() -> None:
+    with pytest.raises(ThreadNotFound):
+        staffing.write(thread_id="t-none", text="Hello", by_name="sam")
+
+    assert not Conversation.objects.exists()
+
+
+@db
+def test_what_is_sent_again_under_the_same_key_is_written_once() -> None:
+    row, other = rows.waiting_for_a_person(), rows.waiting_for_a_person()
+    first = write(row, "One", once="k")
+    before = state(row)
+
+    again = write(row, "Two", once="k")
+
+    assert (again.seq, again.content, again.repeated) == (first.seq, "One", True)
+    assert state(row) == before
+    assert not write(row, "Three", once="l").repeated
+    assert not write(other, "One", once="k").repeated
+    assert not staffing.write(thread_id=row.thread_id, text="Mine", by_name="nina", once="k").repeated
+    assert not write(row, "Four").repeated
+    assert not write(row, "Four").repeated
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_the_same_moment_are_one_message() -> None:
+    row = rows.waiting_for_a_person()
+    ready = threading.Barrier(4)
+    seen: list[staffing.Written] = []
+
+    def click() -> None:
+        try:
+            ready.wait(30)
+            seen.append(write(row, "Hello", once="k"))
+        finally:
+            connection.close()
+
+    clicks = [threading.Thread(target=click) for _ in range(4)]
+    for one in clicks:
+        one.start()
+    for one in clicks:
+        one.join()
+
+    assert sorted(one.repeated for one in seen) == [False, True, True, True]
+    assert len({one.seq for one in seen}) == 1
+    assert Event.objects.filter(kind="staff_wrote").count() == 1
