@@ -23,6 +23,10 @@ _READ_LAST = frozenset("status history info details summary policy report".split
 _RELATED = {"plan": {"account", "subscription"}, "subscription": {"account", "plan"}, "balance": {"account"}}
 
 
+# What a customer may mean who only says "I want" or "give me": nobody cancels or refunds by wanting an order.
+_GIVING = frozenset({"CREATE", "APPLY", "BOOK", "SEND", "CHANGE", "RESUME"})
+
+
 @dataclass(frozen=True)
 class ToolProfile:
     """A tool's concepts: what its name says, what its keywords say, what its description adds."""
@@ -155,6 +159,7 @@ def _fit_writing(asked: Reading, tool: ToolProfile, profiles: Sequence[ToolProfi
         return 3.0 + things
     if telling and not only_looking and not asked.effects - {"CREATE", "APPLY", "CHANGE"}:
         return 2.0 + things
-    if asked.wanting and not asked.effects and not asked.reads and things >= 2.0:
+    gives = tool.effects <= _GIVING and not asked.things & lexicon.TELLING_THINGS
+    if gives and asked.wanting and not asked.effects and not asked.reads and things >= 2.0:
         return 2.0 + 0.25 * things
     return 0.0

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from langchain_core.messages import HumanMessage
 
+from agents import lexicon
 from agents.lexical import (
     Clause,
     asks_for_person,
@@ -84,13 +85,16 @@ def _steps(message: str, prompt: Prompt, tools: Sequence[Tool], today: date) -> 
     requests = asking_clauses(message)[:REQUESTS_LIMIT]
     chosen = [(clause, choose(clause, tools)) for clause in requests]
     served = {clause.text for clause, tool in chosen if tool}
-    leftovers = [part.text for part in clauses(message) if part.text not in served]
+    parts = clauses(message)
+    leftovers = [part.text for part in parts if part.text not in served]
     remembered = remembered_texts(prompt.earlier)
     steps: list[Step] = []
+    at = -1
     for clause, tool in chosen:
+        at = parts.index(clause, at + 1)
         if tool is None or (clause.reading.negated and not clause.reading.actions):
             continue
-        sources = Sources(clause, message, remembered, today, leftovers=leftovers)
+        sources = _around(parts, at, Sources(clause, message, remembered, today, leftovers=leftovers))
         filled = fill(tool, sources)
         fresh = tuple(
             call for call in filled.calls if not any(s.tool == tool and call in s.calls for s in steps)
@@ -98,6 +102,26 @@ def _steps(message: str, prompt: Prompt, tools: Sequence[Tool], today: date) -> 
         if fresh and not (filled.missing and any(s.tool == tool for s in steps)):
             steps.append(Step(tool, fresh, filled.missing))
     return steps
+
+
+def _around(parts: Sequence[Clause], at: int, sources: Sources) -> Sources:
+    """The sources with what stands before and after the part at this place."""
+    reason = next((part.reason for part in parts if part.reason), "")
+    opens = bool(reason) and 0 <= sources.message.find(reason) < sources.message.find(sources.clause.text)
+    before, after = [part.text for part in parts[:at]], parts[at + 1 :]
+    later = [part.text for part in after if _asks(part)]
+    return replace(
+        sources,
+        earlier=[reason, *before] if opens else before,
+        added=[part.text for part in after if not _asks(part)],
+        later=later if opens else [*later, reason],
+    )
+
+
+def _asks(part: Clause) -> bool:
+    reading = part.reading
+    telling = reading.actions or reading.things & lexicon.TELLING_THINGS
+    return bool(telling or reading.wanting or reading.question or reading.negated)
 
 
 def _continued(prompt: Prompt, tools: Sequence[Tool], today: date) -> list[Step]:

@@ -11,9 +11,11 @@ from agents.lexical import Clause
 class Sources:
     """Where values may come from, the nearest first: the clause, the rest of the message, the conversation.
 
-    `remembered` holds (role, text), newest first. `answering` is set when the message answers a
-    question for a
+    `remembered` holds (role, text), newest first. `answering` is set when the message answers a question for a
     value: then a bare value counts although nothing names it.
+
+    The rest of the message is `earlier` (the parts before the clause, in order) and what follows it: `added`, the
+    parts that ask for nothing ("Cancel my order. The number is 1042."), and `later`, those of other requests.
     """
 
     clause: Clause
@@ -23,3 +25,6 @@ class Sources:
     answering: bool = False
     several_missing: bool = False
     leftovers: Sequence[str] = ()
+    earlier: Sequence[str] = ()
+    added: Sequence[str] = ()
+    later: Sequence[str] = ()
