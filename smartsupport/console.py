@@ -50,50 +50,54 @@ UNFOLD: dict[str, Any] = {
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,
-        "navigation": [
-            {
-                "title": "Work",
-                "items": [
-                    {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
-                    _item("Conversations", "forum", "chat.conversation"),
-                    _item(
-                        "Approvals",
-                        "gavel",
-                        "agents.action",
-                        badge="smartsupport.console.waiting_badge",
-                        badge_variant="danger",
-                    ),
-                    _item("Customers", "group", "chat.customer"),
-                ],
-            },
-            {
-                "title": "Set-up",
-                "separator": True,
-                "items": [
-                    _item("Agents", "smart_toy", "agents.agent"),
-                    _item("Tools", "build", "agents.tool"),
-                    _item("API documents", "description", "openapi_import.specsource"),
-                ],
-            },
-            {
-                "title": "Access",
-                "separator": True,
-                "items": [
-                    _item("API keys", "key", "chat.apikey"),
-                    _item("Staff", "badge", "auth.user"),
-                    _item("Groups", "groups", "auth.group"),
-                ],
-            },
-        ],
+        "navigation": "smartsupport.console.navigation",
     },
 }
 
 
-def waiting_badge(request: HttpRequest) -> str:
-    """How many approvals wait for staff; nothing for none."""
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar, built for each request: the theme draws a badge even where the badge's callback says nothing, and
+    none only where the badge itself is 0.
+    """
+    return [
+        {
+            "title": "Work",
+            "items": [
+                {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
+                _item("Conversations", "forum", "chat.conversation"),
+                _item(
+                    "Approvals",
+                    "gavel",
+                    "agents.action",
+                    badge=waiting(request),
+                    badge_variant="danger",
+                ),
+                _item("Customers", "group", "chat.customer"),
+            ],
+        },
+        {
+            "title": "Set-up",
+            "separator": True,
+            "items": [
+                _item("Agents", "smart_toy", "agents.agent"),
+                _item("Tools", "build", "agents.tool"),
+                _item("API documents", "description", "openapi_import.specsource"),
+            ],
+        },
+        {
+            "title": "Access",
+            "separator": True,
+            "items": [
+                _item("API keys", "key", "chat.apikey"),
+                _item("Staff", "badge", "auth.user"),
+                _item("Groups", "groups", "auth.group"),
+            ],
+        },
+    ]
+
+
+def waiting(request: HttpRequest) -> int:
+    """How many approvals wait for staff, 0 also for those who may not see them."""
     from agents.models import Action
 
-    if not request.user.has_perm("agents.view_action"):
-        return ""
-    count = Action.objects.open_for_staff().count()
-    return str(count) if count else ""
+    return Action.objects.open_for_staff().count() if request.user.has_perm("agents.view_action") else 0

@@ -1,5 +1,6 @@
 """The console's home page, its frame, and every page of it."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -84,17 +85,26 @@ def test_people_see_only_what_they_may(client: Client) -> None:
     assert reverse("admin:agents_action_changelist") not in page.content.decode()
 
 
-def test_the_badge_counts_what_waits(root: Client, client: Client) -> None:
-    from django.test import RequestFactory
+def approvals_item(client: Client) -> str:
+    """The sidebar's entry for the approvals, as HTML on one line."""
+    page = client.get("/admin/").content.decode()
+    sidebar = page[page.index('id="nav-sidebar-apps"') :]
+    link = reverse("admin:agents_action_changelist")
+    item = next(part for part in re.findall(r"<a\b.*?</a>", sidebar, re.DOTALL) if f'href="{link}"' in part)
+    return re.sub(r"\s+", " ", item)
 
-    from smartsupport.console import waiting_badge
 
-    request = RequestFactory().get("/admin/")
-    request.user = rows.staff("sam", "agents.view_action")
-    assert waiting_badge(request) == ""
+def test_nothing_waiting_is_no_badge_and_not_an_empty_one(client: Client) -> None:
+    client.force_login(rows.staff("sam", "agents.view_action"))
 
+    nothing = approvals_item(client)
     rows.waiting_for_staff()
-    assert waiting_badge(request) == "1"
+    one = approvals_item(client)
+
+    assert re.findall(r"<span[^>]*> ?(.*?) ?</span>", nothing) == ["gavel", "Approvals"]
+    assert "bg-red-100" not in nothing
+    assert re.findall(r"<span[^>]*> ?(.*?) ?</span>", one) == ["gavel", "Approvals", "1"]
+    assert "bg-red-100" in one
 
 
 @pytest.mark.parametrize("model", list(admin.site._registry), ids=lambda model: model._meta.label)
