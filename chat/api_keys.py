@@ -12,7 +12,7 @@ from chat.models import ApiKey
 
 SCOPES = {
     "conversations:read": "Read conversations, their events and replays",
-    "conversations:write": "Write messages for customers, stop turns",
+    "conversations:write": "Write messages for customers and to them, stop turns, resolve conversations",
     "interrupts:read": "Read approvals",
     "interrupts:decide": "Approve and decline what waits for staff",
     "agents:read": "Read agents and export them",

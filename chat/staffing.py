@@ -11,14 +11,27 @@ import structlog
 from django.db import transaction
 
 from agents.facts import Fact
+from agents.models import Action, ActionStatus, Approver
 from chat import events
-from chat.models import Conversation, Event
+from chat.models import Conversation, ConversationStatus, Event, Turn, TurnStatus
 from chat.turns import CONTENT_LIMIT, ContentTooLong, MissingContent
-from smartsupport.lib.errors import ThreadNotFound
+from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import digest
 from smartsupport.lib.text import storable
 
 log = structlog.get_logger(__name__)
+
+UNFINISHED = (TurnStatus.QUEUED, TurnStatus.RUNNING, TurnStatus.WAITING)
+
+
+class AlreadyResolved(ServiceError):
+    code, status, message = "already_resolved", 409, "Already resolved"
+
+
+class NotFinished(ServiceError):
+    """Something in the conversation still waits; the message says what."""
+
+    code, status = "not_finished", 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,42 @@ def write(*, thread_id: str, text: object, by_name: str, once: str = "") -> Writ
     batch = events.append(conversation.pk, [fact])
     log.info("staff_wrote", conversation_id=str(conversation.pk), by_name=by_name)
     return Written(conversation.pk, thread_id, batch.first, content, repeated=False)
+
+
+@transaction.atomic
+def resolve(*, thread_id: str, by_name: str) -> Conversation:
+    """Mark the conversation as resolved. A new message of its customer opens it again.
+
+    Raises ThreadNotFound, AlreadyResolved, NotFinished (saying what still waits).
+    """
+    conversation = _locked(thread_id)
+    if conversation.status == ConversationStatus.RESOLVED:
+        raise AlreadyResolved()
+    if waits := _what_waits(conversation):
+        raise NotFinished(waits)
+    unresolved = Conversation.objects.filter(pk=conversation.pk).exclude(status=ConversationStatus.RESOLVED)
+    if not unresolved.update(status=ConversationStatus.RESOLVED):
+        raise AlreadyResolved()
+    events.append(conversation.pk, [Fact("conversation_resolved", {"by_name": by_name})])
+    log.info("conversation_resolved", conversation_id=str(conversation.pk), by_name=by_name)
+    conversation.refresh_from_db()
+    return conversation
+
+
+def _what_waits(conversation: Conversation) -> str:
+    """What has to end first, and what to do about it; "" when nothing does. Nothing new begins while we look: a new
+    message needs the conversation's lock."""
+    actions = Action.objects.filter(turn__conversation=conversation)
+    approver = actions.awaiting().order_by("created_at").values_list("approver", flat=True).first()
+    if approver == Approver.STAFF:
+        return "An approval still waits for staff. Approve or decline it first."
+    if approver == Approver.CUSTOMER:
+        return "An approval still waits for the customer. Try again when they have decided or it has expired."
+    if Turn.objects.filter(conversation=conversation, status__in=UNFINISHED).exists():
+        return "A message of the customer is still being answered. Try again when that is finished."
+    if actions.filter(status=ActionStatus.DISPATCHING).exists():
+        return "An action is still being carried out. Try again when its outcome is recorded."
+    return ""
 
 
 def _locked(thread_id: str) -> Conversation:

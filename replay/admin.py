@@ -1,5 +1,6 @@
 """Conversations in the console: the list, and each one's timeline. Never edited: staff write into them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,13 +13,14 @@ from django.utils import timezone
 from unfold.decorators import action as console_action
 from unfold.decorators import display
 from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
 
 from chat import staffing
 from chat.models import Conversation, ConversationStatus, TurnStatus
 from replay.pages import live_state, page_of
 from replay.staff_forms import WriteForm
 from smartsupport.lib.console import ReadOnlyAdmin, age, go_to, identified
-from smartsupport.lib.errors import ServiceError, ThreadNotFound
+from smartsupport.lib.errors import ServiceError
 
 BADGES = {
     ConversationStatus.OPEN: "info",
@@ -73,7 +75,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     list_per_page = 50
     ordering = ("-last_activity_at",)
     change_form_template = "replay/conversation.html"
-    actions_detail = ("write",)
+    actions_detail = ("write", "resolve")
 
     def has_answer_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         # By a method: the theme looks a permission's name up in the database, before there are any tables.
@@ -106,6 +108,13 @@ class ConversationAdmin(ReadOnlyAdmin):
             "<path:object_id>/live/", self.admin_site.admin_view(self.live), name="chat_conversation_live"
         )
         return [live, *super().get_urls()]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        offered = super().get_actions_detail(request, object_id)
+        resolved = Conversation.objects.filter(status=ConversationStatus.RESOLVED)
+        if identified(resolved, object_id).exists():
+            return [one for one in offered if one.method.original_function_name != "resolve"]
+        return offered
 
     def change_view(
         self,
@@ -162,23 +171,58 @@ class ConversationAdmin(ReadOnlyAdmin):
         },
     )
     def write(self, request: HttpRequest, form: WriteForm, object_id: str) -> HttpResponse:
+        text, once = form.cleaned_data["content"], form.cleaned_data["once"]
+        by_name = request.user.get_username()
+        return self._do(
+            request,
+            object_id,
+            lambda thread_id: staffing.write(thread_id=thread_id, text=text, by_name=by_name, once=once),
+            logged="Wrote to the customer.",
+            told="Sent. The customer sees it in the chat.",
+        )
+
+    @console_action(
+        description="Mark as resolved",
+        permissions=["answer"],
+        icon="task_alt",
+        variant=ActionVariant.SUCCESS,
+        dialog={
+            "title": "Mark this conversation as resolved?",
+            "description": "It no longer waits for a person. The customer is not told; when they write again, it is "
+            "open again.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Mark as resolved",
+        },
+    )
+    def resolve(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        by_name = request.user.get_username()
+        return self._do(
+            request,
+            object_id,
+            lambda thread_id: staffing.resolve(thread_id=thread_id, by_name=by_name),
+            logged="Marked as resolved.",
+            told="Marked as resolved.",
+        )
+
+    def _do(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        work: Callable[[str], object],
+        *,
+        logged: str,
+        told: str,
+    ) -> HttpResponse:
+        """Call a service with the thread's id, tell what came of it, and go back to the conversation."""
         row = identified(Conversation.objects.all(), object_id).first()
+        if row is None:
+            messages.error(request, "This conversation does not exist.")
+            return go_to(request, reverse("admin:chat_conversation_changelist"))
         try:
-            if row is None:
-                raise ThreadNotFound()
-            staffing.write(
-                thread_id=row.thread_id,
-                text=form.cleaned_data["content"],
-                by_name=request.user.get_username(),
-                once=form.cleaned_data["once"],
-            )
+            work(row.thread_id)
         except ServiceError as refusal:
             messages.error(request, refusal.message)
-            return self._back(request, row)
-        self.log_change(request, row, "Wrote to the customer.")
-        messages.success(request, "Sent. The customer sees it in the chat.")
-        return self._back(request, row)
-
-    def _back(self, request: HttpRequest, row: Conversation | None) -> HttpResponse:
-        page = reverse("admin:chat_conversation_change", args=[row.pk]) if row else ""
-        return go_to(request, page or reverse("admin:chat_conversation_changelist"))
+        else:
+            self.log_change(request, row, logged)
+            messages.success(request, told)
+        return go_to(request, reverse("admin:chat_conversation_change", args=[row.pk]))

@@ -20,7 +20,8 @@ class StepSerializer(serializers.Serializer[Any]):
     type = serializers.CharField(
         help_text="`user_message`, `supervisor_routing`, `model_call`, `tool_call`, `tool_result`, "
         "`agent_response`, `clarification`, `interrupt`, `interrupt_resolved`, `interrupt_expired`, "
-        "`handoff`, `staff_message`, `turn_completed`, `turn_failed`, `turn_stopped`. More may follow."
+        "`handoff`, `staff_message`, `conversation_resolved`, `turn_completed`, "
+        "`turn_failed`, `turn_stopped`. More may follow."
     )
     timestamp = serializers.DateTimeField(source="at")
     content = serializers.SerializerMethodField()

@@ -37,6 +37,7 @@ STEP_TYPES = {
     "question_asked": "clarification",
     "handoff_requested": "handoff",
     "staff_wrote": "staff_message",
+    "conversation_resolved": "conversation_resolved",
     "turn_completed": "turn_completed",
     "turn_failed": "turn_failed",
     "turn_stopped": "turn_stopped",
@@ -296,6 +297,11 @@ def _staff_wrote(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     return {"tone": STAFF, "title": who, "icon": "support_agent", "text": _text(payload, "content")}
 
 
+def _resolved(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
+    who = _text(payload, "by_name") or "Staff"
+    return {"tone": INTERNAL, "title": f"{who} marked the conversation as resolved", "icon": "task_alt"}
+
+
 def _completed(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     return {"tone": INTERNAL, "title": "Finished", "icon": "done_all"}
 
@@ -339,6 +345,7 @@ SENTENCES: dict[str, Callable[[Event, dict[str, Any]], dict[str, Any]]] = {
     "question_asked": _question,
     "handoff_requested": _handoff,
     "staff_wrote": _staff_wrote,
+    "conversation_resolved": _resolved,
     "turn_completed": _completed,
     "turn_failed": _failed,
     "turn_stopped": _stopped,

@@ -9,6 +9,7 @@ urlpatterns = [
     path("conversations/<str:thread_id>/events", views.EventsView.as_view()),
     path("conversations/<str:thread_id>/messages", views.MessagesView.as_view()),
     path("conversations/<str:thread_id>/staff-messages", views.StaffMessagesView.as_view()),
+    path("conversations/<str:thread_id>/resolve", views.ResolveView.as_view()),
     path("conversations/<str:thread_id>/turns/<str:turn_id>", views.TurnView.as_view()),
     path("conversations/<str:thread_id>/stop", views.StopView.as_view()),
 ]

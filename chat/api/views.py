@@ -1,4 +1,4 @@
-"""REST: conversations, their events, messages for customers and of staff, stopping."""
+"""REST: conversations, their events, messages for customers and of staff, stopping, resolving."""
 
 from typing import ClassVar
 
@@ -183,3 +183,24 @@ class StaffMessagesView(APIView):
             thread_id=thread_id, text=text, by_name=request.user.get_username(), once=once
         )
         return Response(shapes.WrittenSerializer(written).data, status=201)
+
+
+class ResolveView(APIView):
+    needs: ClassVar = {"POST": WRITE}
+
+    @extend_schema(
+        operation_id="conversations_resolve",
+        summary="Mark a conversation as resolved",
+        description=(
+            "Refused (409) when it is resolved already, or while something in it still waits: a message that is "
+            "being answered, or an approval. A new message of the customer opens it again."
+        ),
+        tags=["Conversations"],
+        parameters=[THREAD],
+        request=None,
+        responses=shapes.ConversationSerializer,
+    )
+    def post(self, request: Request, thread_id: str) -> Response:
+        thread_id = checked_thread_id(thread_id)
+        staffing.resolve(thread_id=thread_id, by_name=request.user.get_username())
+        return Response(shapes.ConversationSerializer(reads.conversation(thread_id)).data)

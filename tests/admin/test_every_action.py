@@ -81,6 +81,7 @@ def test_there_are_actions_to_look_at() -> None:
         "agents.Action.decline",
         "chat.ApiKey.disable",
         "chat.Conversation.write",
+        "chat.Conversation.resolve",
     }
 
 

@@ -18,7 +18,7 @@ def member(group: str) -> Client:
     return client
 
 
-def test_support_staff_look_and_decide_and_change_nothing_else() -> None:
+def test_support_staff_look_decide_and_answer_and_change_nothing_else() -> None:
     client = member(staff.SUPPORT)
     action = rows.waiting_for_staff()
 
@@ -26,6 +26,13 @@ def test_support_staff_look_and_decide_and_change_nothing_else() -> None:
 
     action.refresh_from_db()
     assert action.status == "approved"
+    waiting = rows.waiting_for_a_person()
+    for did, posted in (("write", {"content": "Hello"}), ("resolve", {})):
+        client.post(f"/admin/chat/conversation/{waiting.pk}/{did}/", {"_form_submitted": "True", **posted})
+    assert [event.kind for event in waiting.events.order_by("-seq")[:2]] == [
+        "conversation_resolved",
+        "staff_wrote",
+    ]
     for open_to_them in (
         "chat/conversation",
         "chat/customer",

@@ -67,3 +67,48 @@ def test_only_who_may_write_is_offered_it(sam: Client) -> None:
     sam.force_login(rows.staff("nina", "chat.view_conversation"))
 
     assert url(row, "write") not in sam.get(url(row)).content.decode()
+
+
+def test_sam_marks_it_as_resolved(sam: Client) -> None:
+    row = rows.waiting_for_a_person()
+    assert "Asked for a person: The parcel is damaged." in sam.get(url(row)).content.decode()
+
+    done = sam.post(url(row, "resolve"), {"_form_submitted": "True"}, follow=True)
+
+    page = done.content.decode()
+    row.refresh_from_db()
+    assert row.status == "resolved"
+    assert "Marked as resolved." in page
+    assert "sam marked the conversation as resolved" in page
+    assert "Asked for a person:" not in page
+    assert url(row, "resolve") not in page
+    assert url(row, "write") in page
+
+
+def test_somebody_who_was_second_is_told(sam: Client) -> None:
+    row = rows.waiting_for_a_person()
+    sam.post(url(row, "resolve"), {"_form_submitted": "True"})
+    before = rows.log_size(row)
+
+    done = sam.post(url(row, "resolve"), {"_form_submitted": "True"}, follow=True)
+
+    assert "Already resolved" in done.content.decode()
+    assert rows.log_size(row) == before
+
+
+def test_what_still_waits_is_said_and_nothing_changes(sam: Client) -> None:
+    row = rows.waiting_for_staff().turn.conversation
+    before = rows.log_size(row)
+
+    done = sam.post(url(row, "resolve"), {"_form_submitted": "True"}, follow=True)
+
+    assert "An approval still waits for staff." in done.content.decode()
+    assert (rows.log_size(row), Conversation.objects.get().status) == (before, "open")
+
+
+def test_a_conversation_that_is_not_there(sam: Client) -> None:
+    gone = reverse("admin:chat_conversation_resolve", args=["0f0f0f0f-0000-4000-8000-000000000000"])
+
+    done = sam.post(gone, {"_form_submitted": "True"}, follow=True)
+
+    assert "This conversation does not exist." in done.content.decode()

@@ -80,3 +80,41 @@ def test_reading_is_not_enough(client: Client) -> None:
 
     assert answer.status_code == 403
     assert not Event.objects.filter(kind="staff_wrote").exists()
+
+
+def resolve(client: Client, thread_id: str) -> Any:
+    return client.post(f"{URL}/{thread_id}/resolve")
+
+
+def test_resolving_once_and_again(api: Client) -> None:
+    row = rows.waiting_for_a_person()
+
+    first, again = resolve(api, row.thread_id), resolve(api, row.thread_id)
+
+    data = first.json()["data"]
+    assert (first.status_code, data["thread_id"], data["status"]) == (200, row.thread_id, "resolved")
+    assert (again.status_code, again.json()["error"]) == (
+        409, {"code": "already_resolved", "message": "Already resolved"},
+    )  # fmt: skip
+    assert Event.objects.get(kind="conversation_resolved").payload == {"by_name": "API key Desk"}
+
+
+def test_what_still_waits_is_not_resolved(api: Client) -> None:
+    action = rows.waiting_for_staff()
+
+    answer = resolve(api, action.turn.conversation.thread_id)
+
+    assert (answer.status_code, answer.json()["error"]) == (
+        409,
+        {
+            "code": "not_finished",
+            "message": "An approval still waits for staff. Approve or decline it first.",
+        },
+    )
+    assert Conversation.objects.get().status == "open"
+    assert not Event.objects.filter(kind="conversation_resolved").exists()
+
+
+def test_a_thread_that_nobody_has_is_not_resolved(api: Client) -> None:
+    assert resolve(api, "t-none").status_code == 404
+    assert resolve(api, "no thread!").status_code == 400

@@ -1,15 +1,15 @@
 """Members of staff in a conversation: what they write and resolve, and what is refused."""
 
-import threading
 from typing import Any
 
 import pytest
-from django.db import connection
 
+from agents.models import Action, ActionStatus
 from chat import frames, history, staffing, turns
 from chat.models import Conversation, Event
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from tests import rows
+from tests.at_once import at_once
 
 db = pytest.mark.django_db
 
@@ -127,22 +127,104 @@ def test_what_is_sent_again_under_the_same_key_is_written_once() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_clicks_at_the_same_moment_are_one_message() -> None:
     row = rows.waiting_for_a_person()
-    ready = threading.Barrier(4)
-    seen: list[staffing.Written] = []
 
-    def click() -> None:
-        try:
-            ready.wait(30)
-            seen.append(write(row, "Hello", once="k"))
-        finally:
-            connection.close()
+    seen = at_once([lambda: write(row, "Hello", once="k")] * 4)
 
-    clicks = [threading.Thread(target=click) for _ in range(4)]
-    for one in clicks:
-        one.start()
-    for one in clicks:
-        one.join()
-
-    assert sorted(one.repeated for one in seen) == [False, True, True, True]
-    assert len({one.seq for one in seen}) == 1
+    written = [one for one in seen if isinstance(one, staffing.Written)]
+    assert sorted(one.repeated for one in written) == [False, True, True, True]
+    assert len({one.seq for one in written}) == 1
     assert Event.objects.filter(kind="staff_wrote").count() == 1
+
+
+def resolve(row: Conversation) -> Conversation:
+    return staffing.resolve(thread_id=row.thread_id, by_name="sam")
+
+
+@db
+def test_a_conversation_is_resolved_and_the_customers_next_message_opens_it_again() -> None:
+    row = rows.waiting_for_a_person()
+
+    resolved = resolve(row)
+
+    event = row.events.last()
+    assert (resolved.status, event.kind, event.payload) == (
+        "resolved", "conversation_resolved", {"by_name": "sam"},
+    )  # fmt: skip
+    assert frames.of_event(
+        frames.Shown(row.thread_id, event.seq, event.kind, None, "", event.payload, event.created_at)
+    ) == []  # fmt: skip
+    rows.turn(row.customer, row.thread_id, "One more thing")
+    row.refresh_from_db()
+    assert row.status == "open"
+
+
+@db
+def test_an_open_conversation_may_be_resolved_and_staff_may_still_write() -> None:
+    turn = rows.turn(rows.customer(), "t-1")
+    rows.finish(turn)
+
+    resolve(turn.conversation)
+    write(turn.conversation)
+
+    assert state(turn.conversation)[0] == "resolved"
+
+
+@db
+def test_what_is_resolved_is_not_resolved_again() -> None:
+    row = rows.waiting_for_a_person()
+    resolve(row)
+    before = state(row)
+
+    with pytest.raises(staffing.AlreadyResolved) as refusal:
+        resolve(row)
+
+    assert (refusal.value.status, refusal.value.message) == (409, "Already resolved")
+    assert state(row) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_resolve_at_the_same_moment_one_is_told() -> None:
+    row = rows.waiting_for_a_person()
+
+    told = at_once([lambda: resolve(row)] * 4)
+
+    assert sum(isinstance(one, staffing.AlreadyResolved) for one in told) == 3
+    assert row.events.filter(kind="conversation_resolved").count() == 1
+
+
+@db
+@pytest.mark.parametrize("status", ["queued", "running", "waiting"])
+def test_a_message_that_is_being_answered_keeps_it_open(status: str) -> None:
+    turn = rows.turn(rows.customer(), "t-1", status=status)
+    refused(turn.conversation, "A message of the customer is still being answered.")
+
+
+@db
+def test_an_approval_that_waits_keeps_it_open() -> None:
+    refused(rows.waiting_for_staff().turn.conversation, "An approval still waits for staff.")
+
+    asked = rows.action(rows.turn(rows.customer(), "t-1"), rows.tool())
+    refused(asked.turn.conversation, "An approval still waits for the customer.")
+
+
+@db
+def test_an_action_that_was_sent_for_a_stopped_turn_keeps_it_open() -> None:
+    action = rows.waiting_for_staff()
+    Action.objects.filter(pk=action.pk).update(status=ActionStatus.DISPATCHING)
+    turns.stop(customer_id=None, thread_id=action.turn.conversation.thread_id)
+
+    refused(action.turn.conversation, "An action is still being carried out.")
+
+    Action.objects.filter(pk=action.pk).update(status=ActionStatus.SUCCEEDED)
+    assert resolve(action.turn.conversation).status == "resolved"
+
+
+def refused(row: Conversation, why: str) -> None:
+    before = state(row)
+
+    with pytest.raises(staffing.NotFinished) as refusal:
+        resolve(row)
+
+    assert refusal.value.message.startswith(why)
+    assert refusal.value.status == 409
+    assert state(row) == before

@@ -79,6 +79,12 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
     ("question_asked", {"message": "Which?"}, "clarification", "bot"),
     ("handoff_requested", {"reason": "r", "by": "customer"}, "handoff", "The customer asked for a person"),
     ("staff_wrote", {"content": "Hello", "by_name": "sam"}, "staff_message", "sam"),
+    (
+        "conversation_resolved",
+        {"by_name": "sam"},
+        "conversation_resolved",
+        "sam marked the conversation as resolved",
+    ),
     ("turn_completed", {}, "turn_completed", "Finished"),
     ("turn_failed", {"code": "c", "message": "m", "detail": "d"}, "turn_failed", "The turn failed"),
     ("turn_stopped", {}, "turn_stopped", "Stopped before it was finished"),
