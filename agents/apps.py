@@ -22,9 +22,14 @@ def make_checkpoint_tables(using: str, **kwargs: Any) -> None:
     from psycopg import connect
     from psycopg.rows import dict_row
 
-    keys = ("dbname", "user", "password", "host", "port", "sslmode")
-    parameters = {k: v for k, v in connections[using].get_connection_params().items() if k in keys}
-    with connect(**parameters, autocommit=True, prepare_threshold=0, row_factory=dict_row) as connection:
+    from smartsupport.lib.postgres import connection_parameters
+
+    with connect(
+        **connection_parameters(connections[using]),
+        autocommit=True,
+        prepare_threshold=0,
+        row_factory=dict_row,
+    ) as connection:
         PostgresSaver(connection).setup()
 
 

@@ -229,8 +229,9 @@ async def gate(state: State, runtime: Runtime[TurnContext]) -> Command[Literal["
 
 
 def _open(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[str, list[facts.Fact]]:
-    """The status of this call's action; opened if it is new. `"refused"` where this was declined in this turn, "" where
-    the call may not be made. What was opened once is decided on as it is, whatever staff changed since."""
+    """The status of this call's action; opened if it is new. `"refused"` where the same call was declined in this turn
+    or its outcome is unknown, "" where the call may not be made. What was opened once is decided on as it is, whatever
+    staff changed since."""
     if known := _action_of(context, call):
         return known.status, []
     spec = context.registry.agent(agent_name)
@@ -239,13 +240,13 @@ def _open(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[
         return "", []
     verdict = policy.judge(spec, tool, call["args"], context.bindings, name=call["name"])
     row = Tool.objects.filter(pk=tool.id, enabled=True).first()
-    if verdict.fault or row is None:
+    if verdict.fault or row is None or not _is_as_judged(row, tool):
         return "", []
     declined = Action.objects.filter(
         turn_id=context.turn_id,
         tool_id=tool.id,
         arguments=approvals.frozen(verdict.arguments),
-        status__in=[ActionStatus.REJECTED, ActionStatus.EXPIRED],
+        status__in=[ActionStatus.REJECTED, ActionStatus.EXPIRED, ActionStatus.UNKNOWN],
     )
     if declined.exclude(tool_call_id=call["id"]).exists():
         return "refused", []
@@ -290,7 +291,8 @@ async def _act_on_write(context: TurnContext, calls: list[dict[str, Any]]) -> li
     call = calls[0]
     found = await context.journal.transact(lambda: (_action_of(context, call), []))
     if found is None:
-        fault = "This was declined in this conversation just now. It was not carried out. Do not ask for it again."
+        fault = "The same call was declined just now, or nobody knows whether it took place. It was not carried out. "
+        fault += "Do not ask for it again."
         return [refused(call, "rejected", fault)]
     action = await executor.execute(found.pk, context.journal) if found.status in EXECUTABLE else found
     results = [action_result(call, action)]
@@ -335,7 +337,7 @@ async def _act_on_read(context: TurnContext, agent_name: str, call: dict[str, An
         in_thread(Tool.objects.filter(pk=tool.id, enabled=True).first), journal.append(*told)
     )
     started = time.monotonic()
-    outcome = await _read(row, verdict)
+    outcome = await _read(row, tool, verdict)
     await journal.append(
         facts.tool_returned(
             agent=agent_name,
@@ -351,9 +353,15 @@ async def _act_on_read(context: TurnContext, agent_name: str, call: dict[str, An
     return read_result(call, outcome)
 
 
-async def _read(row: Tool | None, verdict: policy.Verdict) -> tool_http.Outcome:
-    if row is None or row.access != "read":
-        return tool_http.Outcome(False, kind="validation", message="This tool is switched off.")
+def _is_as_judged(row: Tool, tool: ToolSpec) -> bool:
+    """What was checked is what is called: staff may have changed the tool a moment ago."""
+    return row.access == tool.access and row.bound == dict(tool.bound)
+
+
+async def _read(row: Tool | None, tool: ToolSpec, verdict: policy.Verdict) -> tool_http.Outcome:
+    if row is None or row.access != "read" or not _is_as_judged(row, tool):
+        changed = "This tool was changed or switched off just now."
+        return tool_http.Outcome(False, kind="validation", message=changed)
     try:
         request = tool_http.build(row, verdict.arguments, verdict.bound)
     except tool_http.RecipeError as fault:

@@ -238,6 +238,10 @@ class Action(models.Model):
                 condition=models.Q(status="awaiting"),
             ),
             models.Index(fields=["expires_at"], name="action_expiry", condition=models.Q(status="awaiting")),
+            models.Index(
+                fields=["dispatched_at"], name="action_dispatched", condition=models.Q(status="dispatching")
+            ),
+            models.Index(fields=["-created_at"], name="action_newest"),
         ]
         verbose_name = "approval"
         permissions: ClassVar = [("decide_action", "Can approve or decline actions")]

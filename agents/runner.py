@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from agents import graph
 from agents.context import TurnContext
+from smartsupport.lib.postgres import connection_parameters
 
 RECURSION_LIMIT = 80
 POOL_SIZE = 8
@@ -34,7 +35,7 @@ class Runner:
     def __init__(self) -> None:
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             kwargs={
-                **_connection_kwargs(),
+                **connection_parameters(connection),
                 "autocommit": True,
                 "prepare_threshold": 0,
                 "row_factory": dict_row,
@@ -76,11 +77,3 @@ class Runner:
         """Delete the turn's thread. Nothing is kept of a sealed turn but its events."""
         if self._saver is not None:
             await self._saver.adelete_thread(str(turn_id))
-
-
-def _connection_kwargs() -> dict[str, Any]:
-    """Where Django's own connection goes, without Django's pool and cursor settings."""
-    parameters = connection.get_connection_params()
-    return {
-        k: v for k, v in parameters.items() if k in ("dbname", "user", "password", "host", "port", "sslmode")
-    }

@@ -143,7 +143,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         conversation = await self._owned(frame.thread_id)
         after = protocol.resume_after(frame)
         position = await self._follow(conversation.pk, frame.thread_id)
-        position.sent, position.acknowledged = min(after, conversation.last_seq), set()
+        async with self.order:
+            position.sent, position.acknowledged = min(after, conversation.last_seq), set()
         await self._catch_up(position)
         for turn_id, sealed in (await in_thread(lambda: _being_written(conversation.pk))).items():
             position.sealed = {str(turn_id): sealed}

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
 from agents import executor
@@ -31,6 +31,7 @@ from smartsupport.lib.threads import in_thread
 log = structlog.get_logger(__name__)
 
 CAPACITY = 64
+LAPSES_LIMIT = 4
 POLL_SECONDS = 1.0
 DISPATCH_GRACE_SECONDS = 1.5
 BROKE = "An error occurred processing your message."
@@ -44,7 +45,8 @@ class TurnEngine:
         self._stopping: set[UUID] = set()
         # Being sealed or parked: cancelling could do nothing any more but lose the last frame.
         self._ending: set[UUID] = set()
-        self._noted: dict[UUID, list[Fact]] = {}  # what a turn's journal had not yet written when it ended
+        self._noted: dict[Claim, list[Fact]] = {}  # what a turn's journal had not yet written when it ended
+        self._claiming = asyncio.Lock()
         self._woken = asyncio.Event()
         self._draining = False
         self._beside: list[asyncio.Task[None]] = []
@@ -70,11 +72,13 @@ class TurnEngine:
         """Claim nothing more, let running turns finish for `timeout` seconds, then hand the rest to other workers."""
         self._draining = True
         self._woken.set()
-        tasks = [task for _, task in self._running.values()]
+        async with self._claiming:  # nothing is claimed any more once this was held
+            tasks = [task for _, task in self._running.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout)
-        for _, task in list(self._running.values()):
-            task.cancel()
+        for claim, task in list(self._running.values()):
+            if claim.turn_id not in self._ending:
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await executor.drain(timeout)
         for task in self._beside:
@@ -102,15 +106,18 @@ class TurnEngine:
             await self._runner.forget(turn_id)
 
     async def _claim_all(self) -> None:
-        while not self._draining and len(self._running) < CAPACITY:
-            try:
-                claim = await in_thread(lambda: turns.claim(self.name))
-            except DatabaseError:
-                log.exception("claim_failed")
-                return
-            if claim is None:
-                return
-            self._start(claim)
+        while len(self._running) < CAPACITY:
+            async with self._claiming:
+                if self._draining:
+                    return
+                try:
+                    claim = await in_thread(lambda: turns.claim(self.name))
+                except DatabaseError:
+                    log.exception("claim_failed")
+                    return
+                if claim is None:
+                    return
+                self._start(claim)
 
     def _start(self, claim: Claim) -> None:
         outlived = self._running.get(claim.turn_id)
@@ -128,18 +135,19 @@ class TurnEngine:
             del self._running[turn_id]
             self._stopping.discard(turn_id)
             self._ending.discard(turn_id)
-            self._noted.pop(turn_id, None)
 
     async def _turn(self, claim: Claim) -> None:
         structlog.contextvars.bind_contextvars(conversation_id=claim.thread_id, turn_id=str(claim.turn_id))
         log.info("turn_started", fence=claim.fence)
         try:
+            if claim.lapses > LAPSES_LIMIT:
+                raise RuntimeError(f"{claim.lapses} workers were lost while they ran this turn.")
             context, journal = await in_thread(lambda: _context(claim))
             try:
                 outcome = await self._runner.run(context)
                 await self._settle(claim, outcome, journal)
             finally:
-                self._noted[claim.turn_id] = journal.take_noted()
+                self._noted[claim] = journal.take_noted()
                 await _quietly(journal.close())
         except asyncio.CancelledError:
             await self._cancelled(claim)
@@ -147,6 +155,8 @@ class TurnEngine:
             await self._stale(claim)
         except Exception as error:
             await self._failed(claim, error)
+        finally:
+            self._noted.pop(claim, None)
 
     async def _settle(self, claim: Claim, outcome: str, journal: TurnJournal) -> None:
         await journal.append()  # what was to be recorded soon, or with the next fact, comes before the end
@@ -166,7 +176,7 @@ class TurnEngine:
         self, claim: Claim, status: TurnStatus, fact: Fact, *, live_agent: str = "", error: str = ""
     ) -> None:
         self._ending.add(claim.turn_id)
-        facts = [*self._noted.pop(claim.turn_id, []), fact]
+        facts = [*self._noted.pop(claim, []), fact]
         batch = await in_thread(lambda: turns.seal(claim, status, facts, live_agent=live_agent, error=error))
         if batch is None:
             log.warning("turn_lost", fence=claim.fence)

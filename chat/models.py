@@ -107,6 +107,9 @@ class Turn(models.Model):
     worker = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     stop_requested = models.BooleanField(default=False)
+    lapses = models.PositiveSmallIntegerField(
+        default=0, help_text="Workers that lost it: died or were held up."
+    )
     error = models.TextField(blank=True)
     queued_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -129,6 +132,11 @@ class Turn(models.Model):
                 condition=models.Q(status__in=["queued", "running"]),
             ),
             models.Index(fields=["conversation", "message_seq"], name="turn_in_order"),
+            models.Index(
+                fields=["conversation"],
+                name="turn_unfinished",
+                condition=models.Q(status__in=["queued", "running", "waiting"]),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -228,6 +228,7 @@ class Claim:
     content: str
     message_seq: int
     live_agent: str
+    lapses: int = 0
 
     @property
     def fresh(self) -> bool:
@@ -237,8 +238,8 @@ class Claim:
 
 _CLAIM = """
 UPDATE chat_turn AS turn
-SET status = 'running', fence = fence + 1, worker = %(worker)s, started_at = COALESCE(started_at, now()),
-    lease_until = now() + make_interval(secs => %(lease)s)
+SET status = 'running', fence = fence + 1, lapses = turn.lapses + (turn.status = 'running')::int, worker = %(worker)s,
+    started_at = COALESCE(started_at, now()), lease_until = now() + make_interval(secs => %(lease)s)
 FROM chat_conversation AS c JOIN chat_customer AS customer ON customer.id = c.customer_id
 WHERE c.id = turn.conversation_id AND turn.id = (
     SELECT t.id FROM chat_turn t
@@ -249,7 +250,7 @@ WHERE c.id = turn.conversation_id AND turn.id = (
     ORDER BY t.queued_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 RETURNING turn.id, turn.fence, turn.conversation_id, c.thread_id, c.customer_id, customer.business_id,
-          turn.content, turn.message_seq, c.live_agent
+          turn.content, turn.message_seq, c.live_agent, turn.lapses
 """
 
 

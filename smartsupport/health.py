@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from smartsupport.lib import envelope, heartbeat
+from smartsupport.lib.postgres import connection_parameters
 
 logger = structlog.get_logger(__name__)
 TIMEOUT_SECONDS = 2
@@ -55,16 +56,9 @@ def api_health(request: HttpRequest) -> JsonResponse:
 
 def _postgres() -> str:
     # Past the pool, whose patience is longer than that of whoever asks here.
-    wanted = connection.settings_dict
+    wanted = connection_parameters(connection) | {"connect_timeout": TIMEOUT_SECONDS}
     try:
-        with psycopg.connect(
-            host=wanted["HOST"],
-            port=wanted["PORT"] or None,
-            user=wanted["USER"] or None,
-            password=wanted["PASSWORD"] or None,
-            dbname=wanted["NAME"],
-            connect_timeout=TIMEOUT_SECONDS,
-        ) as direct:
+        with psycopg.connect(**wanted) as direct:
             direct.execute("SELECT 1")
     except psycopg.Error:
         return "does not answer"

@@ -351,7 +351,10 @@ async def test_an_outcome_that_nobody_saw_is_told_as_such(stack: Stack, model: R
     stack.db("UPDATE agents_tool SET repeat_safe = false WHERE name = 'cancel_order'")
     stack.business.post("/_faults", json={"operation": "cancel_order", "drop": "after"})
     model.script(
-        routed("order_actions"), answers(CANCEL), answers(text="Nobody knows yet; our staff will check.")
+        routed("order_actions"),
+        answers(CANCEL),
+        answers(CANCEL),  # it tries again, under another id
+        answers(text="Nobody knows yet; our staff will check."),
     )
     try:
         async with Chatter(stack.socket_url) as customer:
@@ -362,5 +365,6 @@ async def test_an_outcome_that_nobody_saw_is_told_as_such(stack: Stack, model: R
 
     assert one(done, "tool_result")["result"]["kind"] == "unknown"
     assert "nobody knows whether it happened" in told(model)[0]
+    assert done[-1]["status"] == "completed"
     assert [action["status"] for action in actions(stack, customer.thread_id)] == ["unknown"]
     assert cancelled(stack) == ["1042"]

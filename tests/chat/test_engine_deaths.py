@@ -210,3 +210,25 @@ async def test_a_worker_that_was_held_up_past_its_lease_goes_on_with_its_own_tur
         ("completed", 2)
     ]
     assert_sound(mortal, customer.thread_id)
+
+
+async def test_a_turn_that_keeps_killing_its_workers_is_given_up(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    model = scripted_model_server
+    model.script(routed("order_lookup"), answers(text="Never seen.", delay_ms=LONG_MS))
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message("What is the status of order 1042?")
+        asked(model, 2)
+        mortal.kill("turns")
+        # As if it had been lost to as many workers before this one.
+        mortal.db("UPDATE chat_turn SET lapses = 4 WHERE status = 'running'")
+        worker(mortal)
+        frames = await customer.until("message_complete")
+
+        assert [frame.get("code") for frame in frames if frame["type"] == "error"] == ["turn_failed"]
+        assert frames[-1]["status"] == "failed"
+        assert len(model.requests()) == 2  # it was not tried again
+        model.script(routed("order_lookup"), answers(text="Here again."))
+        assert texts(await customer.say("And now?")) == ["Here again."]
