@@ -1,4 +1,5 @@
-"""Opening, deciding and expiring actions. A status changes here and in `agents.executor` alone, by compare-and-set.
+"""Opening, deciding and expiring actions. A status changes here, in `agents.executor` and in
+`agents.settlement` alone, by compare-and-set.
 
 Locks are always taken in the order turn, action, conversation. `settled` is sent inside the transaction, so that the
 log and the turn change together with the action or not at all; its receivers publish after commit.
@@ -27,8 +28,8 @@ from smartsupport.lib.text import shorten
 log = structlog.get_logger(__name__)
 
 settled = Signal()
-"""An action was decided, has expired, or was given up by its worker. Arguments: `action` (Action), `fact` (what the
-log has to say). Sent in the transaction."""
+"""An action was decided, has expired, was given up by its worker, or was settled by staff. Arguments: `action`
+(Action), `fact` (what the log has to say). Sent in the transaction."""
 
 
 class ActionNotFound(ServiceError):
@@ -165,7 +166,7 @@ def decide(*, action_id: UUID, approved: bool, by: Decider, reason: str = "") ->
     if approved is not True and approved is not False:
         raise TypeError("A decision is True or False.")
     with transaction.atomic():
-        action = _locked(action_id)
+        action = locked(action_id)
         if by.kind == "customer" and action.customer_id != by.customer_id:
             raise ActionNotFound()
         if action.status == ActionStatus.EXPIRED:
@@ -184,8 +185,8 @@ def decide(*, action_id: UUID, approved: bool, by: Decider, reason: str = "") ->
     return action
 
 
-def _locked(action_id: UUID) -> Action:
-    """The action, with its turn and itself locked in that order."""
+def locked(action_id: UUID) -> Action:
+    """The action, with its turn and itself locked in that order. Raises ActionNotFound."""
     turn_id = Action.objects.filter(pk=action_id).values_list("turn_id", flat=True).first()
     if turn_id is None:
         raise ActionNotFound()
@@ -250,7 +251,7 @@ def expire_overdue(*, limit: int = 500) -> int:
     for action_id in Action.objects.overdue().order_by("expires_at").values_list("pk", flat=True)[:limit]:
         try:
             with transaction.atomic():
-                expired += _expire(_locked(action_id))
+                expired += _expire(locked(action_id))
         except Exception:
             log.exception("approval_not_expired", action_id=str(action_id))
     return expired

@@ -150,6 +150,13 @@ def approval_expired(*, interrupt_id: UUID, action: str, message: str) -> Fact:
     return Fact("approval_expired", payload, key=f"decision:{interrupt_id}")
 
 
+def action_settled(*, interrupt_id: UUID, action: str, happened: bool, by_name: str, note: str) -> Fact:
+    payload = {"interrupt_id": str(interrupt_id), "action": action, "happened": happened}
+    return Fact(
+        "action_settled", {**payload, "by_name": by_name, "note": note}, key=f"settlement:{interrupt_id}"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the provider reported them; None where it did not."""

@@ -60,7 +60,7 @@ def _unknown_outcomes() -> list[Card]:
         Card(
             title="Outcome unknown",
             number=count,
-            note="Sent, and no clear answer came. Check the business system.",
+            note="Sent, and no clear answer came. Check the business system, then say what you found.",
             link=f"{reverse('admin:agents_action_changelist')}?which=unknown",
             icon="help",
             urgent=True,

@@ -19,7 +19,7 @@ class StepSerializer(serializers.Serializer[Any]):
     step = serializers.IntegerField(source="seq", help_text="Counts from 1; the `seq` of its event.")
     type = serializers.CharField(
         help_text="`user_message`, `supervisor_routing`, `model_call`, `tool_call`, `tool_result`, "
-        "`agent_response`, `clarification`, `interrupt`, `interrupt_resolved`, `interrupt_expired`, "
+        "`agent_response`, `clarification`, `interrupt`, `interrupt_resolved`, `interrupt_expired`, `action_settled`, "
         "`handoff`, `staff_message`, `conversation_resolved`, `turn_completed`, "
         "`turn_failed`, `turn_stopped`. More may follow."
     )

@@ -33,6 +33,7 @@ STEP_TYPES = {
     "approval_opened": "interrupt",
     "approval_decided": "interrupt_resolved",
     "approval_expired": "interrupt_expired",
+    "action_settled": "action_settled",
     "replied": "agent_response",
     "question_asked": "clarification",
     "handoff_requested": "handoff",
@@ -270,6 +271,19 @@ def _approval_expired(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _settled(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
+    action, happened = _text(payload, "action"), payload.get("happened") is True
+    who, note = _text(payload, "by_name") or "Staff", _text(payload, "note")
+    return {
+        "tone": APPROVAL,
+        "title": f"{who} found that {action} {'happened' if happened else 'did not happen'}",
+        "icon": "fact_check",
+        "text": f"Note: {note}" if note else "",
+        "tool": action,
+        "result": {"happened": payload.get("happened"), "by_name": _text(payload, "by_name"), "note": note},
+    }
+
+
 def _replied(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     return {"tone": AGENT, "title": _named(event), "icon": "smart_toy", "text": _text(payload, "content")}
 
@@ -341,6 +355,7 @@ SENTENCES: dict[str, Callable[[Event, dict[str, Any]], dict[str, Any]]] = {
     "approval_opened": _approval_opened,
     "approval_decided": _approval_decided,
     "approval_expired": _approval_expired,
+    "action_settled": _settled,
     "replied": _replied,
     "question_asked": _question,
     "handoff_requested": _handoff,

@@ -8,8 +8,8 @@ from uuid import uuid4
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
-from agents import approvals, facts
-from agents.models import Access, Action, Agent, AgentTool, Approver, Risk, Tool
+from agents import approvals, executor, facts
+from agents.models import Access, Action, ActionStatus, Agent, AgentTool, Approver, Risk, Tool
 from chat import api_keys, events, turns
 from chat.models import Conversation, Customer, Turn, TurnStatus
 from openapi_import.models import SpecSource
@@ -159,6 +159,20 @@ def waiting_for_staff(**arguments: Any) -> Action:
     return action(
         turn(customer(name="Ada Stone")), wanted, **(arguments or {"order_id": "1042", "percent": 10})
     )
+
+
+def outcome_unknown() -> Action:
+    """An action that was sent and not heard of again; its turn is finished."""
+    opened = waiting_for_staff()
+    by = approvals.Decider(kind="staff", name="sam")
+    approvals.decide(action_id=opened.pk, approved=True, by=by)
+    sent = timezone.now() - timedelta(minutes=10)
+    Action.objects.filter(pk=opened.pk).update(
+        status=ActionStatus.DISPATCHING, dispatched_at=sent, attempts=1
+    )
+    finish(Turn.objects.select_related("conversation").get(pk=opened.turn_id))
+    assert executor.settle_abandoned() == 1
+    return Action.objects.select_related("turn__conversation").get(pk=opened.pk)
 
 
 def waiting_for_a_person() -> Conversation:

@@ -1,11 +1,8 @@
 """Approvals: what waits for staff, and all that was decided. Nothing is edited here; it is decided once."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -13,8 +10,9 @@ from unfold.decorators import action as console_action
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from agents import approvals
-from agents.admin.decision_forms import ApproveForm, DeclineForm
+from agents import approvals, settlement
+from agents.admin.decision_forms import ApproveForm, DeclineForm, SettleForm
+from agents.admin.filters import WhichFilter
 from agents.admin.shown import BADGES, argument_rows, bound_rows
 from agents.models import Action, ActionStatus, Approver
 from smartsupport.lib.console import ReadOnlyAdmin, age, go_to, identified
@@ -23,44 +21,6 @@ from smartsupport.lib.ids import parse_uuid
 
 SHOWN_MESSAGES = 6
 RESOLVED = {"approved": "approved", "rejected": "declined", "cancelled": "cancelled"}
-
-
-class WhichFilter(admin.SimpleListFilter):
-    """What is listed; nothing chosen means: what waits for staff."""
-
-    title = "state"
-    parameter_name = "which"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("customer", "Waits for the customer"),
-            ("unknown", "Outcome unknown"),
-            ("failed", "Failed"),
-            ("decided", "Decided"),
-            ("expired", "Expired"),
-            ("all", "All"),
-        ]
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        default = {
-            "selected": self.value() is None,
-            "query_string": changelist.get_query_string(remove=[self.parameter_name]),
-            "display": "Waits for staff",
-        }
-        yield default
-        yield from list(super().choices(changelist))[1:]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Action]) -> QuerySet[Action]:
-        match self.value():
-            case None:
-                return queryset.filter(status=ActionStatus.AWAITING, approver=Approver.STAFF)
-            case "customer":
-                return queryset.filter(status=ActionStatus.AWAITING, approver=Approver.CUSTOMER)
-            case "unknown" | "failed" | "expired" as status:
-                return queryset.filter(status=status)
-            case "decided":
-                return queryset.exclude(status__in=[ActionStatus.AWAITING, ActionStatus.EXPIRED])
-        return queryset
 
 
 @admin.register(Action)
@@ -72,7 +32,7 @@ class ActionAdmin(ReadOnlyAdmin):
     list_select_related = ("customer", "tool")
     list_per_page = 50
     actions_row = ("approve", "decline")
-    actions_detail = ("approve", "decline")
+    actions_detail = ("approve", "decline", "it_happened", "it_did_not_happen")
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("agents.decide_action")
@@ -85,8 +45,13 @@ class ActionAdmin(ReadOnlyAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         waiting = Action.objects.open_for_staff().filter(expires_at__gt=timezone.now())
-        open_now = identified(waiting, object_id)
-        return super().get_actions_detail(request, object_id) if open_now.exists() else []
+        fitting: tuple[str, ...] = ()
+        if identified(waiting, object_id).exists():
+            fitting = ("approve", "decline")
+        elif identified(Action.objects.filter(status=ActionStatus.UNKNOWN), object_id).exists():
+            fitting = ("it_happened", "it_did_not_happen")
+        offered = super().get_actions_detail(request, object_id)
+        return [one for one in offered if one.method.original_function_name in fitting]
 
     def change_view(
         self,
@@ -115,6 +80,8 @@ class ActionAdmin(ReadOnlyAdmin):
             "bound": bound_rows(row),
             "said": [_line(event) for event in reversed(spoken.order_by("-seq")[:SHOWN_MESSAGES])],
             "waiting": row.status == ActionStatus.AWAITING,
+            "unknown": row.status == ActionStatus.UNKNOWN,
+            "settlement": row.turn.events.filter(kind="action_settled", key=f"settlement:{row.pk}").first(),
             "overdue": row.status == ActionStatus.AWAITING and row.expires_at <= timezone.now(),
             "for_customer": row.approver == Approver.CUSTOMER,
             "age": age(row.created_at),
@@ -173,6 +140,54 @@ class ActionAdmin(ReadOnlyAdmin):
     )
     def decline(self, request: HttpRequest, form: DeclineForm, object_id: str) -> HttpResponse:
         return self._decide(request, object_id, approved=False, reason=form.cleaned_data["reason"])
+
+    @console_action(
+        description="It happened",
+        permissions=["decide"],
+        icon="task_alt",
+        variant=ActionVariant.SUCCESS,
+        dialog={
+            "title": "Did it happen?",
+            "description": "You have looked it up in the business system and found that it took place. Nothing is "
+            "sent; it is recorded as done.",
+            "form_class": SettleForm,
+            "form_submit_text": "It happened",
+        },
+    )
+    def it_happened(self, request: HttpRequest, form: SettleForm, object_id: str) -> HttpResponse:
+        return self._settle(request, object_id, happened=True, note=form.cleaned_data["note"])
+
+    @console_action(
+        description="It did not happen",
+        permissions=["decide"],
+        icon="block",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Did it not happen?",
+            "description": "You have looked it up in the business system and found that it did not take place. "
+            "Nothing is sent, now or later; it is recorded as failed.",
+            "form_class": SettleForm,
+            "form_submit_text": "It did not happen",
+        },
+    )
+    def it_did_not_happen(self, request: HttpRequest, form: SettleForm, object_id: str) -> HttpResponse:
+        return self._settle(request, object_id, happened=False, note=form.cleaned_data["note"])
+
+    def _settle(self, request: HttpRequest, object_id: str, *, happened: bool, note: str) -> HttpResponse:
+        back = go_to(request, reverse("admin:agents_action_change", args=[object_id]))
+        by = approvals.Decider(kind="staff", name=request.user.get_username())
+        try:
+            action_id = parse_uuid(object_id)
+            if action_id is None:
+                raise approvals.ActionNotFound()
+            settled = settlement.settle(action_id=action_id, happened=happened, by=by, note=note)
+        except ServiceError as refusal:
+            messages.error(request, refusal.message)
+            return back
+        found = "It happened" if happened else "It did not happen"
+        self.log_change(request, settled, f"{found}. {note}")
+        messages.success(request, f"Recorded: {found.lower()}. The customer was not told.")
+        return back
 
     def _decide(self, request: HttpRequest, object_id: str, *, approved: bool, reason: str) -> HttpResponse:
         back = go_to(request, reverse("admin:agents_action_changelist"))

@@ -59,7 +59,13 @@ def row_for(action: Found) -> Any:
     return action.model_admin.model.objects.get().pk
 
 
-POSTED = {"_form_submitted": "True", "reason": "because", "content": "Hello", "template": "ecommerce"}
+POSTED = {
+    "_form_submitted": "True",
+    "reason": "because",
+    "note": "It is there.",
+    "content": "Hello",
+    "template": "ecommerce",
+}
 
 
 def everything() -> dict[str, Any]:
@@ -79,6 +85,8 @@ def test_there_are_actions_to_look_at() -> None:
     assert {str(action) for action in ACTIONS} >= {
         "agents.Action.approve",
         "agents.Action.decline",
+        "agents.Action.it_happened",
+        "agents.Action.it_did_not_happen",
         "chat.ApiKey.disable",
         "chat.Conversation.write",
         "chat.Conversation.resolve",

@@ -75,6 +75,18 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
         "interrupt_expired",
         "Nobody decided on t in time",
     ),
+    (
+        "action_settled",
+        {"action": "t", "happened": True, "by_name": "sam", "note": "n"},
+        "action_settled",
+        "sam found that t happened",
+    ),
+    (
+        "action_settled",
+        {"action": "t", "happened": False, "by_name": "sam", "note": "n"},
+        "action_settled",
+        "sam found that t did not happen",
+    ),
     ("replied", {"content": "Done"}, "agent_response", "bot"),
     ("question_asked", {"message": "Which?"}, "clarification", "bot"),
     ("handoff_requested", {"reason": "r", "by": "customer"}, "handoff", "The customer asked for a person"),
