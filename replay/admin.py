@@ -153,6 +153,7 @@ class ConversationAdmin(ReadOnlyAdmin):
             "page": page,
             "state": live_state(row, page),
             "live_url": reverse("admin:chat_conversation_live", args=[row.pk]),
+            "may_answer": self.has_answer_permission(request),
             "sees_approvals": request.user.has_perm("agents.view_action"),
             "sees_customers": request.user.has_perm("chat.view_customer"),
         }

@@ -145,6 +145,48 @@ def test_declining_from_the_list_needs_a_reason(live_server: Any) -> None:
     assert Action.objects.count() == 1
 
 
+def test_answering_and_resolving_on_a_phone(live_server: Any) -> None:
+    row = rows.waiting_for_a_person()
+
+    with staff_browser(live_server, viewport=PHONE) as (page, faults):
+        page.goto(reverse("admin:chat_conversation_change", args=[row.pk]))
+        content, dialog = page.locator("#content-main"), page.locator("#dialog")
+        content.get_by_role("button", name="Write to the customer").click()
+        dialog.get_by_role("button", name="Send").click()
+        expect(dialog).to_contain_text("Write something first.")
+        dialog.get_by_label("Message").fill("Hello Ada,\nwe are **on** it.")
+        dialog.get_by_role("button", name="Send").click()
+        expect(page.get_by_text("Sent. The customer sees it in the chat.")).to_be_visible()
+        expect(content.locator(".timeline-staff strong")).to_have_text("on")
+        content.get_by_role("button", name="Mark as resolved").click()
+        dialog.get_by_role("button", name="Mark as resolved").click()
+        expect(page.get_by_text("root marked the conversation as resolved")).to_be_visible()
+        expect(content.get_by_role("button", name="Mark as resolved")).to_have_count(0)
+        assert faults == []
+
+    row.refresh_from_db()
+    assert (row.status, row.last_line) == ("resolved", "Hello Ada, we are **on** it.")
+    assert row.events.get(kind="staff_wrote").payload["content"] == "Hello Ada,\nwe are **on** it."
+
+
+def test_settling_on_a_phone(live_server: Any) -> None:
+    action = rows.outcome_unknown()
+
+    with staff_browser(live_server, viewport=PHONE) as (page, faults):
+        page.goto(reverse("admin:agents_action_change", args=[action.pk]))
+        dialog = page.locator("#dialog")
+        page.locator("#content-main").get_by_role("button", name="It did not happen").click()
+        expect(dialog).to_contain_text(str(action.pk))
+        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        dialog.get_by_label("How do you know?").fill("Not in the ledger.")
+        dialog.get_by_role("button", name="It did not happen").click()
+        expect(page.get_by_text("Recorded: it did not happen.")).to_be_visible()
+        assert (wider, faults) == (0, [])
+
+    action.refresh_from_db()
+    assert action.status == "failed"
+
+
 def test_an_open_conversation_shows_what_comes(live_server: Any) -> None:
     turn = rows.turn(rows.customer(), "t-1", "Where is it?")
     rows.happened(
