@@ -117,6 +117,17 @@ async def test_a_message_goes_to_the_agents_that_serve_it(template: str, message
 
 
 @pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Cancel order 1042 and give me a 10% discount", "Passed to order actions and discount."),
+        ("hello", "No specialist is needed for this."),
+    ],
+)
+async def test_the_rules_keep_their_own_reasons_to_themselves(message: str, reason: str):
+    assert (await routed("ecommerce", message)).reason == reason
+
+
+@pytest.mark.parametrize(
     "message",
     ["hmm", "嗯...", "?", "ok so", "...", "uhm", "help", "1042", "my order", "don't cancel order 1042"],
 )

@@ -112,8 +112,33 @@ async def test_an_unusable_answer_is_replaced_by_words_and_logged(model, scripte
         decision = await decided(model, scripted_model, reply)
 
     assert decision.agents == ("order_actions",)
-    assert "routed by words" in decision.reason
+    assert decision.reason == "Passed to order actions."
     assert "routed by words" in caplog.text
+
+
+REASONS: list[tuple[str, tuple[str, ...], str]] = [
+    ("You want to cancel an order.", ("order_actions",), "You want to cancel an order."),
+    (" Two\n things. ", ("order_actions",), "Two things."),
+    ("x" * 201, ("order_actions",), "x" * 199 + "…"),
+    ("", ("order_actions",), "Passed to order actions."),
+    ("", ("order_actions", "discount"), "Passed to order actions and discount."),
+    (
+        "",
+        ("order_lookup", "order_actions", "discount"),
+        "Passed to order lookup, order actions and discount.",
+    ),
+    ("", ("fallback",), "No specialist is needed for this."),
+    ("", (), "No specialist is needed for this."),
+]
+
+
+@pytest.mark.parametrize(("given", "agents", "reason"), REASONS)
+async def test_the_reason_is_short_and_plain_for_the_customer_reads_it(
+    model, scripted_model, given: str, agents: tuple[str, ...], reason: str
+):
+    reply = answer(*(intent(agent, 0.9, "fits its tools") for agent in agents), reason=given)
+
+    assert (await decided(model, scripted_model, {"json": reply})).reason == reason
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 500])

@@ -37,7 +37,7 @@ def _card(entry: dict[str, Any]) -> AgentCard:
 
 
 def route_prompt(messages: Sequence[BaseMessage]) -> str:
-    """The routing answer, as JSON text."""
+    """The routing answer, as JSON text. `reason` stays empty: the rules' own reasons are no text for customers."""
     prompt = read_prompt(messages)
     cards = cards_in("\n".join(m.text for m in messages if isinstance(m, SystemMessage)))
     route = lexical_router.route(cards, prompt.earlier, prompt.message) if cards else lexical_router.Route()
@@ -46,6 +46,6 @@ def route_prompt(messages: Sequence[BaseMessage]) -> str:
         "wants_person": route.wants_person,
         "person_reason": route.person_reason,
         "question": route.question,
-        "reason": route.reason,
+        "reason": "",
     }
     return json.dumps(answer, ensure_ascii=False)
