@@ -205,7 +205,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Smart Support API",
-    "DESCRIPTION": "Conversations, approvals, imports and analytics of Smart Support. Every answer is an envelope: "
+    "DESCRIPTION": "Conversations, approvals, agents and replays of Smart Support. Every answer is an envelope: "
     "`success`, `data`, `error`.",
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
