@@ -130,11 +130,11 @@ async def test_resuming_again_and_again_loses_and_doubles_nothing(
     async with Chatter(scripted_stack.socket_url) as customer:
         frames = await beginning(customer, tokens=1)
         turn_id = frames[0]["turn_id"]
-        while frames[-1]["type"] != "message_complete":
+        while "message_complete" not in types(frames):
             last = max(frame["seq"] for frame in frames if "seq" in frame)
             await customer.send({"type": "resume", "thread_id": customer.thread_id, "after": last})
-            frames += await customer.until("resumed", "message_complete")
-            if frames[-1]["type"] == "resumed":
+            frames += await customer.until("resumed")
+            if "message_complete" not in types(frames):
                 frames.append(await customer.frame())
         await customer.quiet()
 
