@@ -194,6 +194,10 @@ def _record(
         corrected = bool(Action.objects.filter(pk=action_id, status=ActionStatus.UNKNOWN).update(**values))
     action = Action.objects.select_related("tool").get(pk=action_id)
     if not won and not corrected:
+        if source == ActionStatus.DISPATCHING and action.status != status:
+            log.error(
+                "action_answer_contradicts", action_id=str(action_id), settled=action.status, answer=status
+            )
         return action, []
     log.info(
         "action_settled", action_id=str(action_id), status=status, error_kind=kind, http_status=outcome.status

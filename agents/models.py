@@ -186,8 +186,9 @@ class ActionQuerySet(models.QuerySet["Action"]):
 
 
 class Action(models.Model):
-    """One tool call that is to have an effect, and its approval. Only `agents.approvals` and `agents.executor`
-    change its status, by compare-and-set. Its id is the interrupt id outside and the Idempotency-Key on the wire.
+    """One tool call that is to have an effect, and its approval. Only `agents.approvals`, `agents.executor` and
+    `agents.settlement` change its status, by compare-and-set. Its id is the interrupt id outside and the
+    Idempotency-Key on the wire.
 
     `arguments` and `bound_arguments` are canonical JSON text, frozen when the action is opened; `arguments_hash`
     covers both, the tool's fingerprint, the customer and the approver.

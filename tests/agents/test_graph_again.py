@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from langgraph.runtime import Runtime
 
-from agents import facts, graph
+from agents import acting, facts, graph
 from agents.context import TurnContext
 from agents.registry import AgentSpec, Registry
 from chat import history
@@ -62,7 +62,7 @@ def test_a_call_whose_tool_was_taken_away_while_it_ran_is_refused() -> None:
         ),
     )
 
-    answer = on_loop(graph._act_on_read(context(held), AGENT.name, call))
+    answer = on_loop(acting.act_on_read(context(held), AGENT.name, call))
 
     assert answer.status == "error"
     assert kinds(held) == ["tool_called", "tool_returned"]
