@@ -210,3 +210,17 @@ def test_what_it_cannot_do_it_says():
 
     assert text.startswith("I can't help with that.")
     assert "cancel the order" in text
+
+
+def test_what_was_declined_is_said_once_with_the_reason_that_was_given():
+    bare = failed("rejected", "The customer declined this. It was not carried out.")
+    reasoned = failed(
+        "rejected", "Our staff declined this. It was not carried out. Reason given: Sent already."
+    )
+
+    assert told("ecommerce", "order_actions", "Cancel order 1042", bare) == (
+        "The request to cancel the order was declined, so I did not carry it out."
+    )
+    assert told("ecommerce", "order_actions", "Cancel order 1042", reasoned) == (
+        "The request to cancel the order was declined, so I did not carry it out. Reason given: Sent already."
+    )

@@ -111,8 +111,13 @@ def cannot_serve(tools: Sequence[Tool], language: str) -> str:
 
 
 def failed(tool_name: str, kind: str, message: str, language: str) -> str:
-    """A failed call in plain words. The message of the system behind it is passed on as it is."""
+    """A failed call in plain words. The message of the system behind it is passed on as it is; where nobody asked that
+    system, or it gave no answer, the message only says the same once more, but for the reason of whoever declined."""
     what, told = action(tool_name, language), message.strip()
+    if kind in ("expired", "skipped", "unknown"):
+        told = ""
+    if kind == "rejected":
+        told = "".join(told.partition("Reason given:")[1:])
     tail = f" {told}" if told else ""
     if language == "zh":
         texts = {
