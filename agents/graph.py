@@ -1,7 +1,7 @@
 """One turn as a graph: route -> for each intent agent <-> gate -> act -> ... -> finish.
 
-`gate` and `act` are in `agents.acting`. `interrupt()` runs its node again from the first line, so nothing that cannot be
-repeated stands before it: opening an action is idempotent on (turn, call id). Every step looks first for what an
+`gate` and `act` are in `agents.acting`. `interrupt()` runs its node again from the first line, so nothing that cannot
+be repeated stands before it: opening an action is idempotent on (turn, call id). Every step looks first for what an
 earlier attempt at this turn recorded, so a turn that is run again after a crash does nothing twice that was recorded;
 the checkpoint has to keep only the place where a person was asked. A model's tool calls are recorded together with the
 first thing that is done about them: in between, nothing has happened that asking again could double.

@@ -50,10 +50,10 @@ class TurnJournal:
 
     async def append(self, *facts: Fact) -> None:
         await self._settle_soon()
-        await self._append(*facts)
+        await self._append(*self.take_noted(), *facts)
 
     def append_soon(self, *facts: Fact) -> None:
-        self._soon = asyncio.ensure_future(self._append(*facts))
+        self._soon = asyncio.ensure_future(self._append(*self.take_noted(), *facts))
 
     def note(self, fact: Fact) -> None:
         self._noted.append(fact)
@@ -66,7 +66,7 @@ class TurnJournal:
     async def _append(self, *facts: Fact) -> None:
         claim = self._claim
         async with self._writing:
-            placed = [*self.take_noted(), *await self._placed(facts)]
+            placed = await self._placed(facts)
             if not placed:
                 return
             batch = await in_thread(
