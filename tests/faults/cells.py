@@ -1,0 +1,184 @@
+"""One cell: a scenario, and what happens at which moment of it."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from tests.agents.graph_script import actions, turns
+from tests.faults.audit import Finding, Record, audit
+from tests.faults.customer import Customer, history
+from tests.faults.orders import Passing
+from tests.faults.scenarios import Scenario
+from tests.faults.stack import FaultStack
+from tests.live.stack import until
+
+PATIENCE_SECONDS = 60
+REACHED_SECONDS = 8
+SETTLED_SECONDS = 20
+CHECKPOINT_TABLES = ("checkpoints", "checkpoint_writes", "checkpoint_blobs")
+
+Outage = Callable[[FaultStack], None]
+
+
+@dataclass(frozen=True)
+class Strike:
+    """What happens, and when: `victim` ("turns" or "web") is killed at the boundary's nth crossing, or whoever crosses
+    it is held while `outage` happens. `rules` are the business's own faults. Without a boundary nothing else happens.
+    `in_doubt`: nobody can know what came of the writes, though nobody dies; `effects` is how many there are then."""
+
+    boundary: str = ""
+    side: str = ""
+    nth: int = 1
+    victim: str = ""
+    outage: Outage | None = None
+    rules: tuple[dict[str, Any], ...] = ()
+    in_doubt: bool = False
+    effects: int | None = None
+    token_delay_ms: int = 0
+
+
+@dataclass
+class Result:
+    """What was found. `seconds` from the moment of the fault until the customer saw the end; None without one."""
+
+    findings: list[Finding]
+    seconds: float | None
+    effects: int
+    statuses: list[str]
+    kinds: list[str] = field(default_factory=list)
+    passings: list[Passing] = field(default_factory=list)
+
+
+class Cell:
+    def __init__(self, stack: FaultStack, scenario: Scenario, strike: Strike) -> None:
+        self._stack = stack
+        self._scenario = scenario
+        self._strike = strike
+        self._in_doubt: frozenset[str] = frozenset()
+        self._struck_at: float | None = None
+        self._customer = Customer(stack, scenario, self._may_decide)
+
+    async def run(self) -> Result:
+        """Play it from a business and a model as on the first day. Whatever is wrong is in the result."""
+        stack, strike = self._stack, self._strike
+        await asyncio.to_thread(self._prepare)
+        striking = asyncio.create_task(asyncio.to_thread(self._carry_out)) if strike.boundary else None
+        faults: list[Finding] = []
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._customer.run()
+        except TimeoutError:
+            faults.append(Finding("lost", f"no end within {PATIENCE_SECONDS} seconds"))
+        if striking:
+            try:
+                await striking
+            except AssertionError as fault:
+                faults.append(Finding("untrue", str(fault)))
+        await asyncio.to_thread(self._wait_until_settled)
+        passings = stack.desk.passings()
+        stack.desk.withdraw()
+        record = await self._record()
+        stack.db("UPDATE agents_tool SET repeat_safe = true WHERE NOT repeat_safe")
+        if strike.effects not in (None, len(record.journal)):
+            faults.append(Finding("untrue", f"{len(record.journal)} effects instead of {strike.effects}"))
+        return Result(
+            findings=[*faults, *audit(record, self._scenario)],
+            seconds=self._seconds(),
+            effects=len(record.journal),
+            statuses=[action["status"] for action in record.actions],
+            kinds=[event["kind"] for event in record.events],
+            passings=passings,
+        )
+
+    def _prepare(self) -> None:
+        stack = self._stack
+        stack.revive()
+        stack.business.post("/_reset").raise_for_status()
+        for rule in self._strike.rules:
+            stack.business.post("/_faults", json=rule).raise_for_status()
+        stack.model.script(*self._scenario.rules(token_delay_ms=self._strike.token_delay_ms))
+        if not self._scenario.repeatable:
+            stack.db("UPDATE agents_tool SET repeat_safe = false")
+        strike = self._strike
+        stack.desk.give(strike.boundary, strike.side, strike.nth, stack.victims.get(strike.victim, 0))
+
+    def _carry_out(self) -> None:
+        """Wait until the blow has fallen, look what was in flight, and start another process."""
+        stack, strike = self._stack, self._strike
+        customer = self._customer
+
+        def fallen() -> bool:
+            over = customer.done_at and time.monotonic() > customer.done_at + REACHED_SECONDS
+            assert not over, f"{strike.side} «{strike.boundary}» was not reached"
+            return stack.desk.fired_at() is not None
+
+        until(fallen, seconds=PATIENCE_SECONDS)
+        self._struck_at = stack.desk.fired_at()
+        if strike.outage:
+            strike.outage(stack)
+            return
+        stack.wait_dead(strike.victim)
+        if strike.victim == "turns":
+            self._in_doubt = self._in_flight()
+        stack.begin(strike.victim)
+
+    def _in_flight(self) -> frozenset[str]:
+        """The tools whose dispatch is recorded and whose answer is not: of these nobody knows now, and where they are
+        not safe to repeat, nobody ever will."""
+        if self._scenario.repeatable:
+            return frozenset()
+        found = actions(self._stack, self._customer.thread_id)
+        return frozenset(row["tool_name"] for row in found if row["status"] == "dispatching")
+
+    def _may_decide(self) -> bool:
+        """People take longer than a turn takes to be parked, unless nobody is left to park it."""
+        if self._struck_at is not None:
+            return True
+        with suppress(psycopg.Error):
+            return any(turn["status"] == "waiting" for turn in turns(self._stack, self._customer.thread_id))
+        return False
+
+    def _wait_until_settled(self) -> None:
+        with suppress(AssertionError):  # what is not settled is found by the audit
+            until(self._settled, seconds=SETTLED_SECONDS)
+
+    def _settled(self) -> bool:
+        found = turns(self._stack, self._customer.thread_id)
+        return all(turn["sealed_at"] for turn in found) and self._checkpoints() == 0
+
+    def _checkpoints(self) -> int:
+        ids = [str(turn["id"]) for turn in turns(self._stack, self._customer.thread_id)]
+        counts = [
+            self._stack.db(f"SELECT count(*) AS n FROM {table} WHERE thread_id = ANY(%s)", ids)[0]["n"]
+            for table in CHECKPOINT_TABLES
+        ]
+        return sum(counts)
+
+    async def _record(self) -> Record:
+        stack, thread_id = self._stack, self._customer.thread_id
+        found = stack.db("SELECT last_seq FROM chat_conversation WHERE thread_id = %s", thread_id)
+        shown = await history(stack, self._customer) if found else []
+        doubt = self._in_doubt
+        if self._strike.in_doubt:
+            doubt |= {write.tool for write in self._scenario.writes}
+        return Record(
+            events=stack.events(thread_id),
+            turns=turns(stack, thread_id),
+            actions=actions(stack, thread_id),
+            journal=stack.journal(),
+            last_seq=found[0]["last_seq"] if found else 0,
+            checkpoints=self._checkpoints(),
+            seen=self._customer.seen,
+            history=shown,
+            in_doubt=doubt,
+        )
+
+    def _seconds(self) -> float | None:
+        if self._struck_at is None:
+            return None
+        return max(0.0, self._customer.done_at - self._struck_at)

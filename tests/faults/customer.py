@@ -1,0 +1,95 @@
+"""A customer and their supporter at the other side: they say one thing, decide what they are asked, and come back
+after every broken connection as the chat page does."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+
+import httpx
+from websockets.exceptions import WebSocketException
+
+from tests.faults.scenarios import Scenario
+from tests.faults.stack import FaultStack
+from tests.live.chatter import Chatter, Frame
+
+BACK_SECONDS = 0.1
+LIVE = ("token", "accepted", "resumed", "pong")
+
+
+class Customer:
+    """`seen` are the frames of events in the order in which they came, `done_at` is when the turn's end was seen."""
+
+    def __init__(self, stack: FaultStack, scenario: Scenario, may_decide: Callable[[], bool]) -> None:
+        self._stack = stack
+        self._scenario = scenario
+        self._may_decide = may_decide
+        self._cookie = ""
+        self._message_id = uuid.uuid4().hex
+        self._pending: dict[str, Frame] = {}
+        self.thread_id = uuid.uuid4().hex
+        self.accepted: list[Frame] = []
+        self.refused: list[Frame] = []
+        self.seen: list[Frame] = []
+        self.last = 0
+        self.done_at = 0.0
+
+    async def run(self) -> None:
+        """Until the turn has ended. Reconnects for as long as whoever called it waits."""
+        while not self.done_at:
+            try:
+                await self._visit()
+            except (WebSocketException, OSError, TimeoutError, httpx.HTTPError):
+                await asyncio.sleep(BACK_SECONDS)
+
+    async def _visit(self) -> None:
+        """One connection: pick up what was missed, say what was not accepted, follow."""
+        async with Chatter(self._stack.socket_url, cookie=self._cookie) as chat:
+            chat.thread_id, self._cookie = self.thread_id, chat.cookie
+            if self.accepted:
+                await chat.send({"type": "resume", "thread_id": self.thread_id, "after": self.last})
+            else:
+                await chat.message(self._scenario.message, client_message_id=self._message_id)
+            while not self.done_at:
+                await self._take(chat, await chat.frame())
+
+    async def _take(self, chat: Chatter, frame: Frame) -> None:
+        kind = frame["type"]
+        if kind == "accepted":
+            self.accepted.append(frame)
+            self.last = max(self.last, frame["seq"])
+        elif kind == "error" and "seq" not in frame:
+            self.refused.append(frame)
+            if frame["code"] == "unavailable":
+                raise TimeoutError  # as the page does: come back, and try again
+        elif kind not in LIVE:
+            self.seen.append(frame)
+            self.last = max(self.last, frame["seq"])
+        if kind == "interrupt":
+            self._pending[frame["interrupt_id"]] = frame
+        elif kind == "interrupt_resolved":
+            self._pending.pop(frame["interrupt_id"], None)
+        elif kind == "message_complete":
+            self.done_at = time.monotonic()
+        if kind in ("interrupt", "resumed"):
+            for waiting in list(self._pending.values()):
+                await self._decide(chat, waiting)
+
+    async def _decide(self, chat: Chatter, interrupt: Frame) -> None:
+        write = next(write for write in self._scenario.writes if write.tool == interrupt["action"])
+        while not await asyncio.to_thread(self._may_decide):
+            await asyncio.sleep(BACK_SECONDS)
+        if write.approver == "customer":
+            await chat.decide(write.approved, interrupt_id=interrupt["interrupt_id"])
+            return
+        path = f"interrupts/{interrupt['interrupt_id']}/decision"
+        answer = await asyncio.to_thread(self._stack.api.post, path, json={"approved": write.approved})
+        if answer.status_code != 409:  # somebody was first: an earlier try of ours, whose answer was lost
+            answer.raise_for_status()
+
+
+async def history(stack: FaultStack, customer: Customer) -> list[Frame]:
+    """What the customer's next page shows: the conversation from its beginning."""
+    async with Chatter(stack.socket_url, cookie=customer._cookie) as chat:
+        await chat.send({"type": "resume", "thread_id": customer.thread_id, "after": 0})
+        return [frame for frame in await chat.until("resumed") if frame["type"] not in LIVE]
