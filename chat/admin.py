@@ -8,14 +8,13 @@ from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from chat import api_keys
 from chat.models import ApiKey, Conversation, Customer
-from smartsupport.lib.console import ReadOnlyAdmin, go_to, identified
+from smartsupport.lib.console import HistoryAdmin, ReadOnlyAdmin, go_to, identified
 
 
 @admin.register(Customer)
@@ -79,7 +78,7 @@ class NewKeyForm(forms.ModelForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
+class ApiKeyAdmin(HistoryAdmin):
     """Keys are made and switched off; nothing about one is edited, and its text is shown once."""
 
     list_display = ("name", "starts_with", "scope_list", "state", "last_used_at", "created_at")

@@ -4,8 +4,9 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from smartsupport.lib.console import HistoryAdmin
 
 # Every list would offer it to whoever may delete one row, for all rows at once. Rows are deleted one by one.
 admin.site.disable_action("delete_selected")
@@ -15,7 +16,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class StaffAdmin(DjangoUserAdmin, ModelAdmin):
+class StaffAdmin(DjangoUserAdmin, HistoryAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -24,5 +25,5 @@ class StaffAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DjangoGroupAdmin, HistoryAdmin):
     pass

@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm, PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from agents import agents_yaml, registry
 from agents.api.views import yaml_download
 from agents.models import Access, Agent, AgentTool
-from smartsupport.lib.console import go_to
+from smartsupport.lib.console import HistoryAdmin, go_to
 from smartsupport.lib.errors import ServiceError
 
 
@@ -114,7 +114,7 @@ class YamlForm(BaseDialogForm):
 
 
 @admin.register(Agent)
-class AgentAdmin(ModelAdmin):
+class AgentAdmin(HistoryAdmin):
     form = AgentForm
     list_display = ("name", "description", "may", "tool_count", "state")
     list_filter = ("permission", "enabled")

@@ -7,12 +7,12 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from agents.admin.shown import example_body, recipe_rows
 from agents.models import Access, Approver, Tool
+from smartsupport.lib.console import HistoryAdmin
 
 NUMERIC = {"integer", "number"}
 
@@ -73,7 +73,7 @@ def _types(schema: Any) -> set[str]:
 
 
 @admin.register(Tool)
-class ToolAdmin(ModelAdmin):
+class ToolAdmin(HistoryAdmin):
     form = ToolForm
     list_display = ("title", "name", "may", "approval", "agent_count", "state")
     list_display_links = ("title", "name")

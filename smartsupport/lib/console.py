@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold.admin import ModelAdmin
@@ -15,7 +16,18 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound="Model")
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class HistoryAdmin(ModelAdmin):
+    """A page of a row's history that asks who is asking before it says whether there is such a row."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+
+class ReadOnlyAdmin(HistoryAdmin):
     """Rows that people look at and nobody edits."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
