@@ -45,13 +45,13 @@ async def gate(state: State, runtime: Runtime[TurnContext]) -> Command[Literal["
         status = await context.journal.transact(lambda: _open(context, name, call))
     if status == ActionStatus.AWAITING:
         return Command(goto="gate")
-    return Command(update={"gated": call["id"] if status else ""}, goto="act")
+    return Command(update={"gated": call["id"] if status else "", "refusal": status}, goto="act")
 
 
 def _open(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[str, list[facts.Fact]]:
     """The status of this call's action; opened if it is new. `"refused"` where the same call was declined in this turn
-    or its outcome is unknown, "" where the call may not be made. What was opened once is decided on as it is, whatever
-    staff changed since."""
+    or its outcome is unknown, `"edited"` where staff approved it with other arguments, "" where the call may not be
+    made. What was opened once is decided on as it is, whatever staff changed since."""
     if known := _action_of(context, call):
         return known.status, []
     spec = context.registry.agent(agent_name)
@@ -62,13 +62,12 @@ def _open(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[
     row = Tool.objects.filter(pk=tool.id, enabled=True).first()
     if verdict.fault or row is None or not _is_as_judged(row, tool):
         return "", []
-    declined = Action.objects.filter(
-        turn_id=context.turn_id,
-        tool_id=tool.id,
-        arguments=approvals.frozen(verdict.arguments),
-        status__in=[ActionStatus.REJECTED, ActionStatus.EXPIRED, ActionStatus.UNKNOWN],
-    )
-    if declined.exclude(tool_call_id=call["id"]).exists():
+    same = Action.objects.filter(turn_id=context.turn_id, tool_id=tool.id).exclude(tool_call_id=call["id"])
+    wanted = approvals.frozen(verdict.arguments)
+    if same.filter(proposed_arguments=wanted).exists():
+        return "edited", []
+    declined = [ActionStatus.REJECTED, ActionStatus.EXPIRED, ActionStatus.UNKNOWN]
+    if same.filter(arguments=wanted, status__in=declined).exists():
         return "refused", []
     action, opened = approvals.open_action(
         turn_id=context.turn_id,
@@ -90,7 +89,10 @@ async def act(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
     calls = pending_calls(state["messages"])
     handoff = False
     if calls[0]["id"] == state.get("gated"):
-        results = await _act_on_write(context, calls)
+        written = await _act_on_write(context, calls, state.get("refusal", ""))
+        if written is None:
+            return Command(goto="gate")
+        results = written
     else:
         # The first call was sent here to be told why it may not be made, or is a read.
         later = enumerate(calls[1:], start=1)
@@ -106,15 +108,18 @@ async def act(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
     return Command(update={"messages": results}, goto=goto)
 
 
-async def _act_on_write(context: TurnContext, calls: list[dict[str, Any]]) -> list[ToolMessage]:
-    """Settle the first call's action. One that was not carried out for want of a yes skips the calls after it."""
+async def _act_on_write(
+    context: TurnContext, calls: list[dict[str, Any]], status: str
+) -> list[ToolMessage] | None:
+    """Settle the first call's action. One that was not carried out for want of a yes skips the calls after it. None
+    where the action came back to the approvers because its tool has changed."""
     call = calls[0]
     found = await context.journal.transact(lambda: (_action_of(context, call), []))
     if found is None:
-        fault = "The same call was declined just now, or nobody knows whether it took place. It was not carried out. "
-        fault += "Do not ask for it again."
-        return [refused(call, "rejected", fault)]
+        return [refused(call, "rejected", EDITED if status == "edited" else DECLINED)]
     action = await executor.execute(found.pk, context.journal) if found.status in EXECUTABLE else found
+    if action.status == ActionStatus.AWAITING:
+        return None
     results = [action_result(call, action)]
     if action.status in (ActionStatus.REJECTED, ActionStatus.EXPIRED, ActionStatus.CANCELLED):
         skipped = "Skipped, because the action before it was not carried out. Nothing was changed."
@@ -122,6 +127,11 @@ async def _act_on_write(context: TurnContext, calls: list[dict[str, Any]]) -> li
     return results
 
 
+DECLINED = (
+    "The same call was declined just now, or nobody knows whether it took place. It was not carried out. "
+    "Do not ask for it again."
+)
+EDITED = "Our staff approved this with other arguments, as the result before tells. Do not ask for it again."
 EXECUTABLE = (ActionStatus.APPROVED, ActionStatus.DISPATCHING)
 
 

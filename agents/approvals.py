@@ -8,7 +8,7 @@ log and the turn change together with the action or not at all; its receivers pu
 import json
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +19,12 @@ from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
-from agents import facts
+from agents import facts, policy
 from agents.models import Action, ActionStatus, Approver, Tool
+from agents.registry import tool_spec
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import canonical_json
+from smartsupport.lib.rest import decider_id
 from smartsupport.lib.text import shorten
 
 log = structlog.get_logger(__name__)
@@ -58,13 +60,39 @@ class ApprovalExpired(ServiceError):
         return cls(expiry_message(action), interrupt_id=str(action.pk), action=action.tool_name)
 
 
+class ArgumentsChanged(ServiceError):
+    code, status = "arguments_changed", 409
+    message = "The arguments were changed while you looked at them. Read them again, then decide."
+
+
+class InvalidArguments(ServiceError):
+    code, status = "invalid_arguments", 400
+
+
+class ToolChanged(ServiceError):
+    code, status = "tool_changed", 409
+    message = "The tool has changed since this was asked. Nothing was sent: staff have to look at it again."
+
+
+class ToolSwitchedOff(ServiceError):
+    code, status = "tool_switched_off", 409
+    message = "The tool is switched off. Switch it on first, or decline."
+
+
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """Who decides: the customer whose action it is (`customer_id`), or a member of staff by name."""
+    """Who decides: the customer whose action it is (`customer_id`), or a member of staff. `id` (`user:5`, `key:<uuid>`)
+    tells two people of the same name apart."""
 
     kind: str  # customer | staff
     name: str
     customer_id: UUID | None = None
+    id: str = ""
+
+    @classmethod
+    def of(cls, caller: Any) -> "Decider":
+        """The member of staff, or the integrator, who calls."""
+        return cls(kind="staff", name=caller.get_username(), id=decider_id(caller))
 
 
 def expiry_message(action: Action) -> str:
@@ -128,14 +156,16 @@ def open_action(
         tool=tool,
         tool_name=tool.name,
         tool_fingerprint=tool.fingerprint(),
+        tool_snapshot=tool.snapshot(),
         tool_call_id=tool_call_id,
         agent=agent,
         arguments=frozen(arguments),
         bound_arguments=frozen(bound),
         message=ask(tool, arguments),
         approver=approver_for(tool, arguments),
-        expires_at=timezone.now() + timedelta(minutes=settings.INTERRUPT_TTL_MINUTES),
+        expires_at=_deadline(),
     )
+    action.approvals_needed = tool.approvals_needed if action.approver == Approver.STAFF else 1
     action.arguments_hash = action.expected_hash()
     existing = Action.objects.filter(turn_id=turn_id, tool_call_id=tool_call_id).first()
     if existing is not None:
@@ -143,6 +173,10 @@ def open_action(
     action.save(force_insert=True)
     log.info("approval_opened", action_id=str(action.pk), tool=tool.name, approver=action.approver)
     return action, True
+
+
+def _deadline() -> datetime:
+    return timezone.now() + timedelta(minutes=settings.INTERRUPT_TTL_MINUTES)
 
 
 def opened_fact(action: Action) -> facts.Fact:
@@ -157,32 +191,145 @@ def opened_fact(action: Action) -> facts.Fact:
     )
 
 
-def decide(*, action_id: UUID, approved: bool, by: Decider, reason: str = "") -> Action:
-    """Record the one decision on a waiting action.
+def decide(
+    *,
+    action_id: UUID,
+    approved: bool,
+    by: Decider,
+    reason: str = "",
+    arguments: dict[str, Any] | None = None,
+    seen: str = "",
+) -> Action:
+    """Record a decision on a waiting action; the action as it is then: still `awaiting` where a second person has to
+    agree. `arguments` are what staff approve instead of what was proposed, whole, checked against the tool's schema.
+    `seen` is the `arguments_hash` of what the decider looked at.
 
     Raises ActionNotFound (also for somebody else's), NotAllowed, AlreadyDecided (naming the winner), ApprovalExpired
-    (the action is then marked expired). Only the booleans True and False decide; anything else is a TypeError.
+    (the action is then marked expired), ArgumentsChanged, InvalidArguments, ToolSwitchedOff, ToolChanged (it is then
+    staff's to decide again). Only the booleans True and False decide; anything else is a TypeError.
     """
     if approved is not True and approved is not False:
         raise TypeError("A decision is True or False.")
+    refusal: ServiceError | None = None
     with transaction.atomic():
         action = locked(action_id)
-        if by.kind == "customer" and action.customer_id != by.customer_id:
-            raise ActionNotFound()
-        if action.status == ActionStatus.EXPIRED:
-            raise ApprovalExpired.of(action)
-        if action.status != ActionStatus.AWAITING:
-            raise AlreadyDecided.of(action)
-        if by.kind != action.approver:
-            raise NotAllowed()
-        overdue = action.expires_at <= timezone.now()
-        if overdue:
+        _check_decider(action, by, approved=approved, edits=arguments is not None)
+        if action.expires_at <= timezone.now():
             _expire(action)
+            refusal = ApprovalExpired.of(action)
+        elif seen and seen != action.arguments_hash:
+            raise ArgumentsChanged()
+        elif approved and (difference := drift(action)):
+            if not action.tool.enabled and by.kind == "staff":
+                raise ToolSwitchedOff()
+            reopen(action, difference)
+            refusal = ToolChanged()
         else:
+            if approved:
+                _edit(action, arguments, by)
             _settle(action, approved=approved, by=by, reason=reason)
-    if overdue:
-        raise ApprovalExpired.of(action)
+    if refusal:
+        raise refusal
     return action
+
+
+def _check_decider(action: Action, by: Decider, *, approved: bool, edits: bool) -> None:
+    if by.kind == "customer" and action.customer_id != by.customer_id:
+        raise ActionNotFound()
+    if action.status == ActionStatus.EXPIRED:
+        raise ApprovalExpired.of(action)
+    if action.status != ActionStatus.AWAITING:
+        raise AlreadyDecided.of(action)
+    if by.kind != action.approver:
+        raise NotAllowed()
+    if edits and (by.kind != "staff" or not approved):
+        raise InvalidArguments("Only staff can change arguments, and only when they approve.")
+    if approved and by.id and by.id == action.turn.asked_by:
+        raise NotAllowed("You asked for this yourself. Somebody else has to approve it.")
+    if approved and any(vote["id"] == by.id for vote in action.votes):
+        raise NotAllowed("You have approved this already. A second person has to agree.")
+
+
+def _edit(action: Action, arguments: dict[str, Any] | None, by: Decider) -> None:
+    """Put staff's arguments in the place of the proposed ones, in the decision's transaction.
+
+    After the tool has changed, the arguments are checked against its new schema even if nobody edits them."""
+    if arguments is None and not action.reopened:
+        return
+    wanted = action.args if arguments is None else arguments
+    fault, checked = policy.check(tool_spec(action.tool), wanted, json.loads(action.bound_arguments).keys())
+    if fault:
+        raise InvalidArguments(fault)
+    text = frozen(checked)
+    if text == action.arguments:
+        return
+    action.proposed_arguments = action.proposed_arguments or action.arguments
+    action.arguments = text
+    action.edited_by, action.edited_by_id = by.name[:150], by.id
+    action.message = ask(action.tool, checked)
+    action.votes = []  # who agreed before agreed to something else
+    action.arguments_hash = action.expected_hash()
+    edited = [
+        "arguments",
+        "proposed_arguments",
+        "edited_by",
+        "edited_by_id",
+        "message",
+        "votes",
+        "arguments_hash",
+    ]
+    action.save(update_fields=edited)
+    log.info("approval_edited", action_id=str(action.pk), by_name=by.name)
+
+
+def drift(action: Action) -> list[dict[str, Any]]:
+    """What has changed about the action's tool since its approver saw it: [{"field", "was", "now"}]."""
+    tool: Tool = action.tool
+    changed = [] if tool.enabled else [{"field": "enabled", "was": True, "now": False}]
+    if tool.fingerprint() != action.tool_fingerprint:
+        was, now = action.tool_snapshot, tool.snapshot()
+        changed += [
+            {"field": field, "was": was.get(field), "now": value}
+            for field, value in now.items()
+            if was.get(field) != value
+        ]
+    return changed
+
+
+def reopen(action: Action, difference: list[dict[str, Any]]) -> None:
+    """Ask staff again, with the tool as it is now. Call it in a transaction that holds the action's lock."""
+    tool: Tool = action.tool
+    action.status, action.approver = ActionStatus.AWAITING, Approver.STAFF
+    action.approvals_needed, action.votes = tool.approvals_needed, []
+    action.tool_fingerprint, action.tool_snapshot = tool.fingerprint(), tool.snapshot()
+    action.bound_arguments = frozen(_bound_now(action))
+    action.message = ask(tool, action.args)
+    action.difference, action.reopened = difference, action.reopened + 1
+    action.decided_by = action.decided_by_name = action.reason = ""
+    action.decided_at, action.expires_at = None, _deadline()
+    action.arguments_hash = action.expected_hash()
+    action.save()
+    fact = facts.approval_reopened(
+        interrupt_id=action.pk,
+        agent=action.agent,
+        action=action.tool_name,
+        params=action.args,
+        message=action.message,
+        approver=action.approver,
+        expires_at=action.expires_at,
+        difference=difference,
+        attempt=action.reopened,
+    )
+    settled.send(Action, action=action, fact=fact)
+    changed = [change["field"] for change in difference]
+    log.warning("approval_reopened", action_id=str(action.pk), tool=action.tool_name, changed=changed)
+
+
+def _bound_now(action: Action) -> dict[str, Any]:
+    """What the tool of today binds to the customer. Without an id of theirs nothing is bound, and nothing can be sent:
+    the recipe misses a value."""
+    known = {"customer.id": action.customer.business_id}
+    return {name: known[binding] for name, binding in action.tool.bound.items() if known.get(binding)}
 
 
 def locked(action_id: UUID) -> Action:
@@ -191,12 +338,14 @@ def locked(action_id: UUID) -> Action:
     if turn_id is None:
         raise ActionNotFound()
     apps.get_model("chat.Turn").objects.select_for_update(no_key=True).only("pk").get(pk=turn_id)
-    return (
-        Action.objects.select_for_update(of=("self",), no_key=True).select_related("turn").get(pk=action_id)
-    )
+    rows = Action.objects.select_for_update(of=("self",), no_key=True)
+    return rows.select_related("turn", "tool", "customer").get(pk=action_id)
 
 
 def _settle(action: Action, *, approved: bool, by: Decider, reason: str) -> None:
+    if approved and len(action.votes) + 1 < action.approvals_needed:
+        _vote(action, by)
+        return
     status = ActionStatus.APPROVED if approved else ActionStatus.REJECTED
     reason = shorten(reason, 500)
     won = (
@@ -221,11 +370,38 @@ def _settle(action: Action, *, approved: bool, by: Decider, reason: str) -> None
         by=by.kind,
         by_name=by.name if by.kind == "staff" else "",
         reason=reason,
+        attempt=action.reopened,
+        params=action.args,
+        changed=changes(action),
     )
     settled.send(Action, action=action, fact=fact)
     log.info(
         "approval_decided", action_id=str(action.pk), resolution=action.status, by=by.kind, by_name=by.name
     )
+
+
+def _vote(action: Action, by: Decider) -> None:
+    """The first of two people agrees. The action goes on waiting."""
+    action.votes = [*action.votes, {"id": by.id, "name": by.name, "at": timezone.now().isoformat()}]
+    action.save(update_fields=["votes"])
+    fact = facts.approval_voted(
+        interrupt_id=action.pk,
+        action=action.tool_name,
+        by_name=by.name,
+        votes=len(action.votes),
+        needed=action.approvals_needed,
+    )
+    settled.send(Action, action=action, fact=fact)
+    log.info("approval_voted", action_id=str(action.pk), by_name=by.name, votes=len(action.votes))
+
+
+def changes(action: Action) -> dict[str, list[Any]]:
+    """{argument: [as proposed, as approved]} of an action that staff edited."""
+    if not action.proposed_arguments:
+        return {}
+    was, now = json.loads(action.proposed_arguments), action.args
+    names = sorted(was.keys() | now.keys())
+    return {name: [was.get(name), now.get(name)] for name in names if was.get(name) != now.get(name)}
 
 
 def _expire(action: Action) -> bool:
@@ -237,7 +413,10 @@ def _expire(action: Action) -> bool:
     if won:
         action.refresh_from_db()
         fact = facts.approval_expired(
-            interrupt_id=action.pk, action=action.tool_name, message=expiry_message(action)
+            interrupt_id=action.pk,
+            action=action.tool_name,
+            message=expiry_message(action),
+            attempt=action.reopened,
         )
         settled.send(Action, action=action, fact=fact)
         log.info("approval_expired", action_id=str(action.pk), tool=action.tool_name)

@@ -31,7 +31,7 @@ RECORD_PAUSES = (0.1, 0.5, 2.0, 5.0)
 ABANDONED_AFTER = timedelta(seconds=60)
 """How long past its time limit a request of a turn that has ended is left to whoever sent it."""
 
-_in_flight: set[asyncio.Task[Action]] = set()
+_in_flight: dict[asyncio.Task[Action], Journal] = {}
 
 
 class NotExecutable(Exception):
@@ -45,15 +45,16 @@ async def execute(action_id: UUID, journal: Journal) -> Action:
     The dispatch outlives a cancelled caller: what was sent is always recorded. Raises StaleTurn.
     """
     task = asyncio.ensure_future(_execute(action_id, journal))
-    _in_flight.add(task)
-    task.add_done_callback(_in_flight.discard)
+    _in_flight[task] = journal
+    task.add_done_callback(lambda done: _in_flight.pop(done, None))
     return await asyncio.shield(task)
 
 
-async def drain(timeout: float) -> None:
-    """Wait up to `timeout` seconds for dispatched requests to be recorded."""
-    if _in_flight:
-        await asyncio.wait(set(_in_flight), timeout=timeout)
+async def drain(timeout: float, journal: Journal | None = None) -> None:
+    """Wait up to `timeout` seconds for dispatched requests to be recorded: of one turn, or of all."""
+    waited_for = [task for task, owner in _in_flight.items() if journal is None or owner is journal]
+    if waited_for:
+        await asyncio.wait(waited_for, timeout=timeout)
 
 
 async def _execute(action_id: UUID, journal: Journal) -> Action:
@@ -84,22 +85,30 @@ async def _recorded(
 def _dispatch(action_id: UUID) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
     """Win the action and record that it is about to be sent. No request where it is settled already."""
     action = (
-        Action.objects.select_for_update(of=("self",), no_key=True).select_related("tool").get(pk=action_id)
+        Action.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("tool", "customer")
+        .get(pk=action_id)
     )
     if action.status == ActionStatus.DISPATCHING:
         return _found_dispatching(action)
     if action.status != ActionStatus.APPROVED:
+        return (action, None), []
+    if difference := approvals.drift(action):
+        approvals.reopen(action, difference)
         return (action, None), []
     try:
         request = _checked_request(action)
     except (NotExecutable, tool_http.RecipeError) as fault:
         return _refuse(action, str(fault))
     won = Action.objects.filter(pk=action_id, status=ActionStatus.APPROVED).update(
-        status=ActionStatus.DISPATCHING, dispatched_at=timezone.now(), attempts=F("attempts") + 1
+        status=ActionStatus.DISPATCHING,
+        dispatched_at=timezone.now(),
+        attempts=F("attempts") + 1,
+        sent=request.shown(),
     )
     if not won:
         raise StaleTurn("The action was taken by somebody else.")
-    action.refresh_from_db(fields=["status", "dispatched_at", "attempts"])
+    action.refresh_from_db(fields=["status", "dispatched_at", "attempts", "sent"])
     log.info("action_dispatched", action_id=str(action_id), tool=action.tool_name)
     fact = facts.tool_called(
         agent=action.agent,

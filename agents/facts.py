@@ -15,6 +15,7 @@ class Fact:
     agent: str = ""
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_cached: int | None = None
     duration_ms: int | None = None
 
 
@@ -25,6 +26,7 @@ def routed(*, agents: list[str], reason: str, by: str, usage: "Usage", duration_
         key="route",
         tokens_in=usage.tokens_in,
         tokens_out=usage.tokens_out,
+        tokens_cached=usage.tokens_cached,
         duration_ms=duration_ms,
     )
 
@@ -36,6 +38,7 @@ def question_asked(*, message: str, usage: "Usage", duration_ms: int | None) -> 
         key="route",
         tokens_in=usage.tokens_in,
         tokens_out=usage.tokens_out,
+        tokens_cached=usage.tokens_cached,
         duration_ms=duration_ms,
     )
 
@@ -50,6 +53,7 @@ def handoff_requested(
         agent=agent,
         tokens_in=usage.tokens_in if usage else None,
         tokens_out=usage.tokens_out if usage else None,
+        tokens_cached=usage.tokens_cached if usage else None,
     )
 
 
@@ -70,12 +74,14 @@ def model_called(
         agent=agent,
         tokens_in=usage.tokens_in,
         tokens_out=usage.tokens_out,
+        tokens_cached=usage.tokens_cached,
         duration_ms=duration_ms,
     )
 
 
-def replied(*, agent: str, content: str, key: str) -> Fact:
-    return Fact("replied", {"content": content}, key=key, agent=agent)
+def replied(*, agent: str, content: str, key: str, cut: bool = False) -> Fact:
+    """`cut`: the turn ended before the text was whole."""
+    return Fact("replied", {"content": content, **({"cut": True} if cut else {})}, key=key, agent=agent)
 
 
 def tool_called(
@@ -137,17 +143,69 @@ def approval_opened(
 
 
 def approval_decided(
-    *, interrupt_id: UUID, action: str, resolution: str, by: str, by_name: str, reason: str
+    *,
+    interrupt_id: UUID,
+    action: str,
+    resolution: str,
+    by: str,
+    by_name: str,
+    reason: str,
+    attempt: int = 0,
+    params: dict[str, Any] | None = None,
+    changed: dict[str, list[Any]] | None = None,
 ) -> Fact:
-    payload = {"interrupt_id": str(interrupt_id), "action": action, "resolution": resolution, "by": by}
-    return Fact(
-        "approval_decided", {**payload, "by_name": by_name, "reason": reason}, key=f"decision:{interrupt_id}"
-    )
+    """`changed` {argument: [as proposed, as approved]} and the new `params` where staff edited them. `attempt` counts
+    how often the approval came back because its tool had changed."""
+    payload: dict[str, Any] = {
+        "interrupt_id": str(interrupt_id),
+        "action": action,
+        "resolution": resolution,
+        "by": by,
+        "by_name": by_name,
+        "reason": reason,
+    }
+    if changed:
+        payload |= {"params": params, "changed": changed}
+    return Fact("approval_decided", payload, key=_decision(interrupt_id, attempt))
 
 
-def approval_expired(*, interrupt_id: UUID, action: str, message: str) -> Fact:
+def _decision(interrupt_id: UUID, attempt: int) -> str:
+    return f"decision:{interrupt_id}:{attempt}" if attempt else f"decision:{interrupt_id}"
+
+
+def approval_voted(*, interrupt_id: UUID, action: str, by_name: str, votes: int, needed: int) -> Fact:
+    payload = {"interrupt_id": str(interrupt_id), "action": action, "by_name": by_name}
+    return Fact("approval_voted", {**payload, "votes": votes, "needed": needed})
+
+
+def approval_reopened(
+    *,
+    interrupt_id: UUID,
+    agent: str,
+    action: str,
+    params: dict[str, Any],
+    message: str,
+    approver: str,
+    expires_at: datetime,
+    difference: list[dict[str, Any]],
+    attempt: int,
+) -> Fact:
+    """It was approved, but the tool is another one now: nothing was sent, and staff are asked again."""
+    payload = {
+        "interrupt_id": str(interrupt_id),
+        "action": action,
+        "params": params,
+        "message": message,
+        "approver": approver,
+        "expires_at": expires_at.isoformat(),
+        "difference": difference,
+    }
+    return Fact("approval_reopened", payload, key=f"reopened:{interrupt_id}:{attempt}", agent=agent)
+
+
+def approval_expired(*, interrupt_id: UUID, action: str, message: str, attempt: int = 0) -> Fact:
     payload = {"interrupt_id": str(interrupt_id), "action": action, "message": message}
-    return Fact("approval_expired", payload, key=f"decision:{interrupt_id}")
+    return Fact("approval_expired", payload, key=_decision(interrupt_id, attempt))
 
 
 def action_settled(*, interrupt_id: UUID, action: str, happened: bool, by_name: str, note: str) -> Fact:
@@ -159,12 +217,14 @@ def action_settled(*, interrupt_id: UUID, action: str, happened: bool, by_name: 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider reported them; None where it did not."""
+    """Tokens as the provider reported them; None where it did not. `tokens_cached` are part of `tokens_in`."""
 
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_cached: int | None = None
 
     @classmethod
     def of(cls, message: Any) -> "Usage":
         reported = getattr(message, "usage_metadata", None) or {}
-        return cls(reported.get("input_tokens"), reported.get("output_tokens"))
+        details = reported.get("input_token_details") or {}
+        return cls(reported.get("input_tokens"), reported.get("output_tokens"), details.get("cache_read"))

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.core.validators import RegexValidator
@@ -73,6 +74,24 @@ class Tool(models.Model):
         blank=True,
         help_text="What the approver is asked, with arguments in braces: Cancel order {order_id}.",
     )
+    approvals_needed = models.PositiveSmallIntegerField(
+        default=1,
+        choices=[(1, "One person"), (2, "Two different people")],
+        help_text="How many members of staff must agree, where staff decide.",
+    )
+    requires = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Names of tools that must have succeeded earlier in the conversation: verify_identity.",
+    )
+    read_back = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="A reading tool, asked with the same arguments, that shows staff how things stand.",
+    )
     repeat_safe = models.BooleanField(
         default=False,
         help_text="The business system honours Idempotency-Key here: sending it twice has one effect.",
@@ -102,24 +121,28 @@ class Tool(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that decides what a call of this tool does and who must agree to it, as JSON, by field."""
+        above = self.staff_above_amount
+        return {
+            "method": self.method,
+            "server_url": self.server_url,
+            "path": self.path,
+            "parameters": self.parameters,
+            "request_body": self.request_body,
+            "input_schema": self.input_schema,
+            "bound": self.bound,
+            "access": self.access,
+            "approval": self.approval,
+            "staff_above_argument": self.staff_above_argument,
+            "staff_above_amount": f"{Decimal(above):.2f}" if above is not None else None,
+            "approvals_needed": self.approvals_needed,
+            "requires": self.requires,
+        }
+
     def fingerprint(self) -> str:
-        """Hash of everything that decides what a call of this tool does and who must agree to it."""
-        return digest(
-            [
-                str(self.pk),
-                self.method,
-                self.server_url,
-                self.path,
-                self.parameters,
-                self.request_body,
-                self.input_schema,
-                self.bound,
-                self.access,
-                self.approval,
-                self.staff_above_argument,
-                str(self.staff_above_amount) if self.staff_above_amount is not None else None,
-            ]
-        )
+        """The tool's version: a hash of its snapshot."""
+        return digest([str(self.pk), self.snapshot()])
 
 
 class Agent(models.Model):
@@ -191,7 +214,12 @@ class Action(models.Model):
     Idempotency-Key on the wire.
 
     `arguments` and `bound_arguments` are canonical JSON text, frozen when the action is opened; `arguments_hash`
-    covers both, the tool's fingerprint, the customer and the approver.
+    covers both, the tool's fingerprint, the customer and the approval rule. Staff may put other arguments in their
+    place when they approve: then `proposed_arguments` keeps what the model wanted.
+
+    `tool_snapshot` is the tool as the approver saw it; `difference` [{"field", "was", "now"}] says what had changed
+    when an approved action came back because the tool is another one now; `reopened` counts that.
+    `votes` [{"id", "name", "at"}]: who has agreed so far, where two have to. `sent` {"method", "url", "query", "body"}.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -200,13 +228,21 @@ class Action(models.Model):
     tool = models.ForeignKey(Tool, on_delete=models.PROTECT, related_name="actions")
     tool_name = models.CharField(max_length=64)
     tool_fingerprint = models.CharField(max_length=64)
+    tool_snapshot = models.JSONField(default=dict)
+    difference = models.JSONField(default=list, blank=True)
+    reopened = models.PositiveSmallIntegerField(default=0)
     tool_call_id = models.CharField(max_length=200)
     agent = models.CharField(max_length=64)
     arguments = models.TextField()
     bound_arguments = models.TextField(default="{}")
+    proposed_arguments = models.TextField(blank=True)
+    edited_by = models.CharField(max_length=150, blank=True)
+    edited_by_id = models.CharField(max_length=100, blank=True)
     arguments_hash = models.CharField(max_length=64)
     message = models.CharField(max_length=500, help_text="What the approver is asked.")
     approver = models.CharField(max_length=8, choices=Approver)
+    approvals_needed = models.PositiveSmallIntegerField(default=1)
+    votes = models.JSONField(default=list, blank=True)
     status = models.CharField(max_length=12, choices=ActionStatus, default=ActionStatus.AWAITING)
     expires_at = models.DateTimeField()
     decided_by = models.CharField(max_length=8, blank=True, help_text="customer or staff")
@@ -214,8 +250,12 @@ class Action(models.Model):
     decided_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     dispatched_at = models.DateTimeField(null=True, blank=True)
+    sent = models.JSONField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
+    repeats = models.PositiveSmallIntegerField(
+        default=0, help_text="How often it was sent again after its outcome had become unknown."
+    )
     result = models.JSONField(null=True, blank=True)
     error_kind = models.CharField(max_length=16, blank=True)
     error_message = models.TextField(blank=True)
@@ -264,5 +304,6 @@ class Action(models.Model):
                 self.tool_fingerprint,
                 str(self.customer_id),
                 self.approver,
+                self.approvals_needed,
             ]
         )

@@ -3,6 +3,7 @@ a prompt. The functions are pure: nothing is read or written here."""
 
 import json
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,12 +66,18 @@ def judge(
                 fault="This needs to know who the customer is in our systems, and they are not signed in."
             )
         bound[argument] = bindings[binding]
+    fault, arguments = check(tool, raw, bound.keys())
+    overridden = tuple(sorted(key for key in raw if key in bound))
+    return Verdict(fault=fault) if fault else Verdict("", arguments, bound, overridden)
+
+
+def check(tool: ToolSpec, raw: dict[str, Any], bound: Collection[str]) -> tuple[str, dict[str, Any]]:
+    """A sentence that says what is wrong with these arguments ("" when nothing is), and the arguments as they will be
+    sent. What the server fills in (`bound`) is left out."""
     schema = tool.input_schema
     given = {key: value for key, value in raw.items() if key not in bound and value is not None}
     arguments = _tidy(given, schema)
-    fault = _fault(tool, schema, arguments)
-    overridden = tuple(sorted(key for key in raw if key in bound))
-    return Verdict(fault=fault) if fault else Verdict("", arguments, bound, overridden)
+    return _fault(tool, schema, arguments), arguments
 
 
 def _tidy(given: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def _agents() -> Iterator[AgentSpec]:
     for link in links.order_by("position", "id"):
         # A tool that was changed to write after it was given to a reading agent: fail closed.
         if link.tool.access == Access.READ or link.agent.permission == Access.WRITE:
-            tools.setdefault(link.agent_id, []).append(_tool_spec(link.tool))
+            tools.setdefault(link.agent_id, []).append(tool_spec(link.tool))
     for agent in Agent.objects.filter(enabled=True).order_by("position", "name"):
         yield AgentSpec(
             name=agent.name,
@@ -152,7 +152,8 @@ def _agents() -> Iterator[AgentSpec]:
         )
 
 
-def _tool_spec(tool: Tool) -> ToolSpec:
+def tool_spec(tool: Tool) -> ToolSpec:
+    """The tool as agents and models see it."""
     return ToolSpec(
         id=tool.pk,
         name=tool.name,

@@ -50,6 +50,11 @@ class Request:
     headers: dict[str, str]
     body: bytes | None
 
+    def shown(self) -> dict[str, Any]:
+        """What staff are shown of it; credentials are never part of it."""
+        body = json.loads(self.body) if self.body else None
+        return {"method": self.method, "url": self.url, "query": list(map(list, self.query)), "body": body}
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -125,12 +125,22 @@ def read_result(call: dict[str, Any], outcome: Outcome) -> ToolMessage:
     return refused(call, outcome.kind, outcome.message)
 
 
+def _edited(action: Action) -> dict[str, Any]:
+    """What staff made of the arguments, for the model to tell; {} where they approved them as they were."""
+    if not action.proposed_arguments:
+        return {}
+    note = "Our staff changed the arguments when they approved this. Tell the customer what was really done."
+    return {"note": note, "arguments_used": action.args}
+
+
 def action_result(call: dict[str, Any], action: Action) -> ToolMessage:
     """The outcome of a write, as its row has it."""
+    edited = _edited(action)
     if action.status == ActionStatus.SUCCEEDED:
-        return tool_message(call, {"ok": True, "result": action.result})
+        return tool_message(call, {"ok": True, **edited, "result": action.result})
     if action.status in (ActionStatus.FAILED, ActionStatus.UNKNOWN):
-        return refused(call, action.error_kind, action.error_message)
+        error = {"kind": action.error_kind, "message": action.error_message}
+        return tool_message(call, {"ok": False, **edited, "error": error})
     who = "The customer" if action.decided_by == "customer" else "Our staff"
     why = f" Reason given: {action.reason}" if action.reason else ""
     texts = {

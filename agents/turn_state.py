@@ -11,6 +11,7 @@ class State(TypedDict, total=False):
     messages: Annotated[list[AnyMessage], operator.add]  # of this turn, after the customer's
     step: int  # model calls so far, routing not counted
     gated: str  # id of the call whose action `act` settles next
+    refusal: str  # what `gate` found about that call, where no action was opened for it
     handoff: bool
     gave_up: str  # the agent that handed over because it could not help
 

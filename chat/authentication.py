@@ -39,6 +39,10 @@ class Integrator:
         """How decisions and logs name it. User names have no spaces, so nobody can be taken for a key."""
         return f"API key {self.key.name}"
 
+    @property
+    def decider_id(self) -> str:
+        return f"key:{self.key.pk}"
+
     def has_scope(self, scope: str) -> bool:
         return scope in self.key.scopes or "admin" in self.key.scopes
 

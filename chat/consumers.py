@@ -4,6 +4,7 @@ time, and a `stop` would wait behind it."""
 import asyncio
 import json
 import re
+from collections import deque
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,7 +19,7 @@ from django.http.cookie import parse_cookie
 from redis.exceptions import RedisError
 
 from agents import approvals
-from chat import events, identity, live, protocol, turns
+from chat import events, identity, live, protocol, stopping, submission, turns
 from chat.frames import Frame
 from chat.models import Conversation, Event, Turn, TurnStatus
 from chat.protocol import BadFrame, ClientFrame
@@ -32,13 +33,14 @@ log = structlog.get_logger(__name__)
 
 UNAUTHORIZED = 4001
 THREADS_PER_SOCKET = 50
+ENDED_KEPT = 10
 BROKE = "An error occurred processing your message."
 
 
 class Position:
     """How far one socket has been told of one conversation."""
 
-    __slots__ = ("acknowledged", "conversation_id", "sealed", "sent", "thread_id")
+    __slots__ = ("acknowledged", "conversation_id", "ended", "sealed", "sent", "thread_id")
 
     def __init__(self, conversation_id: UUID, thread_id: str, sent: int) -> None:
         self.conversation_id = conversation_id
@@ -46,6 +48,7 @@ class Position:
         self.sent = sent
         self.acknowledged: set[int] = set()  # own messages, told by `accepted`
         self.sealed: dict[str, int] = {}  # how much of the newest turn's streamed text was sent as events
+        self.ended: deque[str] = deque(maxlen=ENDED_KEPT)  # turns of which nothing may be shown any more
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
@@ -92,11 +95,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
         visitor = self._visitor()
         client_id = protocol.client_message_id(frame)
         accepted = await in_thread(
-            lambda: turns.submit(
+            lambda: submission.submit(
                 customer_id=visitor.customer_id,
                 thread_id=frame.thread_id,
                 content=frame.fields.get("content"),
                 client_message_id=client_id,
+                strategy=frame.fields.get("multitask_strategy"),
                 new_customer=visitor.make_row,
             )
         )
@@ -107,7 +111,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 "type": "accepted",
                 "thread_id": accepted.thread_id,
                 "client_message_id": storable(frame.fields["client_message_id"]) if client_id else None,
-                "turn_id": str(accepted.turn_id),
+                "turn_id": str(accepted.turn_id) if accepted.turn_id else None,
                 "seq": accepted.seq,
                 "position": accepted.position,
             }
@@ -146,7 +150,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         async with self.order:
             position.sent, position.acknowledged = min(after, conversation.last_seq), set()
         await self._catch_up(position)
-        for turn_id, sealed in (await in_thread(lambda: _being_written(conversation.pk))).items():
+        ended, written = await in_thread(lambda: (_ended(conversation.pk), _being_written(conversation.pk)))
+        position.ended.extend(turn_id for turn_id in ended if turn_id not in position.ended)
+        for turn_id, sealed in written.items():
             position.sealed = {str(turn_id): sealed}
             if preview := await live.partial_frame(turn_id):
                 await self._send_live(position, preview)
@@ -154,7 +160,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _stop(self, frame: ClientFrame) -> None:
         visitor = self._visitor()
-        await in_thread(lambda: turns.stop(customer_id=visitor.customer_id, thread_id=frame.thread_id))
+        await in_thread(lambda: stopping.stop(customer_id=visitor.customer_id, thread_id=frame.thread_id))
+
+    async def _retry(self, frame: ClientFrame) -> None:
+        visitor, given = self._visitor(), frame.fields.get("turn_id")
+        turn_id = parse_uuid(given) if given is not None else None
+        if given is not None and turn_id is None:
+            raise turns.NotRetriable()
+        retry = partial(turns.retry, customer_id=visitor.customer_id, thread_id=frame.thread_id)
+        await in_thread(lambda: retry(turn_id=turn_id))
+        conversation = await self._owned(frame.thread_id)
+        await self._catch_up(await self._follow(conversation.pk, frame.thread_id))
 
     async def _ping(self, frame: ClientFrame) -> None:
         await self._send({"type": "pong"})
@@ -227,12 +243,19 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if frame["type"] == "user_message" and frame["seq"] in position.acknowledged:
                 position.acknowledged.discard(frame["seq"])
                 continue
-            if frame["type"] == "agent_response":
+            if frame["type"] == "message_complete":
+                position.ended.append(frame["turn_id"])
+            elif frame["type"] == "retrying" and frame["turn_id"] in position.ended:
+                position.ended.remove(frame["turn_id"])
+            elif frame["type"] == "agent_response":
                 position.sealed = {frame["turn_id"]: frame["end"]}  # one turn at a time is written
             await self._send(frame)
 
     async def _send_live(self, position: Position, frame: Frame) -> None:
-        """Send text that is being written, unless this socket has had the event that seals it."""
+        """Send text that is being written, unless this socket has had the event that seals it, or the turn's end: a
+        worker that was held up does not know yet that its turn was stopped or taken over."""
+        if frame["turn_id"] in position.ended:
+            return
         if frame["offset"] >= position.sealed.get(frame["turn_id"], 0):
             await self._send(frame)
 
@@ -257,6 +280,7 @@ HANDLERS = {
     "interrupt_response": ChatConsumer._interrupt_response,
     "resume": ChatConsumer._resume,
     "stop": ChatConsumer._stop,
+    "retry": ChatConsumer._retry,
     "ping": ChatConsumer._ping,
 }
 
@@ -293,6 +317,14 @@ def _being_written(conversation_id: UUID) -> dict[UUID, int]:
     ):
         sealed[turn_id] = max(sealed[turn_id], payload.get("end", 0))
     return sealed
+
+
+def _ended(conversation_id: UUID) -> list[str]:
+    """The turns that ended last. A member of staff may have ended them while their worker still wrote."""
+    sealed = Turn.objects.filter(conversation_id=conversation_id, sealed_at__isnull=False)
+    return [
+        str(turn_id) for turn_id in sealed.order_by("-sealed_at").values_list("pk", flat=True)[:ENDED_KEPT]
+    ]
 
 
 def _error_frame(refusal: ServiceError) -> Frame:

@@ -7,6 +7,8 @@ under the claim's fence; what a dead worker left is claimed again when its lease
 import asyncio
 import os
 import socket
+import time
+from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
@@ -35,17 +37,33 @@ LAPSES_LIMIT = 4
 POLL_SECONDS = 1.0
 DISPATCH_GRACE_SECONDS = 1.5
 BROKE = "An error occurred processing your message."
+IDLE = "The answer took too long, so it was ended. Please try again."
+
+
+@dataclass(eq=False, slots=True)
+class _Run:
+    """A turn that runs here."""
+
+    claim: Claim
+    task: asyncio.Task[None] | None = None
+    journal: TurnJournal | None = None
+    cancelled_for: str = ""  # "stop" or "idle"; else the worker leaves or has lost the turn
+    ending: bool = (
+        False  # being sealed or parked: cancelling could do nothing any more but lose the last frame
+    )
+    left: list[Fact] = field(default_factory=list)  # what its journal had not yet written when it ended
+
+    def cancel(self, why: str = "") -> None:
+        if self.task is not None and not self.ending and not self.cancelled_for:
+            self.cancelled_for = why
+            self.task.cancel()
 
 
 class TurnEngine:
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._runner = Runner()
-        self._running: dict[UUID, tuple[Claim, asyncio.Task[None]]] = {}
-        self._stopping: set[UUID] = set()
-        # Being sealed or parked: cancelling could do nothing any more but lose the last frame.
-        self._ending: set[UUID] = set()
-        self._noted: dict[Claim, list[Fact]] = {}  # what a turn's journal had not yet written when it ended
+        self._running: dict[UUID, _Run] = {}
         self._claiming = asyncio.Lock()
         self._woken = asyncio.Event()
         self._draining = False
@@ -57,7 +75,8 @@ class TurnEngine:
         chat_model()  # loads the provider's package now, not while the first customer waits
         log.info("turns_worker_started", worker=self.name)
         # They go on while the worker drains: what still runs here must not lose its lease.
-        self._beside = [asyncio.ensure_future(self._beat()), asyncio.ensure_future(self._renew())]
+        beside = (self._beat(), self._renew(), self._end_the_idle())
+        self._beside = [asyncio.ensure_future(work) for work in beside]
         await _quietly(self._forget_sealed())
         while not self._draining:
             await self._claim_all()
@@ -73,12 +92,11 @@ class TurnEngine:
         self._draining = True
         self._woken.set()
         async with self._claiming:  # nothing is claimed any more once this was held
-            tasks = [task for _, task in self._running.values()]
+            tasks = [run.task for run in self._running.values() if run.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout)
-        for claim, task in list(self._running.values()):
-            if claim.turn_id not in self._ending:
-                task.cancel()
+        for run in list(self._running.values()):
+            run.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await executor.drain(timeout)
         for task in self._beside:
@@ -92,10 +110,8 @@ class TurnEngine:
 
     def stop(self, turn_id: UUID) -> None:
         """End a turn that runs here. Other workers' turns are none of our business."""
-        held = self._running.get(turn_id)
-        if held is not None and turn_id not in self._stopping | self._ending:
-            self._stopping.add(turn_id)
-            held[1].cancel()
+        if run := self._running.get(turn_id):
+            run.cancel("stop")
 
     async def forget(self, turn_id: UUID) -> None:
         await self._runner.forget(turn_id)
@@ -120,63 +136,64 @@ class TurnEngine:
                 self._start(claim)
 
     def _start(self, claim: Claim) -> None:
-        outlived = self._running.get(claim.turn_id)
-        if (
-            outlived is not None
-        ):  # this process was held up for longer than its lease, and claimed its own turn again
-            outlived[1].cancel()
-        task = asyncio.create_task(self._turn(claim), name=f"turn-{claim.turn_id}")
-        self._running[claim.turn_id] = (claim, task)
-        task.add_done_callback(partial(self._ended, claim.turn_id))
+        if outlived := self._running.get(claim.turn_id):
+            # This process was held up for longer than its lease, and claimed its own turn again.
+            outlived.cancel()
+        run = self._running[claim.turn_id] = _Run(claim)
+        run.task = asyncio.create_task(self._turn(run), name=f"turn-{claim.turn_id}")
+        run.task.add_done_callback(partial(self._ended, run))
 
-    def _ended(self, turn_id: UUID, task: asyncio.Task[None]) -> None:
+    def _ended(self, run: _Run, _: asyncio.Task[None]) -> None:
         self._woken.set()
-        if turn_id in self._running and self._running[turn_id][1] is task:
-            del self._running[turn_id]
-            self._stopping.discard(turn_id)
-            self._ending.discard(turn_id)
+        if self._running.get(run.claim.turn_id) is run:
+            del self._running[run.claim.turn_id]
 
-    async def _turn(self, claim: Claim) -> None:
+    async def _turn(self, run: _Run) -> None:
+        claim = run.claim
         structlog.contextvars.bind_contextvars(conversation_id=claim.thread_id, turn_id=str(claim.turn_id))
         log.info("turn_started", fence=claim.fence)
         try:
             if claim.lapses > LAPSES_LIMIT:
                 raise RuntimeError(f"{claim.lapses} workers were lost while they ran this turn.")
             context, journal = await in_thread(lambda: _context(claim))
+            run.journal = journal
             try:
                 outcome = await self._runner.run(context)
-                await self._settle(claim, outcome, journal)
+                await self._settle(run, outcome, journal)
             finally:
-                self._noted[claim] = journal.take_noted()
+                run.left = journal.take_left()
                 await _quietly(journal.close())
         except asyncio.CancelledError:
-            await self._cancelled(claim)
+            await self._cancelled(run)
         except StaleTurn:
-            await self._stale(claim)
+            await self._stale(run)
         except Exception as error:
-            await self._failed(claim, error)
-        finally:
-            self._noted.pop(claim, None)
+            await self._failed(run, error)
 
-    async def _settle(self, claim: Claim, outcome: str, journal: TurnJournal) -> None:
+    async def _settle(self, run: _Run, outcome: str, journal: TurnJournal) -> None:
         await journal.append()  # what was to be recorded soon, or with the next fact, comes before the end
-        self._ending.add(claim.turn_id)
+        run.ending = True
         if outcome == "waiting":
-            status = await in_thread(lambda: turns.park(claim))
+            status = await in_thread(lambda: turns.park(run.claim))
             log.info("turn_parked", status=status)
             if status == TurnStatus.STOPPED:
-                await self._seal(claim, TurnStatus.STOPPED, Fact("turn_stopped", {}, key="end"))
+                await self._seal_stopped(run)
             return
         route = journal.recorded("route")
         agents = route.payload.get("agents", []) if route else []
         live = agents[0] if len(agents) == 1 and not journal.recorded("reply:handoff") else ""
-        await self._seal(claim, TurnStatus.COMPLETED, Fact("turn_completed", {}, key="end"), live_agent=live)
+        done = Fact("turn_completed", {}, key=run.claim.end_key)
+        await self._seal(run, TurnStatus.COMPLETED, done, live_agent=live)
+
+    async def _seal_stopped(self, run: _Run) -> None:
+        await self._seal(run, TurnStatus.STOPPED, Fact("turn_stopped", {}, key=run.claim.end_key))
 
     async def _seal(
-        self, claim: Claim, status: TurnStatus, fact: Fact, *, live_agent: str = "", error: str = ""
+        self, run: _Run, status: TurnStatus, fact: Fact, *, live_agent: str = "", error: str = ""
     ) -> None:
-        self._ending.add(claim.turn_id)
-        facts = [*self._noted.pop(claim, []), fact]
+        run.ending, claim = True, run.claim
+        facts = [*run.left, fact]
+        run.left = []
         batch = await in_thread(lambda: turns.seal(claim, status, facts, live_agent=live_agent, error=error))
         if batch is None:
             log.warning("turn_lost", fence=claim.fence)
@@ -185,35 +202,42 @@ class TurnEngine:
         await _quietly(events.publish(batch))
         await _quietly(self._runner.forget(claim.turn_id))
 
-    async def _cancelled(self, claim: Claim) -> None:
-        """Stopped by somebody, or this worker is leaving: then the turn goes to another one. What was sent just now
-        gets a moment to be answered first."""
-        await executor.drain(DISPATCH_GRACE_SECONDS)
-        if claim.turn_id in self._stopping:
-            await self._seal(claim, TurnStatus.STOPPED, Fact("turn_stopped", {}, key="end"))
+    async def _cancelled(self, run: _Run) -> None:
+        """Stopped by somebody, or stuck; or this worker is leaving: then the turn goes to another one. What was sent
+        just now gets a moment to be answered first."""
+        if run.journal is not None:
+            await executor.drain(DISPATCH_GRACE_SECONDS, run.journal)
+        if run.cancelled_for == "stop":
+            await self._seal_stopped(run)
+        elif run.cancelled_for == "idle":
+            log.error("turn_idle", seconds=settings.TURN_IDLE_SECONDS)
+            detail = f"Nothing came of it for {settings.TURN_IDLE_SECONDS} seconds."
+            await self._seal_failed(run, code="turn_idle", message=IDLE, detail=detail)
         else:
-            await _quietly(in_thread(lambda: turns.hand_back(claim)))
+            await _quietly(in_thread(lambda: turns.release(run.claim)))
 
-    async def _stale(self, claim: Claim) -> None:
+    async def _stale(self, run: _Run) -> None:
+        claim = run.claim
         held = await in_thread(lambda: turns.renew({claim.turn_id: claim.fence}))
         if claim.turn_id in held and held[claim.turn_id].stop:
-            await self._seal(claim, TurnStatus.STOPPED, Fact("turn_stopped", {}, key="end"))
+            await self._seal_stopped(run)
         else:
             log.warning("turn_lost", fence=claim.fence)
 
-    async def _failed(self, claim: Claim, error: Exception) -> None:
+    async def _failed(self, run: _Run, error: Exception) -> None:
         outage = as_outage(error)
         if outage:
             log.warning("model_unavailable", kind=outage.kind, detail=outage.detail)
+            await self._seal_failed(run, code=outage.code, message=outage.message, detail=outage.detail)
         else:
             log.exception("turn_broke", exc_info=error)
-        payload = {
-            "code": outage.code if outage else "turn_failed",
-            "message": outage.message if outage else BROKE,
-            "detail": outage.detail if outage else f"{type(error).__name__}: {error}"[:2_000],
-        }
-        fact = Fact("turn_failed", payload, key="end")
-        await _quietly(self._seal(claim, TurnStatus.FAILED, fact, error=payload["detail"]))
+            detail = f"{type(error).__name__}: {error}"[:2_000]
+            await self._seal_failed(run, code="turn_failed", message=BROKE, detail=detail)
+
+    async def _seal_failed(self, run: _Run, *, code: str, message: str, detail: str) -> None:
+        payload = {"code": code, "message": message, "detail": detail}
+        fact = Fact("turn_failed", payload, key=run.claim.end_key)
+        await _quietly(self._seal(run, TurnStatus.FAILED, fact, error=detail))
 
     async def _beat(self) -> None:
         while True:
@@ -224,7 +248,7 @@ class TurnEngine:
         """Keep the leases of what runs here, drop what was taken away, and notice a stop whose message was lost."""
         while True:
             await asyncio.sleep(settings.TURN_LEASE_SECONDS / 3)
-            mine = {turn_id: claim.fence for turn_id, (claim, _) in self._running.items()}
+            mine = {turn_id: run.claim.fence for turn_id, run in self._running.items()}
             if not mine:
                 continue
             try:
@@ -235,8 +259,17 @@ class TurnEngine:
             for turn_id in mine:
                 if turn_id in held and held[turn_id].stop:
                     self.stop(turn_id)
-                elif turn_id not in held and turn_id in self._running and turn_id not in self._ending:
-                    self._running[turn_id][1].cancel()
+                elif turn_id not in held and turn_id in self._running:
+                    self._running[turn_id].cancel()
+
+    async def _end_the_idle(self) -> None:
+        """End turns of which nothing comes any more: a provider that holds its connection open, a lock, a loop."""
+        while True:
+            await asyncio.sleep(min(5.0, settings.TURN_IDLE_SECONDS / 4))
+            for run in list(self._running.values()):
+                since = run.journal.progressed_at if run.journal else None
+                if since is not None and time.monotonic() - since > settings.TURN_IDLE_SECONDS:
+                    run.cancel("idle")
 
 
 def _context(claim: Claim) -> tuple[TurnContext, TurnJournal]:

@@ -1,7 +1,8 @@
 """The conversation's log: append-only, `(conversation, seq)` gapless, written before anything is sent.
 
 One statement allocates the numbers and inserts the rows, so two writers can neither skip nor share one. A worker
-names the fencing token of its turn: with an old one nothing is written (StaleTurn).
+names the fencing token of its turn: with an old one, or after a person has taken over (the turn's epoch is not the
+conversation's any more), nothing is written (StaleTurn).
 """
 
 import asyncio
@@ -54,25 +55,27 @@ class Batch:
 
 _INSERT = """
 WITH held AS (
-    SELECT id FROM chat_turn WHERE id = %(turn)s AND fence = %(fence)s AND status = 'running' FOR SHARE
+    SELECT epoch FROM chat_turn WHERE id = %(turn)s AND fence = %(fence)s AND status = 'running' FOR SHARE
 ), numbered AS (
     UPDATE chat_conversation
     SET last_seq = last_seq + %(count)s, last_activity_at = %(now)s, last_line = COALESCE(%(line)s, last_line)
-    WHERE id = %(conversation)s AND (%(fence)s::int IS NULL OR EXISTS (SELECT 1 FROM held))
+    WHERE id = %(conversation)s AND (%(fence)s::int IS NULL OR epoch = (SELECT epoch FROM held))
     RETURNING thread_id, last_seq - %(count)s AS base
 ), added AS (
     INSERT INTO chat_event (conversation_id, turn_id, created_at, version, seq, kind, key, agent, payload,
-                            tokens_in, tokens_out, duration_ms)
+                            tokens_in, tokens_out, tokens_cached, duration_ms)
     SELECT %(conversation)s, %(turn)s, %(now)s, 1, base + place, kind, key, agent, payload,
-           tokens_in, tokens_out, duration_ms
+           tokens_in, tokens_out, tokens_cached, duration_ms
     FROM numbered, jsonb_to_recordset(%(facts)s::jsonb) AS fact(
-        place int, kind text, key text, agent text, payload jsonb, tokens_in int, tokens_out int, duration_ms int)
+        place int, kind text, key text, agent text, payload jsonb, tokens_in int, tokens_out int,
+        tokens_cached int, duration_ms int)
 )
 SELECT thread_id, base FROM numbered
 """
 
 _HAND_OFF = """
-UPDATE chat_conversation SET status = 'waiting', handoff_reason = %(reason)s, handoff_at = %(now)s WHERE id = %(id)s
+UPDATE chat_conversation SET status = 'waiting', handoff_reason = %(reason)s, handoff_at = %(now)s
+WHERE id = %(id)s AND status <> 'held'
 """
 
 

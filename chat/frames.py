@@ -88,6 +88,7 @@ def _tool_result(event: Shown) -> list[Frame]:
 
 
 def _interrupt(event: Shown) -> list[Frame]:
+    """Also for an approval that came back: what of the tool has changed is the staff's to know."""
     fields = ("interrupt_id", "action", "params", "message", "approver", "expires_at")
     return [{"type": "interrupt", "agent": event.agent, **{field: event.payload[field] for field in fields}}]
 
@@ -100,6 +101,7 @@ def _interrupt_resolved(event: Shown) -> list[Frame]:
             "interrupt_id": payload["interrupt_id"],
             "resolution": payload["resolution"],
             "by": payload["by"],
+            **({"params": payload["params"], "changed": payload["changed"]} if "changed" in payload else {}),
         }
     ]
 
@@ -126,6 +128,7 @@ def _agent_response(event: Shown) -> list[Frame]:
             "html": to_html(payload["content"]),
             "offset": payload.get("offset", 0),
             "end": payload.get("end", 0),
+            **({"cut": True} if payload.get("cut") else {}),
         }
     ]
 
@@ -136,6 +139,18 @@ def _clarification(event: Shown) -> list[Frame]:
 
 def _handoff(event: Shown) -> list[Frame]:
     return [{"type": "handoff", "reason": event.payload["reason"], "by": event.payload["by"]}]
+
+
+def _taken_over(event: Shown) -> list[Frame]:
+    return [{"type": "handoff", "reason": "", "by": "staff"}]
+
+
+def _handback(event: Shown) -> list[Frame]:
+    return [{"type": "handback"}]
+
+
+def _retrying(event: Shown) -> list[Frame]:
+    return [{"type": "retrying"}]
 
 
 def _staff_message(event: Shown) -> list[Frame]:
@@ -151,7 +166,7 @@ def _complete(status: str) -> Callable[[Shown], list[Frame]]:
 def _failed(event: Shown) -> list[Frame]:
     payload = event.payload
     return [
-        {"type": "error", "code": payload["code"], "message": payload["message"]},
+        {"type": "error", "code": payload["code"], "message": payload["message"], "retriable": True},
         {"type": "message_complete", "status": "failed"},
     ]
 
@@ -162,12 +177,16 @@ _MAKERS: dict[str, Callable[[Shown], list[Frame]]] = {
     "tool_called": _tool_call,
     "tool_returned": _tool_result,
     "approval_opened": _interrupt,
+    "approval_reopened": _interrupt,
     "approval_decided": _interrupt_resolved,
     "approval_expired": _interrupt_expired,
     "replied": _agent_response,
     "question_asked": _clarification,
     "handoff_requested": _handoff,
     "staff_wrote": _staff_message,
+    "taken_over": _taken_over,
+    "handed_back": _handback,
+    "turn_retried": _retrying,
     "turn_completed": _complete("completed"),
     "turn_stopped": _complete("stopped"),
     "turn_failed": _failed,

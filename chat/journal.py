@@ -1,6 +1,7 @@
 """The journal of one running turn: `agents.context.Journal` over the conversation's log and its sockets."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import TypeVar
 from django.db import transaction
 
 from agents.context import StaleTurn
-from agents.facts import Fact
+from agents.facts import Fact, replied
 from chat import events, live
 from chat.models import Turn, TurnStatus
 from chat.turns import Claim
@@ -35,6 +36,8 @@ class TurnJournal:
         self._base = max(
             (fact.payload.get("end", 0) for fact in recorded.values() if fact.kind == "replied"), default=0
         )
+        self.progressed_at = time.monotonic()
+        """When something last came of this turn: text, a fact, a tool's answer. Seconds of a clock that never jumps."""
         self._text = ""
         self._unsent = ""
         self._agent = ""
@@ -63,8 +66,18 @@ class TurnJournal:
         noted, self._noted = self._noted, []
         return noted
 
+    def take_left(self) -> list[Fact]:
+        """What a turn that ends early leaves to be recorded with its end: noted facts, and the text that was shown and
+        that no event holds yet."""
+        left = self.take_noted()
+        if self._text.strip():
+            key = f"reply:cut:{self._claim.retries}"
+            left.append(self._sealing(replied(agent=self._agent, content=self._text, key=key, cut=True)))
+        return left
+
     async def _append(self, *facts: Fact) -> None:
         claim = self._claim
+        self.progressed_at = time.monotonic()
         async with self._writing:
             placed = await self._placed(facts)
             if not placed:
@@ -91,6 +104,7 @@ class TurnJournal:
             return value, facts, batch
 
         claim = self._claim
+        self.progressed_at = time.monotonic()
         await self._settle_soon()
         await self._flush()
         async with self._writing:
@@ -111,6 +125,7 @@ class TurnJournal:
     async def token(self, agent: str, text: str) -> None:
         text = storable(text)  # as the event will have it: the same number of code points
         await self._settle_soon()
+        self.progressed_at = time.monotonic()
         self._agent = agent
         self._text += text
         self._unsent += text
@@ -151,11 +166,13 @@ class TurnJournal:
         await self._flush()
         placed: list[Fact] = []
         for fact in facts:
-            if fact.kind == "replied":
-                end = self._base + len(self._text)
-                fact = replace(fact, payload={**fact.payload, "offset": self._base, "end": end})
-                self._base, self._text = end, ""
-            placed.append(fact)
+            placed.append(self._sealing(fact) if fact.kind == "replied" else fact)
+        return placed
+
+    def _sealing(self, reply: Fact) -> Fact:
+        end = self._base + len(self._text)
+        placed = replace(reply, payload={**reply.payload, "offset": self._base, "end": end})
+        self._base, self._text = end, ""
         return placed
 
     async def _announce(self, batch: events.Batch, facts: list[Fact]) -> None:

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.fields.json import KT
 
 
 class Customer(models.Model):
@@ -58,11 +59,15 @@ class ApiKey(models.Model):
 class ConversationStatus(models.TextChoices):
     OPEN = "open", "Open"
     WAITING = "waiting", "Waiting for a person"
+    HELD = "held", "With a colleague"
     RESOLVED = "resolved", "Resolved"
 
 
 class Conversation(models.Model):
-    """One thread of one customer. `last_seq` numbers its events, without gaps."""
+    """One thread of one customer. `last_seq` numbers its events, without gaps.
+
+    `epoch` grows whenever a person takes over: turns of an older epoch can write nothing and send nothing any more.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     thread_id = models.CharField(max_length=128, unique=True)
@@ -71,6 +76,13 @@ class Conversation(models.Model):
     live_agent = models.CharField(max_length=64, blank=True, help_text="The one agent that answered last.")
     handoff_reason = models.CharField(max_length=500, blank=True)
     handoff_at = models.DateTimeField(null=True, blank=True)
+    epoch = models.PositiveIntegerField(default=0, editable=False)
+    held_by = models.CharField(
+        max_length=150,
+        blank=True,
+        help_text="The member of staff who has taken over; empty: the agents answer.",
+    )
+    held_at = models.DateTimeField(null=True, blank=True)
     last_seq = models.BigIntegerField(default=0)
     last_line = models.CharField(max_length=200, blank=True)
     last_activity_at = models.DateTimeField(auto_now_add=True)
@@ -94,21 +106,30 @@ class TurnStatus(models.TextChoices):
 
 
 class Turn(models.Model):
-    """One customer message being worked on. `fence` grows with every claim: a worker that lost its lease holds an old
-    one and cannot write."""
+    """What is being worked on: one message of the customer, or several that came while an earlier turn ran. `fence`
+    grows with every claim: a worker that lost its lease holds an old one and cannot write."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="turns")
     status = models.CharField(max_length=10, choices=TurnStatus, default=TurnStatus.QUEUED)
-    client_message_id = models.CharField(max_length=200, null=True, blank=True)
-    content = models.TextField()
-    message_seq = models.BigIntegerField(help_text="The seq of the customer's message.")
+    content = models.TextField(help_text="The messages, in order, with an empty line between them.")
+    messages = models.PositiveSmallIntegerField(default=1, help_text="How many messages it answers.")
+    message_seq = models.BigIntegerField(help_text="The seq of the customer's (first) message.")
+    epoch = models.PositiveIntegerField(default=0, editable=False)
+    asked_by = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Who sent it for the customer (a decider's id); empty: the customer.",
+    )
     fence = models.PositiveIntegerField(default=0)
     worker = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     stop_requested = models.BooleanField(default=False)
     lapses = models.PositiveSmallIntegerField(
         default=0, help_text="Workers that lost it: died or were held up."
+    )
+    retries = models.PositiveSmallIntegerField(
+        default=0, help_text="How often it was tried again after it failed."
     )
     error = models.TextField(blank=True)
     queued_at = models.DateTimeField(auto_now_add=True)
@@ -118,9 +139,6 @@ class Turn(models.Model):
     class Meta:
         ordering: ClassVar = ["conversation", "message_seq"]
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["conversation", "client_message_id"], name="turn_once_per_client_message"
-            ),
             models.UniqueConstraint(
                 fields=["conversation"], condition=models.Q(status="running"), name="turn_one_running"
             ),
@@ -159,6 +177,9 @@ class Event(models.Model):
     payload = models.JSONField(default=dict)
     tokens_in = models.PositiveIntegerField(null=True)
     tokens_out = models.PositiveIntegerField(null=True)
+    tokens_cached = models.PositiveIntegerField(
+        null=True, help_text="Those of `tokens_in` that the provider had in its cache."
+    )
     cost_micros = models.BigIntegerField(null=True, help_text="Micro-dollars")
     duration_ms = models.PositiveIntegerField(null=True)
     created_at = models.DateTimeField()
@@ -170,7 +191,73 @@ class Event(models.Model):
             models.UniqueConstraint(
                 fields=["turn", "key"], condition=~models.Q(key=""), name="event_key_once"
             ),
+            # A message without an id of the client's own has NULL here, and NULLs differ from each other.
+            models.UniqueConstraint(
+                "conversation",
+                KT("payload__client_message_id"),
+                condition=models.Q(kind="message_received"),
+                name="message_once_per_client_id",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.kind}"
+
+
+class DeliveryStatus(models.TextChoices):
+    PENDING = "pending", "Waiting to be sent"
+    DELIVERED = "delivered", "Delivered"
+    FAILED = "failed", "Given up"
+
+
+class WebhookDelivery(models.Model):
+    """One message for another system: written in the transaction of what it reports, sent by the jobs until it arrives
+    or is given up. Its id is the `webhook-id`, the same at every attempt."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, null=True, related_name="webhooks"
+    )
+    kind = models.CharField(max_length=64)
+    payload = models.JSONField()
+    status = models.CharField(max_length=10, choices=DeliveryStatus, default=DeliveryStatus.PENDING)
+    attempts_made = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        verbose_name_plural = "webhook deliveries"
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_attempt_at"], name="webhook_due", condition=models.Q(status="pending")
+            ),
+            models.Index(fields=["-created_at"], name="webhook_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
+class WebhookAttempt(models.Model):
+    """One attempt to deliver: what the other side answered, or why nothing came back."""
+
+    delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    status = models.PositiveIntegerField(null=True, blank=True, help_text="HTTP status of the answer.")
+    body_head = models.TextField(blank=True, help_text="The first 2,000 characters of the answer.")
+    error = models.CharField(max_length=300, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    by_name = models.CharField(max_length=150, blank=True, help_text="Who sent it again by hand.")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["delivery", "number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["delivery", "number"], name="webhook_attempt_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"Attempt {self.number} of {self.delivery_id}"

@@ -10,7 +10,7 @@ from smartsupport.lib.ids import is_thread_id
 
 FRAME_LIMIT_BYTES = 32_768
 CLIENT_ID_LIMIT = 200
-TYPES = frozenset({"message", "interrupt_response", "resume", "stop", "ping"})
+TYPES = frozenset({"message", "interrupt_response", "resume", "stop", "retry", "ping"})
 
 
 class BadFrame(ServiceError):

@@ -1,20 +1,24 @@
 """What members of staff do in a conversation: write to its customer, and mark it as resolved.
 
-Both work while an agent is at work: what staff write is an event of its own, outside of any turn, and the agents read
-it as a colleague's words.
+What staff write is an event of its own, outside of any turn. Whoever writes into a conversation that nobody has taken
+over takes it over, so that no agent talks over a person; once it is handed back, the agents read it as a colleague's
+words.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 from django.db import transaction
 
+from agents.approvals import Decider
 from agents.facts import Fact
 from agents.models import Action, ActionStatus, Approver
 from chat import events
 from chat.models import Conversation, ConversationStatus, Event, Turn, TurnStatus
-from chat.turns import CONTENT_LIMIT, ContentTooLong, MissingContent
+from chat.submission import CONTENT_LIMIT, ContentTooLong, MissingContent
+from chat.takeover import AlreadyHeld, hold, lock_customer
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import digest
 from smartsupport.lib.text import storable
@@ -46,46 +50,50 @@ class Written:
 
 
 @transaction.atomic
-def write(*, thread_id: str, text: object, by_name: str, once: str = "") -> Written:
-    """Write `text` (1 to 10,000 characters, Markdown) to the customer. The conversation's status stays as it is.
+def write(*, thread_id: str, text: object, by: Decider, once: str = "") -> Written:
+    """Write `text` (1 to 10,000 characters, Markdown) to the customer, taking the conversation over if nobody has.
 
     `once` is the writer's own key of this message: what is sent again under it is not written again.
     Raises ThreadNotFound, MissingContent, ContentTooLong.
     """
-    conversation = _locked(thread_id)
+    conversation = _with_locked_customer(thread_id)
     content = _checked(text)
-    key = f"staff:{digest([by_name, storable(once)])}" if once else ""
+    key = f"staff:{digest([by.name, storable(once)])}" if once else ""
     if key and (known := _written_before(conversation, key)):
         return Written(conversation.pk, thread_id, known.seq, known.payload["content"], repeated=True)
-    fact = Fact("staff_wrote", {"content": content, "by_name": by_name}, key=key)
+    if conversation.status != ConversationStatus.HELD:
+        with suppress(AlreadyHeld):  # a colleague was faster: both of them are people
+            hold(conversation.pk, by)
+    fact = Fact("staff_wrote", {"content": content, "by_name": by.name}, key=key)
     batch = events.append(conversation.pk, [fact])
-    log.info("staff_wrote", conversation_id=str(conversation.pk), by_name=by_name)
+    log.info("staff_wrote", conversation_id=str(conversation.pk), by_name=by.name)
     return Written(conversation.pk, thread_id, batch.first, content, repeated=False)
 
 
 @transaction.atomic
-def resolve(*, thread_id: str, by_name: str) -> Conversation:
-    """Mark the conversation as resolved. A new message of its customer opens it again.
+def resolve(*, thread_id: str, by: Decider) -> Conversation:
+    """Mark the conversation as resolved; nobody holds it then. A new message of its customer opens it again, for the
+    agents to answer.
 
     Raises ThreadNotFound, AlreadyResolved, NotFinished (saying what still waits).
     """
-    conversation = _locked(thread_id)
+    conversation = _with_locked_customer(thread_id)
     if conversation.status == ConversationStatus.RESOLVED:
         raise AlreadyResolved()
     if waits := _what_waits(conversation):
         raise NotFinished(waits)
     unresolved = Conversation.objects.filter(pk=conversation.pk).exclude(status=ConversationStatus.RESOLVED)
-    if not unresolved.update(status=ConversationStatus.RESOLVED):
+    if not unresolved.update(status=ConversationStatus.RESOLVED, held_by="", held_at=None):
         raise AlreadyResolved()
-    events.append(conversation.pk, [Fact("conversation_resolved", {"by_name": by_name})])
-    log.info("conversation_resolved", conversation_id=str(conversation.pk), by_name=by_name)
+    events.append(conversation.pk, [Fact("conversation_resolved", {"by_name": by.name})])
+    log.info("conversation_resolved", conversation_id=str(conversation.pk), by_name=by.name)
     conversation.refresh_from_db()
     return conversation
 
 
 def _what_waits(conversation: Conversation) -> str:
     """What has to end first, and what to do about it; "" when nothing does. Nothing new begins while we look: a new
-    message needs the conversation's lock."""
+    message needs the customer's lock."""
     actions = Action.objects.filter(turn__conversation=conversation)
     approver = actions.awaiting().order_by("created_at").values_list("approver", flat=True).first()
     if approver == Approver.STAFF:
@@ -99,11 +107,15 @@ def _what_waits(conversation: Conversation) -> str:
     return ""
 
 
-def _locked(thread_id: str) -> Conversation:
-    conversation = Conversation.objects.select_for_update(no_key=True).filter(thread_id=thread_id).first()
-    if conversation is None:
+def _with_locked_customer(thread_id: str) -> Conversation:
+    """The conversation; neither its customer nor a colleague can do anything in it until the transaction ends."""
+    customer_id = (
+        Conversation.objects.filter(thread_id=thread_id).values_list("customer_id", flat=True).first()
+    )
+    if customer_id is None:
         raise ThreadNotFound()
-    return conversation
+    lock_customer(customer_id)
+    return Conversation.objects.get(thread_id=thread_id)
 
 
 def _checked(text: object) -> str:
@@ -116,5 +128,5 @@ def _checked(text: object) -> str:
 
 
 def _written_before(conversation: Conversation, key: str) -> Event | None:
-    """The lock of the conversation makes look and write one step: without a turn, no constraint compares keys."""
+    """The lock of the customer makes look and write one step: without a turn, no constraint compares keys."""
     return Event.objects.filter(conversation=conversation, turn=None, key=key).first()

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from agents.providers import model_label
 from chat import identity
-from chat.turns import CONTENT_LIMIT
+from chat.submission import CONTENT_LIMIT
 
 SUGGESTIONS = {
     "ecommerce": [

@@ -15,6 +15,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
+from agents.approvals import Decider
 from chat import staffing
 from chat.models import Conversation, ConversationStatus, TurnStatus
 from replay.pages import live_state, page_of
@@ -173,11 +174,11 @@ class ConversationAdmin(ReadOnlyAdmin):
     )
     def write(self, request: HttpRequest, form: WriteForm, object_id: str) -> HttpResponse:
         text, once = form.cleaned_data["content"], form.cleaned_data["once"]
-        by_name = request.user.get_username()
+        by = Decider.of(request.user)
         return self._do(
             request,
             object_id,
-            lambda thread_id: staffing.write(thread_id=thread_id, text=text, by_name=by_name, once=once),
+            lambda thread_id: staffing.write(thread_id=thread_id, text=text, by=by, once=once),
             logged="Wrote to the customer.",
             told="Sent. The customer sees it in the chat.",
         )
@@ -196,11 +197,11 @@ class ConversationAdmin(ReadOnlyAdmin):
         },
     )
     def resolve(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        by_name = request.user.get_username()
+        by = Decider.of(request.user)
         return self._do(
             request,
             object_id,
-            lambda thread_id: staffing.resolve(thread_id=thread_id, by_name=by_name),
+            lambda thread_id: staffing.resolve(thread_id=thread_id, by=by),
             logged="Marked as resolved.",
             told="Marked as resolved.",
         )

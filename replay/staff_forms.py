@@ -7,7 +7,7 @@ from django import forms
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from chat.turns import CONTENT_LIMIT
+from chat.submission import CONTENT_LIMIT
 
 
 class MessageField(forms.CharField):

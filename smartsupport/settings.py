@@ -180,6 +180,14 @@ SAFE_HTTP_ALLOWED_HOSTS = env.hosts("SAFE_HTTP_ALLOWED_HOSTS", [], with_port=Tru
 TURN_LEASE_SECONDS = env.integer("TURN_LEASE_SECONDS", 30, low=2, high=600)
 TURN_DRAIN_SECONDS = env.integer("TURN_DRAIN_SECONDS", 20, low=0, high=600)
 TOOL_TIMEOUT_SECONDS = env.integer("TOOL_TIMEOUT_SECONDS", 60, low=1, high=600)
+# A turn from which nothing has come for so long (no text, no tool's answer) is ended as failed.
+TURN_IDLE_SECONDS = env.integer("TURN_IDLE_SECONDS", 150, low=2, high=3600)
+if TURN_IDLE_SECONDS <= TOOL_TIMEOUT_SECONDS:
+    raise ImproperlyConfigured(
+        "TURN_IDLE_SECONDS must be longer than TOOL_TIMEOUT_SECONDS: a tool's answer may take that long."
+    )
+# What becomes of a message that comes while an earlier one is worked on.
+MULTITASK_STRATEGY = env.choice("MULTITASK_STRATEGY", ["enqueue", "reject", "interrupt"], "enqueue")
 
 # Webhooks
 WEBHOOK_URL = env.http_url("WEBHOOK_URL")

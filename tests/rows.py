@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from agents import approvals, executor, facts
 from agents.models import Access, Action, ActionStatus, Agent, AgentTool, Approver, Risk, Tool
-from chat import api_keys, events, turns
+from chat import api_keys, events, submission
 from chat.models import Conversation, Customer, Turn, TurnStatus
 from openapi_import.models import SpecSource
 
@@ -101,7 +101,7 @@ def agent(name: str, *tools: Tool, permission: str = Access.READ, **fields: Any)
 def turn(owner: Customer, thread_id: str = "", content: str = "Where is my order?", **fields: Any) -> Turn:
     """A queued turn in a new or existing thread."""
     Customer.objects.filter(pk=owner.pk).update(accepted_at=[])  # the rate limit is somebody else's test
-    submitted = turns.submit(
+    submitted = submission.submit(
         customer_id=owner.pk,
         thread_id=thread_id or f"t-{uuid4().hex[:10]}",
         content=content,

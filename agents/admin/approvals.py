@@ -175,7 +175,7 @@ class ActionAdmin(ReadOnlyAdmin):
 
     def _settle(self, request: HttpRequest, object_id: str, *, happened: bool, note: str) -> HttpResponse:
         back = go_to(request, reverse("admin:agents_action_change", args=[object_id]))
-        by = approvals.Decider(kind="staff", name=request.user.get_username())
+        by = approvals.Decider.of(request.user)
         try:
             action_id = parse_uuid(object_id)
             if action_id is None:
@@ -195,7 +195,7 @@ class ActionAdmin(ReadOnlyAdmin):
         try:
             if action_id is None:
                 raise approvals.ActionNotFound()
-            by = approvals.Decider(kind="staff", name=request.user.get_username())
+            by = approvals.Decider.of(request.user)
             decided = approvals.decide(action_id=action_id, approved=approved, by=by, reason=reason)
         except ServiceError as refusal:
             messages.error(request, refused(refusal))

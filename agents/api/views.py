@@ -104,7 +104,7 @@ class DecisionView(APIView):
     def post(self, request: Request, interrupt_id: str) -> Response:
         row = interrupt(parse_uuid(interrupt_id))
         body = read_body(shapes.DecisionSerializer, request)
-        by = approvals.Decider(kind="staff", name=request.user.get_username())
+        by = approvals.Decider.of(request.user)
         approvals.decide(action_id=row.pk, by=by, **body)
         return Response(shapes.InterruptSerializer(interrupt(row.pk)).data)
 

@@ -64,6 +64,7 @@ class TurnReport:
     """A turn, what was answered in it, and what it waits for."""
 
     turn: Turn
+    asked: list[dict[str, Any]]
     position: int
     replies: list[dict[str, Any]]
     pending: list[Action]
@@ -83,21 +84,26 @@ def turn_report(*, thread_id: str, turn_id: UUID | None) -> TurnReport:
     turn = rows.filter(pk=turn_id, conversation__thread_id=thread_id).first() if turn_id else None
     if turn is None:
         raise TurnNotFound()
-    said = Event.objects.filter(turn=turn, kind__in=["replied", "question_asked", "turn_failed"]).order_by(
-        "seq"
-    )
-    facts = list(said)
+    kinds = ["message_received", "replied", "question_asked", "turn_failed", "turn_retried"]
+    facts = list(Event.objects.filter(turn=turn, kind__in=kinds).order_by("seq"))
     ahead = Turn.objects.filter(
         conversation_id=turn.conversation_id, status__in=UNFINISHED, message_seq__lt=turn.message_seq
     )
     failures = [fact for fact in facts if fact.kind == "turn_failed"]
+    if turn.status != TurnStatus.FAILED:  # it was tried again
+        failures = []
     return TurnReport(
         turn=turn,
+        asked=[_asked(fact) for fact in facts if fact.kind == "message_received"],
         position=ahead.count() if turn.status in UNFINISHED else 0,
-        replies=[_reply(fact) for fact in facts if fact.kind != "turn_failed"],
+        replies=[_reply(fact) for fact in facts if fact.kind in ("replied", "question_asked")],
         pending=list(Action.objects.awaiting().filter(turn=turn).order_by("created_at")),
         failure=_failure(failures[-1]) if failures else None,
     )
+
+
+def _asked(fact: Event) -> dict[str, Any]:
+    return {"seq": fact.seq, "client_message_id": fact.payload.get("client_message_id")}
 
 
 def _reply(fact: Event) -> dict[str, Any]:

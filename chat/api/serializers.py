@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 from agents.models import Action
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
+from chat.submission import STRATEGIES
 from smartsupport.lib.rest import PageQuery, StrictCharField
 
 MAX_WAIT_SECONDS = 60
@@ -66,6 +67,8 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "live_agent",
             "handoff_reason",
             "handoff_at",
+            "held_by",
+            "held_at",
             "last_seq",
             "last_line",
             "last_activity_at",
@@ -127,7 +130,7 @@ class NewCustomerSerializer(serializers.Serializer[Any]):
 
 @extend_schema_field({"type": "string", "minLength": 1, "maxLength": 10_000})
 class ContentField(serializers.Field[Any, Any, Any, Any]):
-    """Taken as it is: chat.turns checks it, so that the API and the socket refuse with the same sentences."""
+    """Taken as it is: chat.submission checks it, so that the API and the socket refuse with the same sentences."""
 
     def to_internal_value(self, data: Any) -> Any:
         return data
@@ -140,6 +143,12 @@ class MessageSerializer(serializers.Serializer[Any]):
         allow_null=True,
         max_length=MAX_CLIENT_ID,
         help_text="Your own id of this message. Sent again, it is answered again and runs once.",
+    )
+    multitask_strategy = serializers.ChoiceField(
+        STRATEGIES,
+        required=False,
+        help_text="What to do while an earlier message is worked on: `enqueue` (queued messages become one next "
+        "turn), `reject` (409 `busy`) or `interrupt` (stops the running turn). The deployment's when left out.",
     )
     customer = NewCustomerSerializer(required=False, help_text="Only to open a new thread.")
 
@@ -179,6 +188,25 @@ class PendingSerializer(serializers.ModelSerializer[Action]):
         fields = ["interrupt_id", "action", "params", "message", "approver", "expires_at"]
 
 
+class TurnMessageSerializer(serializers.Serializer[Any]):
+    seq = serializers.IntegerField(help_text="The `seq` of its event.")
+    client_message_id = serializers.CharField(allow_null=True)
+
+
+class AcceptedSerializer(serializers.Serializer[Any]):
+    """A message that no agent answers: a member of staff has the conversation."""
+
+    turn_id = serializers.UUIDField(allow_null=True)
+    thread_id = serializers.CharField()
+    seq = serializers.IntegerField(help_text="The `seq` of the customer's message.")
+    held_by = serializers.CharField(help_text="Who has taken over.")
+
+
+class RetriedSerializer(serializers.Serializer[Any]):
+    turn_id = serializers.UUIDField()
+    thread_id = serializers.CharField()
+
+
 class TurnErrorSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     message = serializers.CharField()
@@ -188,7 +216,12 @@ class TurnSerializer(serializers.ModelSerializer[Any]):
     turn_id = serializers.UUIDField(source="id")
     thread_id = serializers.CharField(source="conversation.thread_id")
     status = serializers.ChoiceField(TurnStatus.choices)
-    seq = serializers.IntegerField(source="message_seq", help_text="The `seq` of the customer's message.")
+    seq = serializers.IntegerField(source="message_seq", help_text="The `seq` of its first message.")
+    messages = TurnMessageSerializer(
+        many=True,
+        source="asked",
+        help_text="The messages that this turn answers: several where they came while an earlier one was answered.",
+    )
     position = serializers.IntegerField(
         help_text="Unfinished turns of this thread that come first; 0 is running, waiting, or next."
     )
@@ -204,7 +237,7 @@ class TurnSerializer(serializers.ModelSerializer[Any]):
             "status",
             "seq",
             "position",
-            "client_message_id",
+            "messages",
             "replies",
             "pending",
             "error",

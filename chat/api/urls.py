@@ -12,4 +12,7 @@ urlpatterns = [
     path("conversations/<str:thread_id>/resolve", views.ResolveView.as_view()),
     path("conversations/<str:thread_id>/turns/<str:turn_id>", views.TurnView.as_view()),
     path("conversations/<str:thread_id>/stop", views.StopView.as_view()),
+    path("conversations/<str:thread_id>/retry", views.RetryView.as_view()),
+    path("conversations/<str:thread_id>/takeover", views.TakeOverView.as_view()),
+    path("conversations/<str:thread_id>/handback", views.HandBackView.as_view()),
 ]

@@ -7,11 +7,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from chat import staffing
+from agents.approvals import Decider
+from chat import staffing, takeover, turns
 from chat.api import reads, writes
 from chat.api import serializers as shapes
 from smartsupport.lib.ids import parse_uuid
-from smartsupport.lib.rest import Need, checked_thread_id, one_page, read_body, read_query
+from smartsupport.lib.rest import Need, checked_thread_id, decider_id, one_page, read_body, read_query
 
 READ = Need("conversations:read", "chat.view_conversation")
 WRITE = Need("conversations:write", "chat.change_conversation")
@@ -99,7 +100,7 @@ class MessagesView(APIView):
             "The message is the customer's: it is queued behind what they wrote before. With `customer`, a "
             "thread that does not exist is opened for them. With `?wait=`, the answer comes when the turn is "
             "finished (200); when the time is up first, or a person has to decide on it, it comes with "
-            "the turn as it is (202)."
+            "the turn as it is (202). While a member of staff has the conversation, `turn_id` is null: they answer."
         ),
         tags=["Conversations"],
         parameters=[THREAD, REPEAT, shapes.WaitQuery],
@@ -122,9 +123,13 @@ class MessagesView(APIView):
         wait = read_query(shapes.WaitQuery, request)["wait"]
         body = read_body(shapes.MessageSerializer, request)
         body["client_message_id"] = body.get("client_message_id") or shapes.idempotency_key(request)
-        turn_id = writes.send_message(thread_id=thread_id, **body)
-        reads.wait_for_turn(turn_id, seconds=wait)
-        report = reads.turn_report(thread_id=thread_id, turn_id=turn_id)
+        sent = writes.send_message(thread_id=thread_id, asked_by=decider_id(request.user), **body)
+        if sent.turn_id is None:
+            held_by = reads.conversation(thread_id).held_by
+            told = {"turn_id": None, "thread_id": thread_id, "seq": sent.seq, "held_by": held_by}
+            return Response(shapes.AcceptedSerializer(told).data, status=202)
+        reads.wait_for_turn(sent.turn_id, seconds=wait)
+        report = reads.turn_report(thread_id=thread_id, turn_id=sent.turn_id)
         return Response(shapes.TurnSerializer(report).data, status=200 if wait and report.finished else 202)
 
 
@@ -160,6 +165,65 @@ class StopView(APIView):
         return Response({"thread_id": thread_id, "stopping": stopping}, status=202)
 
 
+class RetryView(APIView):
+    needs: ClassVar = {"POST": WRITE}
+
+    @extend_schema(
+        operation_id="conversations_retry",
+        summary="Try the newest message again after it failed",
+        description=(
+            "The turn goes on where it broke: what was done is not done again. 409 `not_retriable` unless the "
+            "conversation's newest turn has failed."
+        ),
+        tags=["Conversations"],
+        parameters=[THREAD],
+        request=None,
+        responses={202: shapes.RetriedSerializer},
+    )
+    def post(self, request: Request, thread_id: str) -> Response:
+        turn_id = turns.retry(customer_id=None, thread_id=checked_thread_id(thread_id))
+        return Response({"turn_id": turn_id, "thread_id": thread_id}, status=202)
+
+
+class TakeOverView(APIView):
+    needs: ClassVar = {"POST": WRITE}
+
+    @extend_schema(
+        operation_id="conversations_take_over",
+        summary="Take a conversation over from the agents",
+        description=(
+            "From then on no agent writes or does anything in it, whatever they were at: turns are stopped, open "
+            "approvals cancelled. 409 `already_held` names who was first."
+        ),
+        tags=["Conversations"],
+        parameters=[THREAD],
+        request=None,
+        responses=shapes.ConversationSerializer,
+    )
+    def post(self, request: Request, thread_id: str) -> Response:
+        thread_id = checked_thread_id(thread_id)
+        takeover.take_over(thread_id=thread_id, by=Decider.of(request.user))
+        return Response(shapes.ConversationSerializer(reads.conversation(thread_id)).data)
+
+
+class HandBackView(APIView):
+    needs: ClassVar = {"POST": WRITE}
+
+    @extend_schema(
+        operation_id="conversations_hand_back",
+        summary="Give a conversation back to the agents",
+        description="They answer the customer's next message, and know what was said. 409 `not_held` otherwise.",
+        tags=["Conversations"],
+        parameters=[THREAD],
+        request=None,
+        responses=shapes.ConversationSerializer,
+    )
+    def post(self, request: Request, thread_id: str) -> Response:
+        thread_id = checked_thread_id(thread_id)
+        takeover.hand_back(thread_id=thread_id, by=Decider.of(request.user))
+        return Response(shapes.ConversationSerializer(reads.conversation(thread_id)).data)
+
+
 class StaffMessagesView(APIView):
     needs: ClassVar = {"POST": WRITE}
 
@@ -167,8 +231,8 @@ class StaffMessagesView(APIView):
         operation_id="conversations_write_as_staff",
         summary="Write to the customer as a member of staff",
         description=(
-            "The customer sees it at once, without the writer's name. No agent answers it, and the conversation's "
-            "status stays as it is."
+            "The customer sees it at once, without the writer's name. Whoever writes into a conversation that "
+            "nobody has taken over takes it over: no agent talks in between."
         ),
         tags=["Conversations"],
         parameters=[THREAD, ONCE],
@@ -179,9 +243,7 @@ class StaffMessagesView(APIView):
         thread_id = checked_thread_id(thread_id)
         text = read_body(shapes.StaffMessageSerializer, request)["content"]
         once = shapes.idempotency_key(request) or ""
-        written = staffing.write(
-            thread_id=thread_id, text=text, by_name=request.user.get_username(), once=once
-        )
+        written = staffing.write(thread_id=thread_id, text=text, by=Decider.of(request.user), once=once)
         return Response(shapes.WrittenSerializer(written).data, status=201)
 
 
@@ -202,5 +264,5 @@ class ResolveView(APIView):
     )
     def post(self, request: Request, thread_id: str) -> Response:
         thread_id = checked_thread_id(thread_id)
-        staffing.resolve(thread_id=thread_id, by_name=request.user.get_username())
+        staffing.resolve(thread_id=thread_id, by=Decider.of(request.user))
         return Response(shapes.ConversationSerializer(reads.conversation(thread_id)).data)

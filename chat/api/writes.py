@@ -1,13 +1,13 @@
-"""What the conversation routes change: each is one call of chat.turns."""
+"""What the conversation routes change: each is one call of a service."""
 
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from rest_framework.exceptions import ValidationError
 
-from chat import turns
+from chat import stopping
 from chat.models import Conversation, Customer
+from chat.submission import Submitted, submit
 from smartsupport.lib.errors import ThreadNotFound
 
 
@@ -18,10 +18,12 @@ def send_message(
     content: object,
     client_message_id: str | None = None,
     customer: dict[str, Any] | None = None,
-) -> UUID:
-    """Queue a message of the thread's customer; the id of its turn. `customer` opens a thread.
+    multitask_strategy: str | None = None,
+    asked_by: str = "",
+) -> Submitted:
+    """Queue a message of the thread's customer. `customer` opens a thread; `asked_by` is who sends it for them.
 
-    Raises ThreadNotFound, ValidationError (the thread is another customer's) and what chat.turns.submit
+    Raises ThreadNotFound, ValidationError (the thread is another customer's) and what chat.submission.submit
     raises; then nothing was written, no new customer either.
     """
     row = Conversation.objects.select_related("customer").filter(thread_id=thread_id).first()
@@ -33,10 +35,14 @@ def send_message(
         owner = row.customer
         if customer is not None and customer["subject"] != owner.subject:
             raise ValidationError({"customer": ["This thread belongs to another customer."]})
-    submitted = turns.submit(
-        customer_id=owner.pk, thread_id=thread_id, content=content, client_message_id=client_message_id
+    return submit(
+        customer_id=owner.pk,
+        thread_id=thread_id,
+        content=content,
+        client_message_id=client_message_id,
+        strategy=multitask_strategy,
+        asked_by=asked_by,
     )
-    return submitted.turn_id
 
 
 def _known_or_new(customer: dict[str, Any]) -> Customer:
@@ -48,4 +54,4 @@ def _known_or_new(customer: dict[str, Any]) -> Customer:
 
 def stop(thread_id: str) -> bool:
     """Stop the turn that runs or waits; whether there was one. Raises ThreadNotFound."""
-    return turns.stop(customer_id=None, thread_id=thread_id)
+    return stopping.stop(customer_id=None, thread_id=thread_id)

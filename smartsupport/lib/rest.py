@@ -76,6 +76,12 @@ def one_page(rows: "QuerySet[Row]", query: dict[str, Any]) -> tuple[list[Row], d
     return list(rows[start : start + per_page]), counts
 
 
+def decider_id(caller: Any) -> str:
+    """Who calls, as it is recorded and compared: `user:<pk>` for staff, an API key's own id."""
+    own: str = getattr(caller, "decider_id", "") or f"user:{caller.pk}"
+    return own
+
+
 def checked_thread_id(value: str) -> str:
     """The thread id of a path. Raises InvalidThreadId (400)."""
     if not is_thread_id(value):

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from channels.layers import get_channel_layer
 
-from chat import events, live, turns
+from chat import events, live, wakeups
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def test_a_silent_broker_holds_nobody_up(silent_broker: None) -> None:
     async with asyncio.timeout(20):
         await live.show(uuid4(), uuid4(), "thread", "agent", 0, "text", "text")
         await events.publish(batch({"type": "pong"}))
-        await turns.wake()
+        await wakeups.wake()
         await live.clear(uuid4())
 
 

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection
 
 from agents.context import StaleTurn
 from agents.facts import Fact
-from chat import events, history, turns
+from chat import events, history, submission
 from chat.models import Conversation, Event, Turn
 from tests import rows
 from tests.at_once import at_once
@@ -138,7 +138,7 @@ def test_a_broker_that_is_away_does_not_stop_the_log(settings: Any) -> None:
     settings.CHANNEL_LAYERS = {"default": layer}
 
     batch = events.append(turn.conversation_id, [fact()], turn_id=turn.pk)
-    again = turns.submit(
+    again = submission.submit(
         customer_id=turn.conversation.customer_id,
         thread_id=turn.conversation.thread_id,
         content="And now?",

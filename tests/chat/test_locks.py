@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from agents import approvals
-from chat import events, turns
+from chat import events, submission
 from chat.models import Turn
 from tests import rows
 from tests.factories import claim
@@ -64,7 +64,7 @@ def test_a_message_that_comes_while_an_approval_is_opened_waits_for_it() -> None
         )
         events.append(turn.conversation_id, [approvals.opened_fact(action)], turn_id=turn.pk)
         second, faults = meanwhile(
-            lambda: turns.submit(
+            lambda: submission.submit(
                 customer_id=owner.pk,
                 thread_id=turn.conversation.thread_id,
                 content="And the second one?",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agents.models import Action, ActionStatus
-from chat import frames, history, staffing, turns
+from chat import frames, history, staffing, stopping, turns
 from chat.models import Conversation, Event
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from tests import rows
@@ -211,7 +211,7 @@ def test_an_approval_that_waits_keeps_it_open() -> None:
 def test_an_action_that_was_sent_for_a_stopped_turn_keeps_it_open() -> None:
     action = rows.waiting_for_staff()
     Action.objects.filter(pk=action.pk).update(status=ActionStatus.DISPATCHING)
-    turns.stop(customer_id=None, thread_id=action.turn.conversation.thread_id)
+    stopping.stop(customer_id=None, thread_id=action.turn.conversation.thread_id)
 
     refused(action.turn.conversation, "An action is still being carried out.")
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from agents import approvals
 from agents.facts import Fact
 from agents.models import Action, ActionStatus
-from chat import turns
+from chat import stopping, submission, turns
 from chat.models import Event, Turn, TurnStatus
 from chat.turns import Claim
 from tests import rows
@@ -91,7 +91,7 @@ def test_whoever_lost_the_turn_can_neither_seal_nor_park_nor_hand_it_back() -> N
 
     assert turns.seal(old, TurnStatus.COMPLETED, [DONE]) is None
     assert turns.park(old) is None
-    assert turns.hand_back(old) is False
+    assert turns.release(old) is False
 
     assert Turn.objects.filter(pk=turn.pk).values().get() == before
     assert ends(turn) == []
@@ -149,7 +149,8 @@ def test_a_waiting_turn_is_stopped_with_what_it_waits_for() -> None:
     action = rows.action(turn, rows.tool())
 
     assert (
-        turns.stop(customer_id=turn.conversation.customer_id, thread_id=turn.conversation.thread_id) is True
+        stopping.stop(customer_id=turn.conversation.customer_id, thread_id=turn.conversation.thread_id)
+        is True
     )
 
     assert (status(turn), ends(turn)) == ("stopped", ["turn_stopped"])
@@ -183,7 +184,7 @@ def test_stop_and_approve_at_the_same_time_leave_one_of_the_two() -> None:
         outcomes = at_once(
             [
                 lambda action=action, by=by: approvals.decide(action_id=action.pk, approved=True, by=by),
-                lambda owner=owner, turn=turn: turns.stop(
+                lambda owner=owner, turn=turn: stopping.stop(
                     customer_id=owner, thread_id=turn.conversation.thread_id
                 ),
             ]
@@ -199,7 +200,7 @@ def test_somebody_elses_turn_cannot_be_stopped() -> None:
     rows.action(turn, rows.tool())
 
     with pytest.raises(turns.ThreadNotFound):
-        turns.stop(customer_id=rows.customer().pk, thread_id=turn.conversation.thread_id)
+        stopping.stop(customer_id=rows.customer().pk, thread_id=turn.conversation.thread_id)
 
     assert (status(turn), ends(turn)) == ("waiting", [])
 
@@ -208,7 +209,7 @@ def test_a_running_turn_that_is_to_stop_is_not_parked() -> None:
     turn = rows.turn(rows.customer())
     held = claim()
     opened(turn)
-    turns.stop(customer_id=None, thread_id=turn.conversation.thread_id)
+    stopping.stop(customer_id=None, thread_id=turn.conversation.thread_id)
 
     assert turns.park(held) == TurnStatus.STOPPED
 
@@ -233,7 +234,9 @@ def test_a_retry_of_the_same_message_finds_the_first_one() -> None:
     owner = rows.customer()
 
     def send() -> turns.Submitted:
-        return turns.submit(customer_id=owner.pk, thread_id="t-1", content="Hello", client_message_id="m-1")
+        return submission.submit(
+            customer_id=owner.pk, thread_id="t-1", content="Hello", client_message_id="m-1"
+        )
 
     outcomes = at_once([send] * 8)
 
@@ -249,7 +252,7 @@ def test_first_messages_to_a_thread_by_two_customers_give_it_to_one() -> None:
 
     outcomes = at_once(
         [
-            lambda who=who: turns.submit(
+            lambda who=who: submission.submit(
                 customer_id=who, thread_id="t-1", content="Hi", client_message_id=None
             )
             for who in people

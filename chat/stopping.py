@@ -1,0 +1,73 @@
+"""Ending a turn from outside: somebody stops it. A running one is told to stop and sealed by its worker; one that no
+worker has is sealed here."""
+
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from agents.facts import Fact
+from chat import events, turns
+from chat.models import Conversation, Turn, TurnStatus
+from chat.wakeups import tell_workers
+from smartsupport.lib.errors import ThreadNotFound
+
+log = structlog.get_logger(__name__)
+
+UNFINISHED = [TurnStatus.RUNNING, TurnStatus.QUEUED, TurnStatus.WAITING]
+
+
+@transaction.atomic
+def stop(*, customer_id: UUID | None, thread_id: str) -> bool:
+    """Stop the turn that runs or is about to, or else the one that waits for a decision. Returns whether there was one.
+
+    `customer_id` None is staff. Raises ThreadNotFound.
+    """
+    conversation = Conversation.objects.filter(thread_id=thread_id).first()
+    if conversation is None or (customer_id is not None and conversation.customer_id != customer_id):
+        raise ThreadNotFound()
+    active = _to_stop(conversation)
+    if active is None:
+        return False
+    if active.status == TurnStatus.RUNNING:
+        stop_running(active)
+    else:
+        seal_unheld(active)
+    log.info("turn_stop_asked", turn_id=str(active.pk), by="staff" if customer_id is None else "customer")
+    return True
+
+
+def stop_running(turn: Turn) -> None:
+    """Ask the worker of a running turn to end it. Call it in a transaction that holds the turn's lock."""
+    Turn.objects.filter(pk=turn.pk).update(stop_requested=True)
+    tell_workers("turns.stop", turn.pk)
+
+
+def seal_unheld(turn: Turn) -> None:
+    """Stop a turn that no worker has: queued, or waiting for a decision. In a transaction that holds its lock."""
+    if turns.close(turn.pk, TurnStatus.STOPPED):
+        events.append(turn.conversation_id, ended(turn), turn_id=turn.pk)
+        tell_workers("turns.forget", turn.pk)
+
+
+def ended(turn: Turn) -> list[Fact]:
+    """What the log has to say of a turn that is stopped."""
+    end = Fact("turn_stopped", {}, key=f"end:{turn.retries}" if turn.retries else "end")
+    return [*turns.left_open(turn.pk, turn.retries), end]
+
+
+def unfinished(conversation: Conversation) -> list[Turn]:
+    """Its turns that have not ended, in order, locked. One query: a turn that is being claimed meanwhile is waited for
+    and then found running."""
+    locked = Turn.objects.select_for_update(no_key=True).filter(
+        conversation=conversation, status__in=UNFINISHED
+    )
+    return list(locked.order_by("message_seq"))
+
+
+def _to_stop(conversation: Conversation) -> Turn | None:
+    """The running turn, or the one that runs next, or the newest that waits; locked."""
+    found = sorted(unfinished(conversation), key=lambda turn: UNFINISHED.index(TurnStatus(turn.status)))
+    if found and found[0].status == TurnStatus.WAITING:
+        return found[-1]
+    return found[0] if found else None

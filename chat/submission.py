@@ -1,0 +1,269 @@
+"""A customer's message becomes work: checked, recorded and queued in one transaction.
+
+Locks are taken in the order customer, turn, action, conversation. The customer's lock makes all messages of one
+customer wait for each other, so looking whether a turn is busy and joining or starting one is a single step.
+
+Rows are locked for everything but their key (`no_key`): foreign keys are checked at commit, in no order of
+ours, and a check that had to wait for such a lock would make two transactions wait for each other.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Value
+from django.db.models.functions import Concat
+from django.utils import timezone
+
+from agents.facts import Fact
+from agents.models import Action
+from chat import events
+from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
+from chat.stopping import stop_running
+from chat.wakeups import wake_from_sync
+from smartsupport.lib.errors import ServiceError, ThreadNotFound
+from smartsupport.lib.text import storable
+
+CONTENT_LIMIT = 10_000
+QUEUE_LIMIT = 10
+RATE_LIMIT = 10
+RATE_SECONDS = 10
+BETWEEN_MESSAGES = "\n\n"
+STRATEGIES = ("enqueue", "reject", "interrupt")
+"""What to do with a message that comes while an earlier one is worked on; LangGraph's own words."""
+
+
+class MissingContent(ServiceError):
+    code, message = "missing_content", "Missing message content"
+
+
+class ContentTooLong(ServiceError):
+    code, message = "content_too_long", "Message content too long"
+
+
+class RateLimited(ServiceError):
+    code, status, message = "rate_limited", 429, "Rate limit exceeded"
+
+
+class SessionExpired(ServiceError):
+    code, status, message = "session_expired", 410, "Session expired. Please start a new conversation."
+
+
+class QueueFull(ServiceError):
+    code, status, message = "queue_full", 429, "Too many queued messages"
+
+
+class Busy(ServiceError):
+    code, status = "busy", 409
+    message = "An earlier message is still being answered. Try again when it is finished."
+
+
+class UnknownStrategy(ServiceError):
+    code = "invalid_strategy"
+    message = f"multitask_strategy must be one of: {', '.join(STRATEGIES)}."
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An accepted message. `position` is 0 when it runs now, n when it waits behind n messages; `seq` is its event's
+    number; `repeated` tells that an earlier frame with this client message id was accepted already. `turn_id` is None
+    while a member of staff has the conversation: no agent answers, the message is theirs."""
+
+    conversation_id: UUID
+    thread_id: str
+    turn_id: UUID | None
+    seq: int
+    position: int
+    repeated: bool
+
+
+def submit(
+    *,
+    customer_id: UUID,
+    thread_id: str,
+    content: object,
+    client_message_id: str | None,
+    strategy: object = None,
+    new_customer: Any = None,
+    asked_by: str = "",
+) -> Submitted:
+    """Queue one message of a customer, opening the thread if it is new. One transaction, under the locks of the
+    customer and the conversation, or nothing is written. Raises the ServiceErrors above, in that order.
+
+    `strategy` (one of STRATEGIES, None: the deployment's) says what happens while an earlier message is worked on:
+    queued messages become one next turn. `new_customer` makes the Customer row of a visitor who has not written
+    before. `asked_by` is the decider's id of whoever sends this for the customer.
+    """
+    with transaction.atomic():
+        customer = _locked_customer(customer_id, new_customer)
+        conversation = _owned(customer, thread_id)
+        text = _checked_content(content)
+        if conversation and client_message_id:
+            if known := _received_before(conversation, client_message_id):
+                return _repeated(conversation, known)
+        accepted_at = _checked_rate(customer)
+        strategy = _checked_strategy(strategy)
+        if conversation is None:
+            conversation = _opened(customer, thread_id)
+        active = _active(conversation)
+        conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
+        _check_open(conversation)
+        running, queued, busy = _load(active)
+        if queued >= QUEUE_LIMIT:
+            raise QueueFull()
+        if busy and strategy == "reject":
+            raise Busy()
+        # First of all, so that a worker may begin while the sockets are told.
+        transaction.on_commit(wake_from_sync)
+        Customer.objects.filter(pk=customer.pk).update(accepted_at=accepted_at)
+        if conversation.held_by:
+            seq = _received(conversation, None, text, client_message_id)
+            return Submitted(conversation.pk, thread_id, None, seq, 0, repeated=False)
+        if running and strategy == "interrupt":
+            stop_running(running)
+        turn, seq = _queued(conversation, active, text, client_message_id, asked_by)
+        return Submitted(conversation.pk, thread_id, turn.pk, seq, bool(busy) + queued, repeated=False)
+
+
+def _locked_customer(customer_id: UUID, new_customer: Any) -> Customer:
+    customer = Customer.objects.select_for_update(no_key=True).filter(pk=customer_id).first()
+    if customer is None and new_customer is not None:
+        new_customer()
+        customer = Customer.objects.select_for_update(no_key=True).filter(pk=customer_id).first()
+    if customer is None:
+        raise ThreadNotFound()
+    return customer
+
+
+def _owned(customer: Customer, thread_id: str) -> Conversation | None:
+    """The customer's conversation; None if nobody has this thread. Somebody else's does not exist."""
+    conversation = Conversation.objects.filter(thread_id=thread_id).first()
+    if conversation is not None and conversation.customer_id != customer.pk:
+        raise ThreadNotFound()
+    return conversation
+
+
+def _checked_content(content: object) -> str:
+    if not isinstance(content, str) or not content.strip():
+        raise MissingContent()
+    if len(content) > CONTENT_LIMIT:
+        raise ContentTooLong()
+    text: str = storable(content)
+    return text
+
+
+def _received_before(conversation: Conversation, client_message_id: str) -> Event | None:
+    return Event.objects.filter(
+        conversation=conversation, kind="message_received", payload__client_message_id=client_message_id
+    ).first()
+
+
+def _repeated(conversation: Conversation, known: Event) -> Submitted:
+    """What was accepted before, at the place where it stands now."""
+    position = 0
+    turn = Turn.objects.filter(pk=known.turn_id).first() if known.turn_id else None
+    if turn is not None and turn.status == TurnStatus.QUEUED and turn.started_at is None:
+        ahead = Turn.objects.filter(
+            conversation=conversation,
+            message_seq__lt=turn.message_seq,
+            status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING],
+        ).count()
+        before = Event.objects.filter(turn=turn, kind="message_received", seq__lt=known.seq).count()
+        position = ahead + before
+    return Submitted(
+        conversation.pk, conversation.thread_id, known.turn_id, known.seq, position, repeated=True
+    )
+
+
+def _checked_rate(customer: Customer) -> list[Any]:
+    """When the newest messages were accepted, this one included. Refused ones do not count."""
+    now = timezone.now()
+    recent = [moment for moment in customer.accepted_at if moment > now - timedelta(seconds=RATE_SECONDS)]
+    if len(recent) >= RATE_LIMIT:
+        raise RateLimited()
+    return [*recent, now]
+
+
+def _checked_strategy(strategy: object) -> str:
+    if strategy is None:
+        return str(settings.MULTITASK_STRATEGY)
+    if not isinstance(strategy, str) or strategy not in STRATEGIES:
+        raise UnknownStrategy()
+    return strategy
+
+
+def _opened(customer: Customer, thread_id: str) -> Conversation:
+    try:
+        with transaction.atomic():
+            return Conversation.objects.create(thread_id=thread_id, customer=customer)
+    except IntegrityError as collision:  # somebody else opened it between the look and the insert
+        raise ThreadNotFound() from collision
+
+
+def _active(conversation: Conversation) -> list[Turn]:
+    """The turns that run or are queued, in order, locked: none of them is claimed, sealed or stopped meanwhile, and
+    whoever did that a moment ago has been waited for."""
+    active = Turn.objects.select_for_update(no_key=True).filter(
+        conversation=conversation, status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING]
+    )
+    return list(active.order_by("message_seq"))
+
+
+def _load(active: list[Turn]) -> tuple[Turn | None, int, Turn | None]:
+    """The running turn, how many messages wait for their turn to begin, and the first turn that keeps them waiting:
+    the running one, or one that was decided on and goes on next."""
+    running = next((turn for turn in active if turn.status == TurnStatus.RUNNING), None)
+    queued = sum(turn.messages for turn in active if _not_begun(turn))
+    return running, queued, next((turn for turn in active if not _not_begun(turn)), None)
+
+
+def _not_begun(turn: Turn) -> bool:
+    return turn.status == TurnStatus.QUEUED and turn.started_at is None
+
+
+def _check_open(conversation: Conversation) -> None:
+    """A session that was idle for too long is over, unless its customer waits for a decision or for a person."""
+    idle_since = timezone.now() - timedelta(minutes=settings.SESSION_TTL_MINUTES)
+    if conversation.last_activity_at >= idle_since:
+        return
+    if conversation.status in (ConversationStatus.WAITING, ConversationStatus.HELD):
+        return
+    if not Action.objects.awaiting().filter(turn__conversation=conversation).exists():
+        raise SessionExpired()
+
+
+def _queued(
+    conversation: Conversation,
+    active: list[Turn],
+    text: str,
+    client_message_id: str | None,
+    asked_by: str,
+) -> tuple[Turn, int]:
+    """The turn that answers this message, and the message's seq: the turn that has not begun yet, or a new one."""
+    if conversation.status == ConversationStatus.RESOLVED:
+        Conversation.objects.filter(pk=conversation.pk).update(status=ConversationStatus.OPEN)
+    joined = next((turn for turn in active if _not_begun(turn) and turn.asked_by == asked_by), None)
+    if joined is not None:
+        joined.messages += 1
+        Turn.objects.filter(pk=joined.pk).update(
+            messages=joined.messages, content=Concat("content", Value(BETWEEN_MESSAGES + text))
+        )
+        return joined, _received(conversation, joined, text, client_message_id)
+    turn = Turn(conversation=conversation, content=text, epoch=conversation.epoch, asked_by=asked_by)
+    turn.message_seq = conversation.last_seq + 1
+    turn.save(force_insert=True)
+    seq = _received(conversation, turn, text, client_message_id)
+    assert seq == turn.message_seq  # the conversation is locked
+    return turn, seq
+
+
+def _received(conversation: Conversation, turn: Turn | None, text: str, client_message_id: str | None) -> int:
+    fact = Fact(
+        "message_received",
+        {"content": text, "client_message_id": client_message_id},
+        key=f"message:{turn.messages}" if turn else "",
+    )
+    return events.append(conversation.pk, [fact], turn_id=turn.pk if turn else None).first

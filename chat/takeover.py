@@ -1,0 +1,105 @@
+"""A person takes a conversation over, and gives it back.
+
+Taking over raises the conversation's epoch. Everything that a worker writes or sends names its turn's epoch or fence,
+so from the moment at which this commits nothing of an older turn gets out any more, wherever that turn is: no text, no
+dispatch. What was dispatched before is recorded when its answer comes.
+"""
+
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from agents.approvals import Decider
+from agents.facts import Fact
+from chat import events, stopping, turns
+from chat.models import Conversation, ConversationStatus, Customer, Turn, TurnStatus
+from chat.wakeups import tell_workers
+from smartsupport.lib.errors import ServiceError, ThreadNotFound
+
+log = structlog.get_logger(__name__)
+
+
+class AlreadyHeld(ServiceError):
+    """Somebody has taken over; `held_by` names them."""
+
+    code, status = "already_held", 409
+
+
+class NotHeld(ServiceError):
+    code, status = "not_held", 409
+    message = "Nobody has taken over this conversation: the agents answer."
+
+
+@transaction.atomic
+def take_over(*, thread_id: str, by: Decider) -> Conversation:
+    """Give the conversation to a member of staff: the agents fall silent until it is handed back. What they had not
+    finished is stopped, and what was not dispatched is cancelled, approvals included.
+
+    Raises ThreadNotFound, AlreadyHeld (naming who was first).
+    """
+    conversation = _of_thread(thread_id)
+    lock_customer(conversation.customer_id)
+    return hold(conversation.pk, by)
+
+
+def lock_customer(customer_id: UUID) -> None:
+    """Let no message of the customer come in between: submitting takes this lock first."""
+    Customer.objects.select_for_update(no_key=True).only("pk").get(pk=customer_id)
+
+
+def hold(conversation_id: UUID, by: Decider) -> Conversation:
+    """Take over, in a transaction that holds the customer's lock. Raises AlreadyHeld."""
+    conversation = Conversation.objects.get(pk=conversation_id)
+    stopped = stopping.unfinished(conversation)
+    for turn in stopped:
+        _end(turn)
+    now = timezone.now()
+    free = Conversation.objects.filter(pk=conversation.pk).exclude(status=ConversationStatus.HELD)
+    if not free.update(
+        status=ConversationStatus.HELD,
+        held_by=by.name[:150],
+        held_at=now,
+        epoch=F("epoch") + 1,
+        live_agent="",
+    ):
+        conversation.refresh_from_db()
+        raise AlreadyHeld(f"{conversation.held_by} has taken over already.", held_by=conversation.held_by)
+    events.append(conversation.pk, [Fact("taken_over", {"by_name": by.name})])
+    conversation.refresh_from_db()
+    log.info(
+        "conversation_taken_over", conversation_id=str(conversation.pk), by_name=by.name, turns=len(stopped)
+    )
+    return conversation
+
+
+def _end(turn: Turn) -> None:
+    """Stop a turn wherever it is. Its worker, if it has one, holds an old fence from here on."""
+    fence = turn.fence if turn.status == TurnStatus.RUNNING else None
+    if turns.close(turn.pk, TurnStatus.STOPPED, fence=fence):
+        events.append(turn.conversation_id, stopping.ended(turn), turn_id=turn.pk)
+        tell_workers("turns.stop" if fence else "turns.forget", turn.pk)
+
+
+@transaction.atomic
+def hand_back(*, thread_id: str, by: Decider) -> Conversation:
+    """Let the agents answer the next message. They are told what was said meanwhile. Raises ThreadNotFound, NotHeld."""
+    conversation = _of_thread(thread_id)
+    held = Conversation.objects.filter(pk=conversation.pk, status=ConversationStatus.HELD)
+    if not held.update(
+        status=ConversationStatus.OPEN, held_by="", held_at=None, handoff_reason="", handoff_at=None
+    ):
+        raise NotHeld()
+    events.append(conversation.pk, [Fact("handed_back", {"by_name": by.name})])
+    conversation.refresh_from_db()
+    log.info("conversation_handed_back", conversation_id=str(conversation.pk), by_name=by.name)
+    return conversation
+
+
+def _of_thread(thread_id: str) -> Conversation:
+    conversation = Conversation.objects.filter(thread_id=thread_id).first()
+    if conversation is None:
+        raise ThreadNotFound()
+    return conversation
