@@ -1,7 +1,7 @@
 """`python -m tests.faults [--only TEXT] [--scenario NAME,...] [--lanes N] [--control] [--docs]`: the kill table.
 
-Each cell runs a scenario on a live stack (Postgres, Valkey, web, a turns worker, the demo business, a model that answers
-by a script), kills a process with SIGKILL at one boundary, starts another, waits for the end and audits what is left.
+Each cell runs a scenario on a live stack (Postgres, Valkey, web, a turns worker, the demo business, a scripted
+model), kills a process with SIGKILL at one boundary, starts another, waits for the end and audits what is left.
 The exit status is 1 where a cell is wrong.
 """
 

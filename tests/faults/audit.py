@@ -124,12 +124,9 @@ def _actions(record: Record, scenario: Scenario) -> Iterator[Finding]:
 
 def _action(record: Record, write: Write, action: Row) -> Iterator[Finding]:
     status = action["status"]
-    doubtful = write.tool in record.in_doubt and not scenario.repeatable
-    allowed = {"rejected"} if not write.approved else {"succeeded", "unknown"} if doubtful else {"succeeded"}
-    if status not in allowed:
-        yield Finding(
-            "untrue", f"{write.tool} is {status}, where only {' or '.join(sorted(allowed))} is true"
-        )
+    true = "rejected" if not write.approved else "unknown" if write.tool in record.in_doubt else "succeeded"
+    if status != true:
+        yield Finding("untrue", f"{write.tool} is {status}, where only {true} is true")
     for kind in ("approval_opened", "approval_decided"):
         told = [e for e in _of(record, kind) if e["payload"]["interrupt_id"] == str(action["id"])]
         yield from _times(len(told), 1, f"{kind} of {write.tool}")

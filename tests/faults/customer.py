@@ -12,9 +12,13 @@ from websockets.exceptions import WebSocketException
 from tests.faults.scenarios import Scenario
 from tests.faults.stack import FaultStack
 from tests.live.chatter import Chatter, Frame
+from tests.live.stack import until
 
-BACK_SECONDS = 0.1
 LIVE = ("token", "accepted", "resumed", "pong")
+
+
+class Unavailable(Exception):
+    """The product has said that it cannot do this now."""
 
 
 class Customer:
@@ -39,8 +43,10 @@ class Customer:
         while not self.done_at:
             try:
                 await self._visit()
+            except Unavailable:
+                await asyncio.to_thread(self._stack.wait_ready)
             except (WebSocketException, OSError, TimeoutError, httpx.HTTPError):
-                await asyncio.sleep(BACK_SECONDS)
+                await asyncio.to_thread(until, self._stack.is_there)
 
     async def _visit(self) -> None:
         """One connection: pick up what was missed, say what was not accepted, follow."""
@@ -61,7 +67,7 @@ class Customer:
         elif kind == "error" and "seq" not in frame:
             self.refused.append(frame)
             if frame["code"] == "unavailable":
-                raise TimeoutError  # as the page does: come back, and try again
+                raise Unavailable  # as the page does: come back, and try again
         elif kind not in LIVE:
             self.seen.append(frame)
             self.last = max(self.last, frame["seq"])
@@ -77,8 +83,7 @@ class Customer:
 
     async def _decide(self, chat: Chatter, interrupt: Frame) -> None:
         write = next(write for write in self._scenario.writes if write.tool == interrupt["action"])
-        while not await asyncio.to_thread(self._may_decide):
-            await asyncio.sleep(BACK_SECONDS)
+        await asyncio.to_thread(until, self._may_decide)
         if write.approver == "customer":
             await chat.decide(write.approved, interrupt_id=interrupt["interrupt_id"])
             return

@@ -10,6 +10,7 @@ All of them end with this process, and this process ends with its standard input
 """
 
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -56,11 +57,9 @@ def _load() -> None:
     import django
 
     django.setup()
-    import langchain_openai  # noqa: F401  what the worker's first model would import
-
-    import chat.worker
-    import smartsupport.asgi
-    import smartsupport.urls  # noqa: F401
+    # langchain_openai is what the worker's first model would import.
+    for module in ("chat.worker", "smartsupport.asgi", "smartsupport.urls", "langchain_openai"):
+        importlib.import_module(module)
 
 
 def _start(asked: dict[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""What a customer asks for in a cell: the message, what the model answers, what people decide, what is to come of it."""
+"""What a customer asks for in a cell: the message, what the model answers, what people decide, what comes of it."""
 
 from dataclasses import dataclass
 from typing import Any

