@@ -1,0 +1,45 @@
+"""What is open on purpose, and why. This is the only place that lets anything out of the test: a route that is neither
+here nor refused to strangers fails it. Patterns are those of the URL configuration."""
+
+TO_EVERYBODY = {
+    "": "the chat page: what it shows of conversations comes over the socket",
+    "api/v1/health": "says that the process answers and which version it is",
+    "api/v1/schema/": "the published description of the API; it holds no data",
+    "api/v1/docs/": "the same, to read",
+    "admin/login/": "the way in",
+    "admin/logout/": "the way out; it ends the caller's own session and nothing else",
+}
+"""Answers anybody, also without a credential. Still it shows nothing of a customer and changes nothing."""
+
+TO_ALL_STAFF = {
+    "admin/": "the console's home: what it counts and lists depends on the caller's permissions",
+    "admin/search/": "finds only what the caller may see",
+    "admin/password_change/": "the caller's own password",
+    "admin/password_change/done/": "says that it was changed",
+    "admin/autocomplete/": "answers only for models that the caller may see",
+    "admin/jsi18n/": "texts of the console's own scripts",
+    "admin/r/<path:content_type_id>/<path:object_id>/": "leads to a row's public page; no model has one",
+    "admin/^(?P<app_label>": "lists the parts of the console that the caller may see",
+    "admin/(?P<url>.*)$": "every address of the console that does not exist",
+}
+"""Answers every member of staff, whatever they may do. A pattern that begins like this counts."""
+
+FRAMES_FOR_EVERYBODY = {
+    "ping": "names no conversation; its answer is always the same",
+}
+FRAMES_THAT_OPEN = {
+    "message": "the first message of a thread id that nobody has opens it: that is how conversations begin",
+}
+"""Frames whose answer for an unknown thread differs from the one for somebody else's, as the contract wants it."""
+
+
+def reason(pattern: str, *, staff: bool) -> str:
+    """Why this route answers such a caller; empty where it must not."""
+    if pattern in TO_EVERYBODY:
+        return TO_EVERYBODY[pattern]
+    if not staff:
+        return ""
+    expressions = (
+        why for begin, why in TO_ALL_STAFF.items() if "(?P<" in begin and pattern.startswith(begin)
+    )
+    return TO_ALL_STAFF.get(pattern, "") or next(expressions, "")

@@ -1,0 +1,144 @@
+"""Two customers and their things. Everything personal of the first carries a marker, and a marker that turns up in an
+answer to somebody else is a leak."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import uuid4
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.utils import timezone
+
+from agents import facts
+from agents.models import Action, Agent, Approver, Tool
+from chat import api_keys
+from chat.models import ApiKey, Conversation, Customer, Turn
+from openapi_import.models import SpecSource
+from tests import rows
+from tests.isolation.routes import Ids
+
+MARK = "xQ7secret"
+TOUCHED_BY_ANY_REQUEST = {"django_session"}
+
+
+@dataclass(frozen=True)
+class World:
+    owner: Customer
+    stranger: Customer
+    theirs: Ids
+    """Of the owner: the stranger's callers try these."""
+    own: Ids
+    """Of the stranger."""
+    nobodys: Ids
+
+    @property
+    def for_staff(self) -> Ids:
+        """The owner's, with an approval that staff decide."""
+        waits = Action.objects.get(customer=self.owner, approver=Approver.STAFF)
+        return replace(self.theirs, interrupt_id=str(waits.pk))
+
+
+def mark(what: str) -> str:
+    return f"{MARK}-{what}-{uuid4().hex[:6]}"
+
+
+def plant() -> World:
+    """A customer with a finished turn, an approval of their own and one of staff, and another with the same."""
+    cancel = rows.tool("cancel_order")
+    discount = rows.tool("apply_discount", approval=Approver.STAFF)
+    agent = rows.agent("order_actions", cancel, discount, permission="write")
+    owner = rows.customer(
+        name=mark("name"), email=f"{mark('mail')}@example.com", attributes={"plan": mark("attribute")}
+    )
+    stranger = rows.customer(name="Eve Stranger")
+    theirs = _things_of(owner, cancel, discount, agent, say=mark)
+    own = _things_of(stranger, cancel, discount, agent, say=lambda what: f"plain {what}")
+    number, unknown = "987654321", str(uuid4())
+    nobodys = Ids(
+        thread_id="nobodys-thread",
+        turn_id=unknown,
+        interrupt_id=unknown,
+        row={label: number if value.isdecimal() else unknown for label, value in theirs.row.items()},
+        name="no_such_agent",
+        content_type_id="987654",
+        app_label="openapi_import",
+    )
+    return World(owner, stranger, theirs, own, nobodys)
+
+
+def _things_of(
+    customer: Customer, cancel: Tool, discount: Tool, agent: Agent, *, say: Callable[[str], str]
+) -> Ids:
+    """`say` makes the customer's texts from a word."""
+    turn = rows.turn(customer, content=say("message"))
+    rows.happened(
+        turn,
+        facts.tool_called(
+            agent=agent.name, tool="x", title="Look", args={"order_id": say("argument")}, call_id="call_1"
+        ),
+        facts.tool_returned(
+            agent=agent.name, tool="x", call_id="call_1", ok=True, result={"to": say("result")}
+        ),
+        facts.handoff_requested(reason=say("handoff"), by="customer", key="handoff"),
+    )
+    rows.finish(turn, say("answer"), agent.name)
+    Turn.objects.filter(pk=turn.pk).update(error=say("error"))
+    waits = rows.turn(customer, turn.conversation.thread_id, say("second"))
+    asked = rows.action(waits, cancel, order_id=say("order"))
+    rows.action(waits, discount, order_id=say("discounted"), percent=10)
+    Action.objects.filter(customer=customer).update(reason=say("reason"), result={"said": say("told")})
+    Conversation.objects.filter(pk=turn.conversation_id).update(handoff_reason=say("why"))
+    key, _ = api_keys.issue(name=say("key"), scopes=["conversations:read"])
+    user = rows.staff(f"user-{uuid4().hex[:8]}")
+    LogEntry.objects.create(
+        user=user,
+        content_type=ContentType.objects.get_for_model(Conversation),
+        object_id=str(turn.conversation_id),
+        object_repr=say("row"),
+        action_flag=CHANGE,
+        change_message=say("change"),
+    )
+    return Ids(
+        thread_id=turn.conversation.thread_id,
+        turn_id=str(waits.pk),
+        interrupt_id=str(asked.pk),
+        row={
+            "chat.Conversation": str(turn.conversation_id),
+            "chat.Customer": str(customer.pk),
+            "chat.ApiKey": str(key.pk),
+            "agents.Action": str(asked.pk),
+            "agents.Agent": str(agent.pk),
+            "agents.Tool": str(cancel.pk),
+            "openapi_import.SpecSource": str(SpecSource.objects.get().pk),
+            "auth.User": str(user.pk),
+            "auth.Group": str(Group.objects.order_by("pk").values_list("pk", flat=True)[0]),
+        },
+        name=agent.name,
+    )
+
+
+def everything() -> dict[str, str]:
+    """A hash of every table, ours or not, in one query."""
+    tables = sorted(set(connection.introspection.table_names()) - TOUCHED_BY_ANY_REQUEST)
+    hashes = (
+        f"SELECT '{table}', count(*) || ':' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') "
+        f'FROM "{table}" t'
+        for table in tables
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(hashes))
+        return dict(cursor.fetchall())
+
+
+def changed(before: dict[str, str]) -> list[str]:
+    """The tables that are no longer what they were."""
+    after = everything()
+    return [table for table in after if after[table] != before.get(table)]
+
+
+def used_just_now() -> None:
+    """A key writes down when it was used, once a minute: that is no change that a refusal makes."""
+    ApiKey.objects.update(last_used_at=timezone.now() + timedelta(seconds=1))
