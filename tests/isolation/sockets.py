@@ -1,0 +1,102 @@
+"""The chat socket without a server between: frames in, frames out, as whoever holds these credentials."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from channels.testing import WebsocketCommunicator
+
+from chat import identity, protocol
+from chat.models import Customer
+from chat.routing import websocket
+from tests.isolation.callers import customers_token
+from tests.isolation.routes import Ids
+
+PATIENCE_SECONDS = 20
+Frame = dict[str, Any]
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    who: str
+    query: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def of_token(customer: Customer) -> Credentials:
+    return Credentials("a token", query=f"?token={customers_token(customer)}")
+
+
+def of_cookie(customer: Customer) -> Credentials:
+    cookie = f"{identity.COOKIE}={identity.sign_cookie(customer.pk)}"
+    return Credentials("a cookie", headers={"cookie": cookie})
+
+
+def paths() -> list[str]:
+    """Every address at which there is a socket."""
+    return ["/" + str(route.pattern) for route in websocket.application.routes]
+
+
+def frame(kind: str, thread_id: str, ids: Ids) -> Frame:
+    """A frame of this type with every field that any type has: a type that is added needs no word here."""
+    return {
+        "type": kind,
+        "thread_id": thread_id,
+        "content": "Hello",
+        "client_message_id": uuid4().hex,
+        "approved": True,
+        "interrupt_id": ids.interrupt_id,
+        "turn_id": ids.turn_id,
+        "after": 0,
+    }
+
+
+def types() -> list[str]:
+    return sorted(protocol.TYPES)
+
+
+class Line:
+    """An open socket."""
+
+    def __init__(self, communicator: WebsocketCommunicator) -> None:
+        self.communicator = communicator
+
+    async def answers(self, sent: Any) -> list[Frame]:
+        """What comes back to a frame (JSON, or text and bytes as they are), up to the answer to a ping after it."""
+        if isinstance(sent, bytes):
+            await self.communicator.send_to(bytes_data=sent)
+        else:
+            await self.communicator.send_to(text_data=sent if isinstance(sent, str) else json.dumps(sent))
+        await self.communicator.send_to(text_data='{"type":"ping"}')
+        found: list[Frame] = []
+        while True:
+            found.append(json.loads(await self.communicator.receive_from(timeout=PATIENCE_SECONDS)))
+            if found[-1] == {"type": "pong"}:
+                return found[:-1]
+
+
+@asynccontextmanager
+async def open_line(path: str, credentials: Credentials) -> AsyncIterator[Line]:
+    headers = [(name.encode(), value.encode()) for name, value in credentials.headers.items()]
+    communicator = WebsocketCommunicator(websocket, path + credentials.query, headers=headers)
+    communicator.scope["client"] = ["192.0.2.7", 50_000]
+    connected, _ = await communicator.connect(timeout=PATIENCE_SECONDS)
+    assert connected
+    try:
+        yield Line(communicator)
+    finally:
+        await communicator.disconnect(timeout=PATIENCE_SECONDS)
+
+
+def same_for_both(answers: list[Frame], *known: str) -> str:
+    """The answers as text, without what is different each time."""
+    text = json.dumps(answers, sort_keys=True)
+    for value in known:
+        text = text.replace(value, "ID")
+    return MOMENT.sub("MOMENT", UUID.sub("ID", text))
