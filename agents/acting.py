@@ -12,7 +12,7 @@ from langgraph.types import Command, interrupt
 from agents import approvals, executor, facts, policy, tool_http
 from agents.context import TurnContext
 from agents.models import Action, ActionStatus, Tool
-from agents.registry import ToolSpec
+from agents.registry import AgentSpec, ToolSpec
 from agents.turn_messages import action_result, pending_calls, read_result, refused, tool_message
 from agents.turn_state import Next, State
 from smartsupport.lib.threads import in_thread
@@ -32,7 +32,14 @@ def _is_write(context: TurnContext, agent_name: str, call: dict[str, Any]) -> bo
     tool = context.registry.tool(agent_name, call["name"])
     if spec is None or tool is None or not tool.writes:
         return False
-    return not policy.judge(spec, tool, call["args"], context.bindings, name=call["name"]).fault
+    return not _judged(context, spec, tool, call).fault
+
+
+def _judged(
+    context: TurnContext, spec: AgentSpec, tool: ToolSpec | None, call: dict[str, Any]
+) -> policy.Verdict:
+    succeeded = context.journal.succeeded()
+    return policy.judge(spec, tool, call["args"], context.bindings, name=call["name"], succeeded=succeeded)
 
 
 async def gate(state: State, runtime: Runtime[TurnContext]) -> Command[Literal["gate", "act"]]:
@@ -58,7 +65,7 @@ def _open(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[
     tool = context.registry.tool(agent_name, call["name"])
     if spec is None or tool is None:
         return "", []
-    verdict = policy.judge(spec, tool, call["args"], context.bindings, name=call["name"])
+    verdict = _judged(context, spec, tool, call)
     row = Tool.objects.filter(pk=tool.id, enabled=True).first()
     if verdict.fault or row is None or not _is_as_judged(row, tool):
         return "", []
@@ -156,7 +163,7 @@ async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any
     tool = context.registry.tool(agent_name, call["name"])
     if spec is None:
         return refused(call, "validation", "This agent is switched off.")
-    verdict = policy.judge(spec, tool, call["args"], context.bindings, name=call["name"])
+    verdict = _judged(context, spec, tool, call)
     if verdict.fault or tool is None:
         return await _refuse(context, agent_name, call, tool, verdict.fault)
     called = facts.tool_called(

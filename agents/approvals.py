@@ -283,8 +283,11 @@ def _edit(action: Action, arguments: dict[str, Any] | None, by: Decider) -> None
 
 
 def drift(action: Action) -> list[dict[str, Any]]:
-    """What has changed about the action's tool since its approver saw it: [{"field", "was", "now"}]."""
+    """What has changed about the action's tool since its approver saw it: [{"field", "was", "now"}]. Nothing is said of
+    an action that is not what was hashed: nobody is asked for that again, the executor refuses it."""
     tool: Tool = action.tool
+    if action.arguments_hash != action.expected_hash():
+        return []
     changed = [] if tool.enabled else [{"field": "enabled", "was": True, "now": False}]
     if tool.fingerprint() != action.tool_fingerprint:
         was, now = action.tool_snapshot, tool.snapshot()

@@ -1,7 +1,7 @@
 """What a turn is given: the conversation so far, whom it serves, and where it reports. `agents` knows no socket and
 no chat table; `chat` implements the journal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -38,6 +38,9 @@ class Journal(Protocol):
 
     def recorded(self, key: str) -> Fact | None:
         """What an earlier attempt at this turn recorded under `key`."""
+
+    def succeeded(self) -> Collection[str]:
+        """The tools that have succeeded in this conversation so far, where a tool requires that another one has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,16 @@ class Verdict:
 
 
 def judge(
-    agent: AgentSpec, tool: ToolSpec | None, raw: Any, bindings: dict[str, str], *, name: str
+    agent: AgentSpec,
+    tool: ToolSpec | None,
+    raw: Any,
+    bindings: dict[str, str],
+    *,
+    name: str,
+    succeeded: Collection[str] = (),
 ) -> Verdict:
-    """Check one tool call of `agent`. `raw` is what the model sent as arguments."""
+    """Check one tool call of `agent`. `raw` is what the model sent as arguments; `succeeded` names the tools that have
+    succeeded in this conversation so far."""
     if tool is None:
         return Verdict(
             fault=f"There is no tool named {name} for you. Use only the tools that you were given."
@@ -67,6 +74,11 @@ def judge(
             )
         bound[argument] = bindings[binding]
     fault, arguments = check(tool, raw, bound.keys())
+    if not fault and (missing := [wanted for wanted in tool.requires if wanted not in succeeded]):
+        fault = (
+            f"{name} needs {' and '.join(missing)} to have succeeded in this conversation first. Nothing was done. "
+            "Call that first if it is one of your tools; otherwise say what is missing, or hand over to a person."
+        )
     overridden = tuple(sorted(key for key in raw if key in bound))
     return Verdict(fault=fault) if fault else Verdict("", arguments, bound, overridden)
 

@@ -44,6 +44,7 @@ class ToolSpec:
     confirmation: str
     bound: Mapping[str, str] = field(hash=False)  # {argument: "customer.id"}: not in the schema
     schema_text: str = field(repr=False)  # canonical JSON
+    requires: tuple[str, ...] = ()  # tools that must have succeeded earlier in the conversation
 
     @property
     def input_schema(self) -> dict[str, Any]:
@@ -165,6 +166,7 @@ def tool_spec(tool: Tool) -> ToolSpec:
         confirmation=tool.confirmation,
         bound=MappingProxyType(dict(tool.bound)),
         schema_text=canonical_json(tool.input_schema),
+        requires=tuple(tool.requires),
     )
 
 

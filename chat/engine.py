@@ -274,7 +274,9 @@ class TurnEngine:
 
 def _context(claim: Claim) -> tuple[TurnContext, TurnJournal]:
     recorded = {} if claim.fresh else history.recorded(claim.turn_id)
-    journal = TurnJournal(claim, recorded)
+    registry = current()
+    required = {name for agent in registry.agents for tool in agent.tools for name in tool.requires}
+    journal = TurnJournal(claim, recorded, succeeded=history.succeeded(claim.conversation_id, required))
     context = TurnContext(
         turn_id=claim.turn_id,
         conversation_id=claim.conversation_id,
@@ -284,7 +286,7 @@ def _context(claim: Claim) -> tuple[TurnContext, TurnJournal]:
         history=history.before(claim.conversation_id, claim.message_seq),
         live_agent=claim.live_agent,
         fresh=claim.fresh,
-        registry=current(),
+        registry=registry,
         journal=journal,
     )
     return context, journal

@@ -42,6 +42,19 @@ def before(conversation_id: UUID, seq: int) -> tuple[Said, ...]:
     return tuple(reversed(kept))
 
 
+def succeeded(conversation_id: UUID, tools: set[str]) -> set[str]:
+    """Those of `tools` that have succeeded in the conversation. No query where none is asked about."""
+    if not tools:
+        return set()
+    done = Event.objects.filter(
+        conversation_id=conversation_id,
+        kind="tool_returned",
+        payload__ok=True,
+        payload__tool__in=sorted(tools),
+    )
+    return set(done.values_list("payload__tool", flat=True))
+
+
 def recorded(turn_id: UUID) -> dict[str, Fact]:
     """What earlier attempts at this turn recorded, by key."""
     rows = Event.objects.filter(turn_id=turn_id).exclude(key="").only("kind", "payload", "key", "agent")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -30,8 +30,9 @@ class TurnJournal:
     Writes leave one after another, in the order in which they were asked for.
     """
 
-    def __init__(self, claim: Claim, recorded: dict[str, Fact]) -> None:
+    def __init__(self, claim: Claim, recorded: dict[str, Fact], succeeded: Collection[str] = ()) -> None:
         self._claim = claim
+        self._succeeded = set(succeeded)
         self._recorded = recorded
         self._base = max(
             (fact.payload.get("end", 0) for fact in recorded.values() if fact.kind == "replied"), default=0
@@ -50,6 +51,9 @@ class TurnJournal:
 
     def recorded(self, key: str) -> Fact | None:
         return self._recorded.get(key)
+
+    def succeeded(self) -> Collection[str]:
+        return self._succeeded
 
     async def append(self, *facts: Fact) -> None:
         await self._settle_soon()
@@ -177,6 +181,9 @@ class TurnJournal:
 
     async def _announce(self, batch: events.Batch, facts: list[Fact]) -> None:
         self._recorded.update({fact.key: fact for fact in facts if fact.key})
+        self._succeeded.update(
+            fact.payload["tool"] for fact in facts if fact.kind == "tool_returned" and fact.payload["ok"]
+        )
         await events.publish(batch)
 
     async def close(self) -> None:
