@@ -19,7 +19,7 @@ from django.http.cookie import parse_cookie
 from redis.exceptions import RedisError
 
 from agents import approvals
-from chat import events, identity, live, protocol, stopping, submission, turns
+from chat import events, identity, limits, live, protocol, stopping, submission, turns
 from chat.frames import Frame
 from chat.models import Conversation, Event, Turn, TurnStatus
 from chat.protocol import BadFrame, ClientFrame
@@ -32,6 +32,7 @@ from smartsupport.lib.threads import in_thread
 log = structlog.get_logger(__name__)
 
 UNAUTHORIZED = 4001
+TRY_AGAIN_LATER = 1013
 THREADS_PER_SOCKET = 50
 ENDED_KEPT = 10
 BROKE = "An error occurred processing your message."
@@ -66,6 +67,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except DatabaseError:
             log.exception("socket_refused")
             raise DenyConnection() from None
+        if self.visitor.new_cookie and not await limits.allows(limits.NEW_VISITORS, self._address()):
+            self.visitor = None
+            await self.accept()
+            await self.close(code=TRY_AGAIN_LATER, reason=submission.RateLimited.message)
+            return
         headers = (
             [(b"set-cookie", _cookie_header(self.visitor.new_cookie))] if self.visitor.new_cookie else []
         )
@@ -79,7 +85,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             structlog.contextvars.bind_contextvars(conversation_id=frame.thread_id)
             await HANDLERS[frame.type](self, frame)
         except ServiceError as refusal:
-            await self._send(_error_frame(refusal))
+            await self._send(_error_frame(await self._as_told(refusal)))
         except (DatabaseError, RedisError, OSError):
             log.exception("frame_failed")
             await self._send({"type": "error", "code": "unavailable", "message": BROKE})
@@ -146,6 +152,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _resume(self, frame: ClientFrame) -> None:
         conversation = await self._owned(frame.thread_id)
         after = protocol.resume_after(frame)
+        if not await limits.allows(limits.RESUMES, conversation.customer_id):
+            raise submission.RateLimited()
         position = await self._follow(conversation.pk, frame.thread_id)
         async with self.order:
             position.sent, position.acknowledged = min(after, conversation.last_seq), set()
@@ -258,6 +266,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         if frame["offset"] >= position.sealed.get(frame["turn_id"], 0):
             await self._send(frame)
+
+    async def _as_told(self, refusal: ServiceError) -> ServiceError:
+        """The refusal, or to a customer of whom too much was refused already only that. Decisions are exempt."""
+        decision = refusal.code in (approvals.AlreadyDecided.code, approvals.NotAllowed.code)
+        if decision or await limits.allows(limits.REFUSED_FRAMES, self._visitor().customer_id):
+            return refusal
+        return submission.RateLimited()
+
+    def _address(self) -> str:
+        return limits.address_of_socket(self.scope.get("client"), self.scope.get("headers", []))
 
     async def _owned(self, thread_id: str) -> Conversation:
         customer_id = self._visitor().customer_id

@@ -23,8 +23,8 @@ KEPT_SECONDS = 600
 _clients: dict[Any, redis.Redis] = {}
 
 
-def _client() -> redis.Redis:
-    """One client per event loop."""
+def client() -> redis.Redis:
+    """One client of Valkey per event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _clients:
         for ended in [known for known in _clients if known.is_closed()]:
@@ -35,9 +35,8 @@ def _client() -> redis.Redis:
 
 async def close() -> None:
     """Give up this event loop's connections."""
-    client = _clients.pop(asyncio.get_running_loop(), None)
-    if client is not None:
-        await client.aclose()
+    if (own := _clients.pop(asyncio.get_running_loop(), None)) is not None:
+        await own.aclose()
 
 
 def _key(turn_id: UUID) -> str:
@@ -58,14 +57,14 @@ async def show(
     }
     partial = {**frame, "content": text, "offset": base}
     async with _preview():
-        await _client().set(_key(turn_id), json.dumps(partial), ex=KEPT_SECONDS)
+        await client().set(_key(turn_id), json.dumps(partial), ex=KEPT_SECONDS)
         message = {"type": "conversation.live", "conversation": str(conversation_id), "frame": frame}
         await get_channel_layer().group_send(group_of(conversation_id), message)
 
 
 async def clear(turn_id: UUID) -> None:
     async with _preview():
-        await _client().delete(_key(turn_id))
+        await client().delete(_key(turn_id))
 
 
 @asynccontextmanager
@@ -80,6 +79,6 @@ async def _preview() -> AsyncIterator[None]:
 
 async def partial_frame(turn_id: UUID) -> dict[str, Any] | None:
     """The text so far, as one token frame, or None where nothing is being written."""
-    stored = await _client().get(_key(turn_id))
+    stored = await client().get(_key(turn_id))
     frame: dict[str, Any] | None = json.loads(stored) if stored else None
     return frame

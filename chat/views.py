@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from agents.providers import model_label
-from chat import identity
+from chat import identity, limits
 from chat.submission import CONTENT_LIMIT
 
 SUGGESTIONS = {
@@ -55,7 +55,7 @@ def page(request: HttpRequest) -> HttpResponse:
     }
     response = render(request, "chat/page.html", context)
     known = identity.read_cookie(request.COOKIES.get(identity.COOKIE, ""))
-    if settings.ALLOW_ANONYMOUS_CHAT and known is None:
+    if settings.ALLOW_ANONYMOUS_CHAT and known is None and _may_be_new(request):
         visitor = identity.identify(token=None, cookie=None)
         response.set_cookie(
             identity.COOKIE,
@@ -66,3 +66,11 @@ def page(request: HttpRequest) -> HttpResponse:
             secure=settings.SESSION_COOKIE_SECURE,
         )
     return response
+
+
+def _may_be_new(request: HttpRequest) -> bool:
+    """Whether the visitor's address may bring one more. Otherwise the page comes without a cookie, and its socket tries
+    again until it may."""
+    forwarded_for = request.headers.get("X-Forwarded-For", "")
+    address = limits.address(request.META.get("REMOTE_ADDR", ""), forwarded_for)
+    return limits.allows_now(limits.NEW_VISITORS, address)

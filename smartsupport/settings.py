@@ -114,8 +114,8 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
-# Security. Behind a proxy that ends TLS, TRUST_PROXY_HEADERS lets X-Forwarded-Proto say so; without such a proxy
-# anybody could send that header, so it is off.
+# Security. Behind a proxy that ends TLS, TRUST_PROXY_HEADERS lets X-Forwarded-Proto say so, and X-Forwarded-For from
+# which address a visitor came; without such a proxy anybody could send those headers, so it is off.
 HTTPS_ONLY = env.boolean("HTTPS_ONLY", not DEBUG)
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
@@ -125,9 +125,8 @@ SECURE_HSTS_SECONDS = env.integer(
     "SECURE_HSTS_SECONDS", 31_536_000 if HTTPS_ONLY else 0, low=0, high=63_072_000
 )
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("TRUST_PROXY_HEADERS", False) else None
-)
+TRUST_PROXY_HEADERS = env.boolean("TRUST_PROXY_HEADERS", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY_HEADERS else None
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -171,6 +170,10 @@ CUSTOMER_JWT_SECRET = env.secret(
 DEMO_CUSTOMER_ID = env.text("DEMO_CUSTOMER_ID", "cus_1001" if DEBUG else "")
 SESSION_TTL_MINUTES = env.integer("SESSION_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
 INTERRUPT_TTL_MINUTES = env.integer("INTERRUPT_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
+# How often in a minute, counted across all processes (chat.limits). Development lets one machine be many visitors.
+RESUMES_PER_MINUTE = env.integer("RESUMES_PER_MINUTE", 600, low=1, high=100_000)
+REFUSED_FRAMES_PER_MINUTE = env.integer("REFUSED_FRAMES_PER_MINUTE", 1_200, low=1, high=100_000)
+NEW_VISITORS_PER_MINUTE = env.integer("NEW_VISITORS_PER_MINUTE", 6_000 if DEBUG else 120, low=1, high=100_000)
 # In development the demo business API is always among them: the demo's tools are nothing without it.
 SAFE_HTTP_ALLOWED_HOSTS = env.hosts("SAFE_HTTP_ALLOWED_HOSTS", [], with_port=True) + (
     [f"127.0.0.1:{DEMO_PORT}", f"localhost:{DEMO_PORT}"] if DEBUG else []
