@@ -5,10 +5,16 @@
 The dispatch is recorded before a byte leaves, so a row found in `dispatching` by somebody who did not send it means
 that nobody saw the outcome. It is sent again only where the tool is declared safe to repeat (its Idempotency-Key is
 the action's id, so the business system acts once); otherwise it becomes `unknown` for staff to settle.
+
+    unknown --(safe to repeat: compare-and-set, the same checks)--> dispatching --> succeeded | failed | unknown
+
+When that is done is decided in `agents.repetition`; here it is carried out.
 """
 
 import asyncio
 import json
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,12 +23,13 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from agents import approvals, facts, tool_http
 from agents.context import Journal, StaleTurn
 from agents.models import Action, ActionStatus, Tool
+from smartsupport.lib.own_loop import on_own_loop
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +87,66 @@ async def _recorded(
             log.warning("outcome_not_recorded_yet", action_id=str(action_id), seconds=pause)
             await asyncio.sleep(pause)
     raise AssertionError
+
+
+def repeat(action_id: UUID, *, allowed: Callable[[Action], None], by_name: str = "") -> Action:
+    """Send an action of unknown outcome once more, with the key that it had, and return it as it is then. Synchronous;
+    takes as long as a tool call may.
+
+    `allowed` gets the locked action before anything changes, and raises what speaks against it. Raises ActionNotFound,
+    NotExecutable, RecipeError; then nothing was sent. Who dies in between leaves it to `settle_abandoned`.
+    """
+    with transaction.atomic():
+        action = approvals.locked(action_id)
+        allowed(action)
+        request = _dispatch_again(action, by_name)
+    started = time.monotonic()
+    outcome = on_own_loop(tool_http.send(request, repeatable=True, in_doubt=True))
+    duration_ms = round((time.monotonic() - started) * 1000)
+    for pause in (*RECORD_PAUSES, None):
+        try:
+            return _record_apart(action_id, outcome, duration_ms)[0]
+        except (OperationalError, InterfaceError):
+            if pause is None:
+                raise
+            log.warning("outcome_not_recorded_yet", action_id=str(action_id), seconds=pause)
+            time.sleep(pause)
+    raise AssertionError
+
+
+def _dispatch_again(action: Action, by_name: str) -> tool_http.Request:
+    """Win the unknown action and record that it is about to be sent again."""
+    request = _checked_request(action)
+    won = Action.objects.filter(
+        pk=action.pk, status=ActionStatus.UNKNOWN, tool__repeat_safe=True, tool__enabled=True
+    ).update(
+        status=ActionStatus.DISPATCHING,
+        dispatched_at=timezone.now(),
+        finished_at=None,
+        attempts=F("attempts") + 1,
+        repeats=F("repeats") + 1,
+        sent=request.shown(),
+    )
+    if not won:
+        raise NotExecutable("Only what is safe to repeat, and of unknown outcome, is sent again.")
+    action.refresh_from_db(fields=["status", "dispatched_at", "finished_at", "attempts", "repeats", "sent"])
+    log.info("action_repeated", action_id=str(action.pk), tool=action.tool_name, by_name=by_name)
+    fact = facts.action_repeated(
+        interrupt_id=action.pk, action=action.tool_name, by_name=by_name, attempt=action.repeats
+    )
+    approvals.settled.send(Action, action=action, fact=fact)
+    return request
+
+
+@transaction.atomic
+def _record_apart(
+    action_id: UUID, outcome: tool_http.Outcome, duration_ms: int | None
+) -> tuple[Action, list[facts.Fact]]:
+    """Record an outcome for which no turn's journal is at hand."""
+    action, recorded = _record(action_id, outcome, duration_ms)
+    for fact in recorded:
+        approvals.settled.send(Action, action=action, fact=fact)
+    return action, recorded
 
 
 def _dispatch(action_id: UUID) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
@@ -222,20 +289,17 @@ UNKNOWN_MESSAGE = (
 
 def settle_abandoned(*, limit: int = 500) -> int:
     """Mark as unknown what was sent for a turn that has ended, by somebody who died before the answer came. A turn
-    that is still open settles its own. Returns how many."""
+    that is still open settles its own; what was sent again from outside of it does not wait for it. Returns how many.
+    """
     before = timezone.now() - timedelta(seconds=settings.TOOL_TIMEOUT_SECONDS) - ABANDONED_AFTER
+    ended = Q(turn__status__in=["completed", "failed", "stopped"])
     abandoned = Action.objects.filter(
-        status=ActionStatus.DISPATCHING,
-        dispatched_at__lte=before,
-        turn__status__in=["completed", "failed", "stopped"],
+        ended | Q(repeats__gt=0), status=ActionStatus.DISPATCHING, dispatched_at__lte=before
     )
     settled = 0
     for action_id in abandoned.order_by("dispatched_at").values_list("pk", flat=True)[:limit]:
         try:
-            with transaction.atomic():
-                action, recorded = _record(action_id, NOBODY_SAW, None)
-                for fact in recorded:
-                    approvals.settled.send(Action, action=action, fact=fact)
+            _, recorded = _record_apart(action_id, NOBODY_SAW, None)
         except Exception:  # the others are settled all the same
             log.exception("abandoned_action_not_settled", action_id=str(action_id))
         else:
@@ -244,11 +308,12 @@ def settle_abandoned(*, limit: int = 500) -> int:
 
 
 def returned_fact(action: Action, duration_ms: int | None) -> facts.Fact:
+    """The action's result for the log: one of the first dispatch, and one of each repetition."""
     ok = action.status == ActionStatus.SUCCEEDED
     error: dict[str, Any] | None = None
     if not ok:
         error = {"kind": action.error_kind, "message": action.error_message}
-    return facts.tool_returned(
+    fact = facts.tool_returned(
         agent=action.agent,
         tool=action.tool_name,
         call_id=action.tool_call_id,
@@ -259,3 +324,4 @@ def returned_fact(action: Action, duration_ms: int | None) -> facts.Fact:
         action_id=action.pk,
         duration_ms=duration_ms,
     )
+    return replace(fact, key=f"{fact.key}:repeat:{action.repeats}") if action.repeats else fact

@@ -215,6 +215,12 @@ def action_settled(*, interrupt_id: UUID, action: str, happened: bool, by_name: 
     )
 
 
+def action_repeated(*, interrupt_id: UUID, action: str, by_name: str, attempt: int) -> Fact:
+    """An action of unknown outcome is about to be sent again; `by_name` is empty where nobody asked for it."""
+    payload = {"interrupt_id": str(interrupt_id), "action": action, "by_name": by_name, "attempt": attempt}
+    return Fact("action_repeated", payload, key=f"repeat:{interrupt_id}:{attempt}")
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the provider reported them; None where it did not. `tokens_cached` are part of `tokens_in`."""

@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from agents import approvals, executor
+from agents import approvals, executor, repetition
 
 log = structlog.get_logger(__name__)
 
@@ -22,3 +22,11 @@ def settle_abandoned_actions() -> None:
     settled = executor.settle_abandoned()
     if settled:
         log.warning("abandoned_actions_settled", count=settled)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def repeat_unknown_actions() -> None:
+    """Send again, under the same key, what is safe to repeat and whose outcome nobody saw."""
+    repeated = repetition.repeat_due()
+    if repeated:
+        log.info("unknown_actions_repeated", count=repeated)

@@ -111,6 +111,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "repeat-actions": {
+        "task": "agents.tasks.repeat_unknown_actions",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 

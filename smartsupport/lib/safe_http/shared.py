@@ -27,8 +27,8 @@ async def shared_client(*, allowed_hosts: Iterable[str] = (), user_agent: str = 
     server that does not run on `asyncio.run` calls `close_shared_clients` itself.
     """
     loop = asyncio.get_running_loop()
-    for ended in [known for known in _loops if known.is_closed()]:
-        del _loops[ended]
+    for ended in [known for known in list(_loops) if known.is_closed()]:
+        _loops.pop(ended, None)  # several threads may be here, each with a loop of its own
     if loop not in _loops:
         closer = _close_with_loop()
         await anext(closer)
