@@ -1,0 +1,124 @@
+"""Webhooks: what other systems are told. A delivery is a row, written in the transaction of what it reports and sent
+afterwards by the jobs (`chat.webhook_sending`), so that nothing is told that did not happen, and nothing is forgotten.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from agents.approvals import Decider
+from chat.models import Conversation, DeliveryStatus, Event, WebhookDelivery
+from smartsupport.lib.errors import ServiceError
+
+log = structlog.get_logger(__name__)
+
+ESCALATED = "conversation.escalated"
+SUMMARY_LIMIT = 2_000
+SUMMARY_MESSAGES = 30
+SPEAKERS = {
+    "message_received": "Customer",
+    "replied": "Agent",
+    "question_asked": "Agent",
+    "staff_wrote": "Staff",
+}
+SUMMARISED = "summarised"
+
+
+class DeliveryNotFound(ServiceError):
+    code, status, message = "not_found", 404, "This delivery does not exist."
+
+
+class StillPending(ServiceError):
+    code, status = "still_pending", 409
+    message = "This delivery is still being sent by itself. Send it again when it was delivered or given up."
+
+
+class NowhereToSend(ServiceError):
+    code, status = "no_webhook_url", 409
+    message = "WEBHOOK_URL is not set, so there is nowhere to send this."
+
+
+def escalated(conversation: Conversation, *, payload: dict[str, Any], agent: str, at: datetime) -> None:
+    """Tell that somebody has to take over. `payload` is that of the event `handoff_requested`. Call it in the
+    transaction of that event, after the event. Nothing is written where WEBHOOK_URL is not set."""
+    if not settings.WEBHOOK_URL:
+        return
+    customer = conversation.customer
+    metadata = {
+        "event": ESCALATED,
+        "at": at.isoformat(),
+        "by": payload["by"],
+        "agent": agent or None,
+        "ticket": payload.get("ticket"),
+        "available_at": payload.get("available_at"),
+        "customer": {
+            "id": customer.subject or customer.business_id or None,
+            "name": customer.name or None,
+            "email": customer.email or None,
+        },
+    }
+    body = {
+        "thread_id": conversation.thread_id,
+        "reason": payload["reason"],
+        "conversation_summary": summary(conversation.pk),
+        "metadata": metadata,
+    }
+    _write(conversation, ESCALATED, body)
+
+
+def _write(conversation: Conversation, kind: str, body: dict[str, Any]) -> None:
+    from chat.tasks import kick_webhooks  # the task's module needs this one
+
+    row = WebhookDelivery.objects.create(
+        conversation=conversation, kind=kind, payload=body, next_attempt_at=Now()
+    )
+    log.info("webhook_written", delivery_id=str(row.pk), kind=kind)
+    transaction.on_commit(kick_webhooks, robust=True)
+
+
+def summary(conversation_id: UUID) -> str:
+    """What was said, as plain text of at most 2,000 characters: the summary of the older part where there is one, then
+    the newest messages, one a line, oldest first."""
+    rows = Event.objects.filter(conversation_id=conversation_id, kind__in=[*SPEAKERS, SUMMARISED])
+    lines: list[str] = []
+    room = SUMMARY_LIMIT
+    for kind, payload in rows.order_by("-seq").values_list("kind", "payload")[:SUMMARY_MESSAGES]:
+        text = payload.get("content") or payload.get("text") or payload.get("message") or ""
+        line = f"{SPEAKERS[kind]}: {text}" if kind in SPEAKERS else f"Before that: {text}"
+        lines.append(line if len(line) <= room else line[: max(0, room - 1)] + "…")
+        room -= len(line) + 1
+        if room <= 1 or kind == SUMMARISED:
+            break
+    return "\n".join(reversed(lines))
+
+
+def resend(*, delivery_id: UUID, by: Decider) -> WebhookDelivery:
+    """Send a delivery once more, with the same webhook-id; its next attempt names who wanted it.
+
+    Raises DeliveryNotFound, StillPending, NowhereToSend.
+    """
+    from chat.tasks import kick_webhooks
+
+    if not settings.WEBHOOK_URL:
+        raise NowhereToSend()
+    with transaction.atomic():
+        ended = WebhookDelivery.objects.filter(pk=delivery_id).exclude(status=DeliveryStatus.PENDING)
+        if not ended.update(
+            status=DeliveryStatus.PENDING,
+            failures=0,
+            resent_by=by.name[:150],
+            next_attempt_at=Now(),
+            leased_until=None,
+            delivered_at=None,
+        ):
+            if WebhookDelivery.objects.filter(pk=delivery_id).exists():
+                raise StillPending()
+            raise DeliveryNotFound()
+        transaction.on_commit(kick_webhooks, robust=True)
+    log.info("webhook_resent", delivery_id=str(delivery_id), by_name=by.name)
+    return WebhookDelivery.objects.get(pk=delivery_id)
