@@ -19,7 +19,7 @@ from django.http.cookie import parse_cookie
 from redis.exceptions import RedisError
 
 from agents import approvals
-from chat import events, identity, limits, live, protocol, stopping, submission, turns
+from chat import events, identity, limits, live, protocol, stopping, submission, transcript, turns
 from chat.frames import Frame
 from chat.models import Conversation, Event, Turn, TurnStatus
 from chat.protocol import BadFrame, ClientFrame
@@ -100,28 +100,30 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _message(self, frame: ClientFrame) -> None:
         visitor = self._visitor()
         client_id = protocol.client_message_id(frame)
-        accepted = await in_thread(
-            lambda: submission.submit(
-                customer_id=visitor.customer_id,
-                thread_id=frame.thread_id,
-                content=frame.fields.get("content"),
-                client_message_id=client_id,
-                strategy=frame.fields.get("multitask_strategy"),
-                new_customer=visitor.make_row,
+        submit = partial(
+            submission.submit,
+            customer_id=visitor.customer_id,
+            thread_id=frame.thread_id,
+            content=frame.fields.get("content"),
+            client_message_id=client_id,
+            strategy=frame.fields.get("multitask_strategy"),
+            new_customer=visitor.make_row,
+        )
+        async with self.order:  # nothing of the log is sent before its own message is known as such
+            accepted = await in_thread(submit)
+            position = await self._follow(accepted.conversation_id, frame.thread_id, sent=accepted.seq - 1)
+            if position.sent < accepted.seq:
+                position.acknowledged.add(accepted.seq)
+            await self._send(
+                {
+                    "type": "accepted",
+                    "thread_id": accepted.thread_id,
+                    "client_message_id": storable(frame.fields["client_message_id"]) if client_id else None,
+                    "turn_id": str(accepted.turn_id) if accepted.turn_id else None,
+                    "seq": accepted.seq,
+                    "position": accepted.position,
+                }
             )
-        )
-        position = await self._follow(accepted.conversation_id, frame.thread_id, sent=accepted.seq - 1)
-        position.acknowledged.add(accepted.seq)
-        await self._send(
-            {
-                "type": "accepted",
-                "thread_id": accepted.thread_id,
-                "client_message_id": storable(frame.fields["client_message_id"]) if client_id else None,
-                "turn_id": str(accepted.turn_id) if accepted.turn_id else None,
-                "seq": accepted.seq,
-                "position": accepted.position,
-            }
-        )
         await self._catch_up(position)
 
     async def _interrupt_response(self, frame: ClientFrame) -> None:
@@ -166,19 +168,26 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self._send_live(position, preview)
         await self._send({"type": "resumed", "thread_id": frame.thread_id, "seq": position.sent})
 
+    async def _history(self, frame: ClientFrame) -> None:
+        conversation = await self._owned(frame.thread_id)
+        before, limit = protocol.history_wanted(frame)
+        page = await in_thread(lambda: transcript.page(conversation, before=before, limit=limit))
+        await self._send({"type": "history", "thread_id": frame.thread_id, **page.answer()})
+
     async def _stop(self, frame: ClientFrame) -> None:
         visitor = self._visitor()
         await in_thread(lambda: stopping.stop(customer_id=visitor.customer_id, thread_id=frame.thread_id))
 
     async def _retry(self, frame: ClientFrame) -> None:
         visitor, given = self._visitor(), frame.fields.get("turn_id")
+        conversation = await self._owned(frame.thread_id)
         turn_id = parse_uuid(given) if given is not None else None
         if given is not None and turn_id is None:
             raise turns.NotRetriable()
+        position = await self._follow(conversation.pk, frame.thread_id)
         retry = partial(turns.retry, customer_id=visitor.customer_id, thread_id=frame.thread_id)
         await in_thread(lambda: retry(turn_id=turn_id))
-        conversation = await self._owned(frame.thread_id)
-        await self._catch_up(await self._follow(conversation.pk, frame.thread_id))
+        await self._catch_up(position)
 
     async def _ping(self, frame: ClientFrame) -> None:
         await self._send({"type": "pong"})
@@ -251,7 +260,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if frame["type"] == "user_message" and frame["seq"] in position.acknowledged:
                 position.acknowledged.discard(frame["seq"])
                 continue
-            if frame["type"] == "message_complete":
+            if frame["type"] == "message_complete" and frame["turn_id"] not in position.ended:
                 position.ended.append(frame["turn_id"])
             elif frame["type"] == "retrying" and frame["turn_id"] in position.ended:
                 position.ended.remove(frame["turn_id"])
@@ -297,6 +306,7 @@ HANDLERS = {
     "message": ChatConsumer._message,
     "interrupt_response": ChatConsumer._interrupt_response,
     "resume": ChatConsumer._resume,
+    "history": ChatConsumer._history,
     "stop": ChatConsumer._stop,
     "retry": ChatConsumer._retry,
     "ping": ChatConsumer._ping,

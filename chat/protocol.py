@@ -5,12 +5,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from chat import transcript
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import is_thread_id
 
 FRAME_LIMIT_BYTES = 32_768
 CLIENT_ID_LIMIT = 200
-TYPES = frozenset({"message", "interrupt_response", "resume", "stop", "retry", "ping"})
+TYPES = frozenset({"message", "interrupt_response", "resume", "history", "stop", "retry", "ping"})
 
 
 class BadFrame(ServiceError):
@@ -82,3 +83,13 @@ def resume_after(frame: ClientFrame) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
         raise BadFrame("Invalid resume position", code="invalid_resume")
     return value
+
+
+def history_wanted(frame: ClientFrame) -> tuple[int | None, int]:
+    """Before which `seq` (None: the newest), and how many messages. Raises BadFrame for anything but counts from 1."""
+    before, limit = frame.fields.get("before"), frame.fields.get("limit", transcript.LIMIT)
+    for value, most in ((before, 2**63 - 1), (limit, transcript.MOST)):
+        is_count = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+        if value is not None and not is_count:
+            raise BadFrame("Invalid history position", code="invalid_history")
+    return before, transcript.LIMIT if limit is None else limit

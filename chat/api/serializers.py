@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from agents.models import Action
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
 from chat.submission import STRATEGIES
+from chat.transcript import LIMIT, MOST
 from smartsupport.lib.rest import PageQuery, StrictCharField
 
 MAX_WAIT_SECONDS = 60
@@ -116,6 +117,35 @@ class EventPageSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Ask again with this as `after`; null: there are no more."
     )
     last_seq = serializers.IntegerField(help_text="The newest event's `seq` at this moment.")
+
+
+class HistoryQuery(serializers.Serializer[Any]):
+    before = serializers.IntegerField(
+        min_value=1,
+        max_value=2**62,
+        required=False,
+        help_text="The `next` of the page before; left out: the newest.",
+    )
+    limit = serializers.IntegerField(
+        min_value=1, max_value=MOST, default=LIMIT, help_text="Messages that a page shows at most."
+    )
+
+
+class HistoryPageSerializer(serializers.Serializer[Any]):
+    thread_id = serializers.CharField()
+    frames = serializers.ListField(
+        child=serializers.DictField(), help_text="What happened, in order, as frames of the chat socket."
+    )
+    pending = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="With the newest page: approvals that wait for a decision and are on an earlier page.",
+    )
+    next = serializers.IntegerField(
+        allow_null=True, help_text="Ask again with this as `before`; null: this is the beginning."
+    )
+    seq = serializers.IntegerField(
+        allow_null=True, help_text="With the newest page: the newest event's `seq` at this moment."
+    )
 
 
 class NewCustomerSerializer(serializers.Serializer[Any]):

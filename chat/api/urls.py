@@ -7,6 +7,7 @@ urlpatterns = [
     path("conversations", views.ConversationsView.as_view()),
     path("conversations/<str:thread_id>", views.ConversationView.as_view()),
     path("conversations/<str:thread_id>/events", views.EventsView.as_view()),
+    path("conversations/<str:thread_id>/history", views.HistoryView.as_view()),
     path("conversations/<str:thread_id>/messages", views.MessagesView.as_view()),
     path("conversations/<str:thread_id>/staff-messages", views.StaffMessagesView.as_view()),
     path("conversations/<str:thread_id>/resolve", views.ResolveView.as_view()),

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents.approvals import Decider
-from chat import staffing, takeover, turns
+from chat import staffing, takeover, transcript, turns
 from chat.api import reads, writes
 from chat.api import serializers as shapes
 from smartsupport.lib.ids import parse_uuid
@@ -88,6 +88,27 @@ class EventsView(APIView):
                 "last_seq": row.last_seq,
             }
         )
+
+
+class HistoryView(APIView):
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="conversations_history",
+        summary="What the customer saw, in pages, newest first",
+        description=(
+            "The frames of the chat socket. Every page shows a message; a tool's result is on the page of its call, "
+            "and what became of an approval on the approval's."
+        ),
+        tags=["Conversations"],
+        parameters=[THREAD, shapes.HistoryQuery],
+        responses=shapes.HistoryPageSerializer,
+    )
+    def get(self, request: Request, thread_id: str) -> Response:
+        row = reads.conversation(checked_thread_id(thread_id))
+        query = read_query(shapes.HistoryQuery, request)
+        page = transcript.page(row, before=query.get("before"), limit=query["limit"])
+        return Response({"thread_id": row.thread_id, **page.answer()})
 
 
 class MessagesView(APIView):
