@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from channels.testing import WebsocketCommunicator
 
-from chat import identity, protocol
+from chat import identity, live, protocol
 from chat.models import Customer
 from chat.routing import websocket
 from tests.isolation.callers import customers_token
@@ -82,16 +82,19 @@ class Line:
 
 
 @asynccontextmanager
-async def open_line(path: str, credentials: Credentials) -> AsyncIterator[Line]:
+async def open_line(
+    path: str, credentials: Credentials, *, address: str = "192.0.2.7"
+) -> AsyncIterator[Line]:
     headers = [(name.encode(), value.encode()) for name, value in credentials.headers.items()]
     communicator = WebsocketCommunicator(websocket, path + credentials.query, headers=headers)
-    communicator.scope["client"] = ["192.0.2.7", 50_000]
+    communicator.scope["client"] = [address, 50_000]
     connected, _ = await communicator.connect(timeout=PATIENCE_SECONDS)
     assert connected
     try:
         yield Line(communicator)
     finally:
         await communicator.disconnect(timeout=PATIENCE_SECONDS)
+        await live.close()
 
 
 def same_for_both(answers: list[Frame], *known: str) -> str:
