@@ -116,8 +116,6 @@ def decide_late(action: Action) -> None:
 
 
 NOT_APPROVED = "The arguments are not the ones that were approved."
-SWITCHED_OFF = "The tool cancel_order has been switched off since this was approved."
-CHANGED = "The tool cancel_order has changed since this was approved. It has to be asked for again."
 
 
 @pytest.mark.parametrize(
@@ -127,9 +125,6 @@ CHANGED = "The tool cancel_order has changed since this was approved. It has to 
         (change_customer, NOT_APPROVED),
         (change_binding, NOT_APPROVED),
         (change_approver, NOT_APPROVED),
-        (switch_tool_off, SWITCHED_OFF),
-        (move_tool, CHANGED),
-        (require_staff, CHANGED),
         (decide_late, "The approval came too late."),
     ],
 )
@@ -148,6 +143,61 @@ def test_what_is_not_as_it_was_approved_is_not_sent(
     assert (done.attempts, done.dispatched_at) == (0, None)
     assert journal(shop) == []
     assert returned(action)["error"] == {"kind": "validation", "message": why}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [(switch_tool_off, "enabled"), (move_tool, "path"), (require_staff, "approval")],
+)
+def test_what_was_approved_of_another_tool_goes_back_to_staff_with_the_difference(
+    change: Any, field: str, tools: dict[str, Tool], shop: httpx.Client
+) -> None:
+    action, claim = approved_action(tools["cancel_order"], order_id=1042)
+    before = Tool.objects.get(pk=action.tool_id)
+    change(action)
+    now = Tool.objects.get(pk=action.tool_id)
+
+    back = execute(action, claim)
+
+    assert (back.status, back.approver, back.reopened) == (ActionStatus.AWAITING, "staff", 1)
+    assert (back.attempts, back.dispatched_at, back.decided_at, back.decided_by) == (0, None, None, "")
+    assert back.difference == [
+        {"field": field, "was": getattr(before, field), "now": getattr(now, field)},
+    ]
+    assert back.arguments_hash == back.expected_hash()
+    assert back.tool_fingerprint == now.fingerprint()
+    assert journal(shop) == []
+    kinds = Event.objects.filter(turn_id=action.turn_id).values_list("kind", flat=True)
+    assert "tool_called" not in kinds
+    told = Event.objects.get(turn_id=action.turn_id, kind="approval_reopened").payload
+    assert (told["interrupt_id"], told["approver"], told["difference"]) == (
+        str(action.pk),
+        "staff",
+        back.difference,
+    )
+
+
+def test_what_was_not_approved_is_not_asked_for_again_when_its_tool_changes_too(
+    tools: dict[str, Tool], shop: httpx.Client
+) -> None:
+    action, claim = approved_action(tools["cancel_order"], order_id=1042)
+    change_arguments(action)
+    move_tool(action)
+
+    done = execute(action, claim)
+
+    assert (done.status, done.error_message) == (ActionStatus.FAILED, NOT_APPROVED)
+    assert journal(shop) == []
+
+
+def test_what_is_about_to_be_sent_is_kept_for_staff(tools: dict[str, Tool], shop: httpx.Client) -> None:
+    action, claim = approved_action(tools["cancel_order"], order_id=1042)
+
+    done = execute(action, claim)
+
+    [effect] = journal(shop)
+    assert (done.sent["method"], done.sent["body"]) == (effect["method"], effect["body"])
+    assert done.sent["url"].endswith(effect["path"])
 
 
 def test_a_refusal_of_the_business_is_passed_on_in_its_own_words(
