@@ -47,6 +47,7 @@ class _Run:
     claim: Claim
     task: asyncio.Task[None] | None = None
     journal: TurnJournal | None = None
+    cancelled: bool = False
     cancelled_for: str = ""  # "stop" or "idle"; else the worker leaves or has lost the turn
     ending: bool = (
         False  # being sealed or parked: cancelling could do nothing any more but lose the last frame
@@ -54,8 +55,9 @@ class _Run:
     left: list[Fact] = field(default_factory=list)  # what its journal had not yet written when it ended
 
     def cancel(self, why: str = "") -> None:
-        if self.task is not None and not self.ending and not self.cancelled_for:
-            self.cancelled_for = why
+        """Once: a second time would cut short what the first one began, the turn's way to its end."""
+        if self.task is not None and not self.ending and not self.cancelled:
+            self.cancelled, self.cancelled_for = True, why
             self.task.cancel()
 
 
@@ -153,6 +155,9 @@ class TurnEngine:
         structlog.contextvars.bind_contextvars(conversation_id=claim.thread_id, turn_id=str(claim.turn_id))
         log.info("turn_started", fence=claim.fence)
         try:
+            if claim.stop_requested:  # its worker was gone when somebody stopped it
+                await self._seal_stopped(run)
+                return
             if claim.lapses > LAPSES_LIMIT:
                 raise RuntimeError(f"{claim.lapses} workers were lost while they ran this turn.")
             context, journal = await in_thread(lambda: _context(claim))
@@ -256,11 +261,14 @@ class TurnEngine:
             except DatabaseError:
                 log.exception("renew_failed")
                 continue
-            for turn_id in mine:
-                if turn_id in held and held[turn_id].stop:
-                    self.stop(turn_id)
-                elif turn_id not in held and turn_id in self._running:
-                    self._running[turn_id].cancel()
+            for turn_id, fence in mine.items():
+                run = self._running.get(turn_id)
+                if run is None or run.claim.fence != fence:  # it has ended, or was claimed here once more
+                    continue
+                if turn_id not in held:
+                    run.cancel()
+                elif held[turn_id].stop:
+                    run.cancel("stop")
 
     async def _end_the_idle(self) -> None:
         """End turns of which nothing comes any more: a provider that holds its connection open, a lock, a loop."""

@@ -86,7 +86,7 @@ class TurnJournal:
             placed = await self._placed(facts)
             if not placed:
                 return
-            batch = await in_thread(
+            batch = await _to_its_end(
                 lambda: events.insert(claim.conversation_id, placed, turn_id=claim.turn_id, fence=claim.fence)
             )
             await self._announce(batch, placed)
@@ -113,7 +113,7 @@ class TurnJournal:
         await self._flush()
         async with self._writing:
             noted = self.take_noted()
-            value, facts, batch = await in_thread(in_transaction)
+            value, facts, batch = await _to_its_end(in_transaction)
             if batch:
                 await self._announce(batch, facts)
         return value
@@ -194,3 +194,14 @@ class TurnJournal:
         with suppress(StaleTurn):
             await self._settle_soon()
         await live.clear(self._claim.turn_id)
+
+
+async def _to_its_end(work: Callable[[], T]) -> T:
+    """Do database work in a thread. A turn that is cancelled waits for what it is writing: its thread would go on
+    anyway, and what is recorded with the turn's end depends on whether this came before it."""
+    writing = asyncio.ensure_future(in_thread(work))
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        raise

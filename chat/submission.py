@@ -22,7 +22,7 @@ from agents.facts import Fact
 from agents.models import Action
 from chat import events
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
-from chat.stopping import stop_running
+from chat.stopping import seal_unheld, stop_running
 from chat.wakeups import wake_from_sync
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.text import storable
@@ -111,7 +111,8 @@ def submit(
         active = _active(conversation)
         conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
         _check_open(conversation)
-        running, queued, busy = _load(active)
+        busy = _busy(active)
+        queued = sum(turn.messages for turn in active if _not_begun(turn))
         if queued >= QUEUE_LIMIT:
             raise QueueFull()
         if busy and strategy == "reject":
@@ -122,8 +123,9 @@ def submit(
         if conversation.held_by:
             seq = _received(conversation, None, text, client_message_id)
             return Submitted(conversation.pk, thread_id, None, seq, 0, repeated=False)
-        if running and strategy == "interrupt":
-            stop_running(running)
+        if strategy == "interrupt":
+            busy = _interrupted(busy)
+            conversation.refresh_from_db(fields=["last_seq"])
         turn, seq = _queued(conversation, active, text, client_message_id, asked_by)
         return Submitted(conversation.pk, thread_id, turn.pk, seq, bool(busy) + queued, repeated=False)
 
@@ -163,19 +165,23 @@ def _received_before(conversation: Conversation, client_message_id: str) -> Even
 
 def _repeated(conversation: Conversation, known: Event) -> Submitted:
     """What was accepted before, at the place where it stands now."""
-    position = 0
-    turn = Turn.objects.filter(pk=known.turn_id).first() if known.turn_id else None
-    if turn is not None and turn.status == TurnStatus.QUEUED and turn.started_at is None:
-        ahead = Turn.objects.filter(
-            conversation=conversation,
-            message_seq__lt=turn.message_seq,
-            status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING],
-        ).count()
-        before = Event.objects.filter(turn=turn, kind="message_received", seq__lt=known.seq).count()
-        position = ahead + before
+    position = _position(conversation, known.turn_id, known.seq)
     return Submitted(
         conversation.pk, conversation.thread_id, known.turn_id, known.seq, position, repeated=True
     )
+
+
+def _position(conversation: Conversation, turn_id: UUID | None, seq: int) -> int:
+    """Behind how many the message `seq` waits: what is worked on counts as one, each message before it as one more."""
+    unfinished = Turn.objects.filter(
+        conversation=conversation, status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING]
+    )
+    active = list(unfinished)
+    if not any(turn.pk == turn_id and _not_begun(turn) for turn in active):
+        return 0
+    waiting = [turn.pk for turn in active if _not_begun(turn)]
+    before = Event.objects.filter(turn__in=waiting, kind="message_received", seq__lt=seq)
+    return bool(_busy(active)) + before.count()
 
 
 def _checked_rate(customer: Customer) -> list[Any]:
@@ -212,16 +218,29 @@ def _active(conversation: Conversation) -> list[Turn]:
     return list(active.order_by("message_seq"))
 
 
-def _load(active: list[Turn]) -> tuple[Turn | None, int, Turn | None]:
-    """The running turn, how many messages wait for their turn to begin, and the first turn that keeps them waiting:
-    the running one, or one that was decided on and goes on next."""
-    running = next((turn for turn in active if turn.status == TurnStatus.RUNNING), None)
-    queued = sum(turn.messages for turn in active if _not_begun(turn))
-    return running, queued, next((turn for turn in active if not _not_begun(turn)), None)
+def _busy(active: list[Turn]) -> list[Turn]:
+    """What is worked on, or was decided on and goes on next. A turn that has just asked somebody for a decision is
+    about to wait for it, though it still runs."""
+    begun = [turn for turn in active if not _not_begun(turn)]
+    if not begun:
+        return []
+    asking = set(Action.objects.awaiting().filter(turn__in=begun).values_list("turn_id", flat=True))
+    return [turn for turn in begun if turn.pk not in asking]
 
 
 def _not_begun(turn: Turn) -> bool:
     return turn.status == TurnStatus.QUEUED and turn.started_at is None
+
+
+def _interrupted(busy: list[Turn]) -> list[Turn]:
+    """Stop what is worked on, and what was decided on and would go on before the new message; what has yet to end."""
+    running = [turn for turn in busy if turn.status == TurnStatus.RUNNING]
+    for turn in running:
+        stop_running(turn)
+    for turn in busy:
+        if turn not in running:
+            seal_unheld(turn)
+    return running
 
 
 def _check_open(conversation: Conversation) -> None:
@@ -245,8 +264,10 @@ def _queued(
     """The turn that answers this message, and the message's seq: the turn that has not begun yet, or a new one."""
     if conversation.status == ConversationStatus.RESOLVED:
         Conversation.objects.filter(pk=conversation.pk).update(status=ConversationStatus.OPEN)
-    joined = next((turn for turn in active if _not_begun(turn) and turn.asked_by == asked_by), None)
-    if joined is not None:
+    joined = (
+        active[-1] if active else None
+    )  # no earlier one: messages are answered in the order in which they came
+    if joined is not None and _not_begun(joined) and joined.asked_by == asked_by:
         joined.messages += 1
         Turn.objects.filter(pk=joined.pk).update(
             messages=joined.messages, content=Concat("content", Value(BETWEEN_MESSAGES + text))

@@ -33,12 +33,8 @@ def test_a_first_message_opens_the_thread_for_its_customer(writer: Client) -> No
 
     data = answer.json()["data"]
     assert answer.status_code == 202
-    assert (data["status"], data["seq"], data["position"], data["client_message_id"]) == (
-        "queued",
-        1,
-        0,
-        "m1",
-    )
+    assert (data["status"], data["seq"], data["position"]) == ("queued", 1, 0)
+    assert data["messages"] == [{"seq": 1, "client_message_id": "m1"}]
     conversation = Conversation.objects.get(thread_id="t-new")
     owner = conversation.customer
     assert (owner.subject, owner.business_id, owner.name, owner.email) == (
@@ -71,9 +67,10 @@ def test_an_idempotency_key_stands_for_the_message_id(writer: Client) -> None:
     second = send(writer, "t-1", content="Hi", customer=ADA).json()["data"]
     other = send(writer, "t-1", content="Hi", client_message_id="mail-9").json()["data"]
 
-    assert (first["client_message_id"], second["turn_id"]) == ("order-4711", first["turn_id"])
-    assert other["client_message_id"] == "mail-9"
-    assert Turn.objects.count() == 2
+    assert first["messages"] == second["messages"] == [{"seq": 1, "client_message_id": "order-4711"}]
+    assert [one["client_message_id"] for one in other["messages"]] == ["order-4711", "mail-9"]
+    assert first["turn_id"] == second["turn_id"] == other["turn_id"]  # it joined what had not begun yet
+    assert (Turn.objects.count(), Event.objects.count()) == (1, 2)
 
 
 def test_the_proxy_in_front_waits_longer_than_any_caller_may(settings: Any) -> None:

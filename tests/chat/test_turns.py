@@ -12,6 +12,7 @@ from agents.models import Action, ActionStatus
 from chat import stopping, submission, turns
 from chat.models import Event, Turn, TurnStatus
 from chat.turns import Claim
+from smartsupport.lib.errors import ThreadNotFound
 from tests import rows
 from tests.at_once import at_once
 from tests.factories import claim
@@ -48,9 +49,9 @@ def test_workers_at_the_same_time_take_each_turn_once() -> None:
 def test_a_conversation_runs_one_turn_at_a_time_in_the_order_of_its_messages() -> None:
     owner = rows.customer()
     first = rows.turn(owner)
+    held = claim()
     second = rows.turn(owner, first.conversation.thread_id)
 
-    held = claim()
     assert held.turn_id == first.pk
     assert turns.claim("two") is None
 
@@ -58,11 +59,19 @@ def test_a_conversation_runs_one_turn_at_a_time_in_the_order_of_its_messages() -
     assert claim("two").turn_id == second.pk
 
 
-def test_messages_of_one_conversation_claimed_at_once_run_one_by_one() -> None:
+def test_turns_of_one_conversation_claimed_at_once_run_one_by_one() -> None:
+    """Of each sender one, so that they are not one turn."""
     owner = rows.customer()
     first = rows.turn(owner)
-    for _ in range(4):
-        rows.turn(owner, first.conversation.thread_id)
+    for number in range(4):
+        submission.submit(
+            customer_id=owner.pk,
+            thread_id=first.conversation.thread_id,
+            content="And now?",
+            client_message_id=None,
+            asked_by=f"user:{number}",
+        )
+    assert Turn.objects.count() == 5
 
     taken = at_once([lambda number=number: turns.claim(f"worker {number}") for number in range(10)])
 
@@ -199,7 +208,7 @@ def test_somebody_elses_turn_cannot_be_stopped() -> None:
     turn = rows.turn(rows.customer())
     rows.action(turn, rows.tool())
 
-    with pytest.raises(turns.ThreadNotFound):
+    with pytest.raises(ThreadNotFound):
         stopping.stop(customer_id=rows.customer().pk, thread_id=turn.conversation.thread_id)
 
     assert (status(turn), ends(turn)) == ("waiting", [])
@@ -233,14 +242,14 @@ def test_a_failed_turn_cancels_what_nobody_has_sent() -> None:
 def test_a_retry_of_the_same_message_finds_the_first_one() -> None:
     owner = rows.customer()
 
-    def send() -> turns.Submitted:
+    def send() -> submission.Submitted:
         return submission.submit(
             customer_id=owner.pk, thread_id="t-1", content="Hello", client_message_id="m-1"
         )
 
     outcomes = at_once([send] * 8)
 
-    sent = [outcome for outcome in outcomes if isinstance(outcome, turns.Submitted)]
+    sent = [outcome for outcome in outcomes if isinstance(outcome, submission.Submitted)]
     assert len(sent) == 8
     assert len({one.turn_id for one in sent}) == 1
     assert [one.repeated for one in sent].count(False) == 1
@@ -259,6 +268,6 @@ def test_first_messages_to_a_thread_by_two_customers_give_it_to_one() -> None:
         ]
     )
 
-    assert sum(isinstance(outcome, turns.Submitted) for outcome in outcomes) == 1
-    assert sum(isinstance(outcome, turns.ThreadNotFound) for outcome in outcomes) == 5
+    assert sum(isinstance(outcome, submission.Submitted) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, ThreadNotFound) for outcome in outcomes) == 5
     assert Turn.objects.count() == 1
