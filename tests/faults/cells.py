@@ -50,15 +50,29 @@ class Result:
     seconds: float | None
     effects: int
     statuses: list[str]
-    kinds: list[str] = field(default_factory=list)
     passings: list[Passing] = field(default_factory=list)
+    record: Record | None = None
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of the log's events, in order."""
+        return [event["kind"] for event in self.record.events] if self.record else []
 
 
 class Cell:
-    def __init__(self, stack: FaultStack, scenario: Scenario, strike: Strike) -> None:
+    def __init__(
+        self,
+        stack: FaultStack,
+        scenario: Scenario,
+        strike: Strike,
+        *,
+        reached_seconds: float = REACHED_SECONDS,
+    ) -> None:
+        """`reached_seconds` after the end the boundary counts as not reached."""
         self._stack = stack
         self._scenario = scenario
         self._strike = strike
+        self._reached_seconds = reached_seconds
         self._in_doubt: frozenset[str] = frozenset()
         self._struck_at: float | None = None
         self._customer = Customer(stack, scenario, self._may_decide)
@@ -91,8 +105,8 @@ class Cell:
             seconds=self._seconds(),
             effects=len(record.journal),
             statuses=[action["status"] for action in record.actions],
-            kinds=[event["kind"] for event in record.events],
             passings=passings,
+            record=record,
         )
 
     def _prepare(self) -> None:
@@ -113,7 +127,7 @@ class Cell:
         customer = self._customer
 
         def fallen() -> bool:
-            over = customer.done_at and time.monotonic() > customer.done_at + REACHED_SECONDS
+            over = customer.done_at and time.monotonic() > customer.done_at + self._reached_seconds
             assert not over, f"{strike.side} «{strike.boundary}» was not reached"
             return stack.desk.fired_at() is not None
 
