@@ -86,7 +86,7 @@ def _open(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[
         bound=verdict.bound,
         overridden=verdict.overridden,
     )
-    return action.status, [approvals.opened_fact(action)] if opened else []
+    return action.status, [approvals.opened_fact(action, verdict.overridden)] if opened else []
 
 
 async def act(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
@@ -165,9 +165,14 @@ async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any
         return refused(call, "validation", "This agent is switched off.")
     verdict = _judged(context, spec, tool, call)
     if verdict.fault or tool is None:
-        return await _refuse(context, agent_name, call, tool, verdict.fault)
+        return await _refuse(context, agent_name, call, tool, verdict)
     called = facts.tool_called(
-        agent=agent_name, tool=tool.name, title=tool.title, args=verdict.arguments, call_id=call["id"]
+        agent=agent_name,
+        tool=tool.name,
+        title=tool.title,
+        args=verdict.arguments,
+        call_id=call["id"],
+        overridden=verdict.overridden,
     )
     told = [] if journal.recorded(called.key) else [called]
     row, _ = await asyncio.gather(
@@ -207,14 +212,24 @@ async def _read(row: Tool | None, tool: ToolSpec, verdict: policy.Verdict) -> to
 
 
 async def _refuse(
-    context: TurnContext, agent_name: str, call: dict[str, Any], tool: ToolSpec | None, fault: str
+    context: TurnContext,
+    agent_name: str,
+    call: dict[str, Any],
+    tool: ToolSpec | None,
+    verdict: policy.Verdict,
 ) -> ToolMessage:
     """Tell the model, and the log, why a call was not made."""
-    title = tool.title if tool else call["name"]
-    args = call["args"] if isinstance(call["args"], dict) else {}
+    title, fault, overridden = tool.title if tool else call["name"], verdict.fault, verdict.overridden
+    given = call["args"] if isinstance(call["args"], dict) else {}
+    args = {name: value for name, value in given.items() if name not in overridden}
     error = {"kind": "validation", "message": fault}
     called = facts.tool_called(
-        agent=agent_name, tool=call["name"], title=title, args=args, call_id=call["id"]
+        agent=agent_name,
+        tool=call["name"],
+        title=title,
+        args=args,
+        call_id=call["id"],
+        overridden=overridden,
     )
     told = [] if context.journal.recorded(called.key) else [called]
     returned = facts.tool_returned(

@@ -179,7 +179,7 @@ def _deadline() -> datetime:
     return timezone.now() + timedelta(minutes=settings.INTERRUPT_TTL_MINUTES)
 
 
-def opened_fact(action: Action) -> facts.Fact:
+def opened_fact(action: Action, overridden: tuple[str, ...] = ()) -> facts.Fact:
     return facts.approval_opened(
         interrupt_id=action.pk,
         agent=action.agent,
@@ -188,6 +188,7 @@ def opened_fact(action: Action) -> facts.Fact:
         message=action.message,
         approver=action.approver,
         expires_at=action.expires_at,
+        overridden=overridden,
     )
 
 

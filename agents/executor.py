@@ -65,7 +65,9 @@ async def drain(timeout: float, journal: Journal | None = None) -> None:
 
 
 async def _execute(action_id: UUID, journal: Journal) -> Action:
-    action, request = await journal.transact(lambda: _dispatch(action_id))
+    asked = journal.recorded(f"approval:{action_id}")
+    overridden = asked.payload.get("overridden", []) if asked else []
+    action, request = await journal.transact(lambda: _dispatch(action_id, overridden))
     if request is None:
         return action
     started = asyncio.get_running_loop().time()
@@ -149,7 +151,9 @@ def _record_apart(
     return action, recorded
 
 
-def _dispatch(action_id: UUID) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
+def _dispatch(
+    action_id: UUID, overridden: list[str]
+) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
     """Win the action and record that it is about to be sent. No request where it is settled already."""
     action = (
         Action.objects.select_for_update(of=("self",), no_key=True)
@@ -184,6 +188,7 @@ def _dispatch(action_id: UUID) -> tuple[tuple[Action, tool_http.Request | None],
         args=action.args,
         call_id=action.tool_call_id,
         action_id=action.pk,
+        overridden=overridden,
     )
     return (action, request), [fact]
 

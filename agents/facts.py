@@ -1,6 +1,7 @@
 """What the graph reports: facts in the past tense, which the conversation's log keeps. One function per kind, so that
 a payload has one shape. `key` names what happens once in a turn: a turn that is run again finds it by its key."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -85,11 +86,21 @@ def replied(*, agent: str, content: str, key: str, cut: bool = False) -> Fact:
 
 
 def tool_called(
-    *, agent: str, tool: str, title: str, args: dict[str, Any], call_id: str, action_id: UUID | None = None
+    *,
+    agent: str,
+    tool: str,
+    title: str,
+    args: dict[str, Any],
+    call_id: str,
+    action_id: UUID | None = None,
+    overridden: Sequence[str] = (),
 ) -> Fact:
+    """`overridden` names what the model tried to fill in although the server does. What it gave is not kept."""
     payload: dict[str, Any] = {"tool": tool, "title": title, "args": args, "call_id": call_id}
     if action_id:
         payload["action_id"] = str(action_id)
+    if overridden:
+        payload["overridden"] = list(overridden)
     return Fact("tool_called", payload, key=f"call:{call_id}", agent=agent)
 
 
@@ -126,20 +137,20 @@ def approval_opened(
     message: str,
     approver: str,
     expires_at: datetime,
+    overridden: Sequence[str] = (),
 ) -> Fact:
-    return Fact(
-        "approval_opened",
-        {
-            "interrupt_id": str(interrupt_id),
-            "action": action,
-            "params": params,
-            "message": message,
-            "approver": approver,
-            "expires_at": expires_at.isoformat(),
-        },
-        key=f"approval:{interrupt_id}",
-        agent=agent,
-    )
+    """`overridden` as in `tool_called`."""
+    payload: dict[str, Any] = {
+        "interrupt_id": str(interrupt_id),
+        "action": action,
+        "params": params,
+        "message": message,
+        "approver": approver,
+        "expires_at": expires_at.isoformat(),
+    }
+    if overridden:
+        payload["overridden"] = list(overridden)
+    return Fact("approval_opened", payload, key=f"approval:{interrupt_id}", agent=agent)
 
 
 def approval_decided(

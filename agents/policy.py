@@ -80,7 +80,9 @@ def judge(
             "Call that first if it is one of your tools; otherwise say what is missing, or hand over to a person."
         )
     overridden = tuple(sorted(key for key in raw if key in bound))
-    return Verdict(fault=fault) if fault else Verdict("", arguments, bound, overridden)
+    if fault:
+        return Verdict(fault, overridden=overridden)
+    return Verdict("", arguments, bound, overridden)
 
 
 def check(tool: ToolSpec, raw: dict[str, Any], bound: Collection[str]) -> tuple[str, dict[str, Any]]:
