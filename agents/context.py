@@ -3,6 +3,7 @@ no chat table; `chat` implements the journal."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -52,6 +53,16 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Desk:
+    """The people behind the agents. `opens_at`: when somebody will be there, in the business's own time; None where
+    somebody is there. `asked`: a person was asked for already."""
+
+    ticket: str = ""
+    opens_at: datetime | None = None
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TurnContext:
     turn_id: UUID
     conversation_id: UUID
@@ -63,3 +74,4 @@ class TurnContext:
     fresh: bool  # never claimed before: there is nothing to resume
     registry: Registry
     journal: Journal
+    desk: Desk = Desk()

@@ -19,11 +19,13 @@ from agents import facts, policy
 from agents.acting import act, after_calls, gate
 from agents.cards import AgentCard, ToolCard
 from agents.context import TurnContext
+from agents.handoff_words import told
 from agents.lexical import language_of
+from agents.lexical_mood import is_angry
 from agents.prompts import system_prompt
 from agents.providers import chat_model
 from agents.registry import AgentSpec, ToolSpec
-from agents.routing import Decision, continues, decide
+from agents.routing import UPSET, Decision, continues, decide
 from agents.turn_messages import (
     call_ids,
     from_record,
@@ -43,10 +45,6 @@ TOO_MANY_STEPS = (
     "I could not finish this in a reasonable number of steps. Please ask again, or ask for a person."
 )
 SWITCHED_OFF = "I can no longer help with this here. Please ask again, or ask for a person."
-HANDED_OFF = {
-    "en": "I have asked a colleague to take over. They will answer you here.",
-    "zh": "我已请同事接手，他们会在这里回复您。",
-}
 
 
 async def route(
@@ -64,6 +62,9 @@ async def route(
 
 
 async def _decide(context: TurnContext) -> Decision:
+    if is_angry(context.message) and not context.desk.asked:
+        await context.journal.append(facts.handoff_requested(reason=UPSET, by="rule", key="route"))
+        return Decision(handoff=UPSET, by="rule")
     cards = [_card(agent) for agent in context.registry.agents]
     history = history_messages(context.history)
     live = context.live_agent
@@ -75,7 +76,13 @@ async def _decide(context: TurnContext) -> Decision:
         context.journal.append_soon(fact)  # while the model is asked
         return Decision(agents=(live,), reason=reason)
     started = time.monotonic()
-    decision, raw = await decide(chat_model(), cards=cards, history=history, message=context.message)
+    decision, raw = await decide(
+        chat_model(),
+        cards=cards,
+        history=history,
+        message=context.message,
+        person_asked=context.desk.asked,
+    )
     usage, spent = facts.Usage.of(raw), round((time.monotonic() - started) * 1000)
     if decision.question:
         await context.journal.append(
@@ -83,7 +90,7 @@ async def _decide(context: TurnContext) -> Decision:
         )
     elif decision.handoff:
         await context.journal.append(
-            facts.handoff_requested(reason=decision.handoff, by="customer", key="route", usage=usage)
+            facts.handoff_requested(reason=decision.handoff, by=decision.by, key="route", usage=usage)
         )
     else:
         agents = list(decision.agents)
@@ -185,8 +192,8 @@ async def finish(state: State, runtime: Runtime[TurnContext]) -> dict[str, Any]:
     journal = runtime.context.journal
     if state.get("handoff") and not journal.recorded("reply:handoff"):
         spec = runtime.context.registry.agent(state.get("gave_up", ""))
-        text = spec.escalation_message if spec else ""
-        text = text or HANDED_OFF[language_of(runtime.context.message)]
+        own = spec.escalation_message if spec else ""
+        text = told(language_of(runtime.context.message), runtime.context.desk, own=own)
         await journal.append(
             facts.replied(agent=spec.name if spec else "", content=text, key="reply:handoff")
         )

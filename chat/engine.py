@@ -23,7 +23,7 @@ from agents.facts import Fact
 from agents.providers import as_outage, chat_model
 from agents.registry import current
 from agents.runner import Runner
-from chat import events, history, turns
+from chat import events, handoff, history, turns
 from chat.journal import TurnJournal
 from chat.models import TurnStatus
 from chat.turns import Claim
@@ -222,7 +222,7 @@ class TurnEngine:
             await _quietly(in_thread(lambda: turns.release(run.claim)))
 
     async def _stale(self, run: _Run) -> None:
-        claim = run.claim
+        run.ending, claim = True, run.claim
         held = await in_thread(lambda: turns.renew({claim.turn_id: claim.fence}))
         if claim.turn_id in held and held[claim.turn_id].stop:
             await self._seal_stopped(run)
@@ -296,6 +296,7 @@ def _context(claim: Claim) -> tuple[TurnContext, TurnJournal]:
         fresh=claim.fresh,
         registry=registry,
         journal=journal,
+        desk=handoff.desk_of(claim.conversation_id),
     )
     return context, journal
 

@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from agents.context import StaleTurn
 from agents.facts import Fact
+from chat import handoff
 from chat.frames import LAST_LINE, Frame, Shown, of_event
 from chat.models import Event
 from smartsupport.lib.text import shorten, storable
@@ -73,11 +74,6 @@ WITH held AS (
 SELECT thread_id, base FROM numbered
 """
 
-_HAND_OFF = """
-UPDATE chat_conversation SET status = 'waiting', handoff_reason = %(reason)s, handoff_at = %(now)s
-WHERE id = %(id)s AND status <> 'held'
-"""
-
 
 def insert(
     conversation_id: UUID, facts: Sequence[Fact], *, turn_id: UUID | None, fence: int | None = None
@@ -85,6 +81,9 @@ def insert(
     """Write `facts` in order and return them as a batch to publish after commit. Raises StaleTurn on an old fence."""
     now = timezone.now()
     clean = [storable(asdict(fact)) for fact in facts]
+    escalation = next((fact for fact in clean if fact["kind"] == "handoff_requested"), None)
+    if escalation:
+        escalation["payload"] = handoff.completed(conversation_id, escalation["payload"], now)
     lines = [fact["payload"][LAST_LINE[fact["kind"]]] for fact in clean if fact["kind"] in LAST_LINE]
     parameters = {
         "conversation": conversation_id,
@@ -95,16 +94,13 @@ def insert(
         "line": shorten(lines[-1], 200) if lines else None,
         "facts": json.dumps([{"place": place, **fact} for place, fact in enumerate(clean, start=1)]),
     }
-    handoff = next((fact for fact in clean if fact["kind"] == "handoff_requested"), None)
-    with transaction.atomic() if handoff else nullcontext(), connection.cursor() as cursor:
+    with transaction.atomic() if escalation else nullcontext(), connection.cursor() as cursor:
         cursor.execute(_INSERT, parameters)
         row = cursor.fetchone()
         if row is None:
             raise StaleTurn(f"Turn {turn_id} is no longer held with fence {fence}.")
-        if handoff:
-            cursor.execute(
-                _HAND_OFF, {"id": conversation_id, "reason": handoff["payload"]["reason"][:500], "now": now}
-            )
+        if escalation:
+            handoff.escalated(conversation_id, escalation["payload"], agent=escalation["agent"], now=now)
     thread_id, base = row
     return Batch(conversation_id, base + 1, base + len(clean), _frames(thread_id, base, clean, turn_id, now))
 

@@ -138,7 +138,9 @@ def _clarification(event: Shown) -> list[Frame]:
 
 
 def _handoff(event: Shown) -> list[Frame]:
-    return [{"type": "handoff", "reason": event.payload["reason"], "by": event.payload["by"]}]
+    payload = event.payload
+    later = {name: payload[name] for name in ("ticket", "available_at") if name in payload}
+    return [{"type": "handoff", "reason": payload["reason"], "by": payload["by"], **later}]
 
 
 def _taken_over(event: Shown) -> list[Frame]:

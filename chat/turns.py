@@ -18,8 +18,8 @@ from django.utils import timezone
 from agents import approvals
 from agents.facts import Fact, tool_returned
 from agents.models import Action, ActionStatus
-from chat import events
-from chat.models import Conversation, ConversationStatus, Event, Turn, TurnStatus
+from chat import events, handoff
+from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
 from chat.wakeups import wake_from_sync
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 
@@ -48,6 +48,7 @@ class Claim:
     live_agent: str
     lapses: int = 0
     retries: int = 0
+    stop_requested: bool = False
 
     @property
     def end_key(self) -> str:
@@ -74,7 +75,7 @@ WHERE c.id = turn.conversation_id AND turn.id = (
     ORDER BY t.queued_at LIMIT 1 FOR UPDATE OF t SKIP LOCKED
 )
 RETURNING turn.id, turn.fence, turn.conversation_id, c.thread_id, c.customer_id, customer.business_id,
-          turn.content, turn.message_seq, c.live_agent, turn.lapses, turn.retries
+          turn.content, turn.message_seq, c.live_agent, turn.lapses, turn.retries, turn.stop_requested
 """
 
 
@@ -122,6 +123,7 @@ def seal(
             Conversation.objects.filter(pk=claim_.conversation_id).update(live_agent=live_agent)
         if status != TurnStatus.COMPLETED:
             facts = [*left_open(claim_.turn_id, claim_.retries), *facts]
+        facts = handoff.by_rule(claim_, status, facts)
         return events.insert(claim_.conversation_id, facts, turn_id=claim_.turn_id)
 
 
@@ -214,16 +216,24 @@ def retry(*, customer_id: UUID | None, thread_id: str, turn_id: UUID | None = No
     """Queue the conversation's newest turn again, which failed; its id. It goes on where it broke: what the log has
     recorded is not done again. `customer_id` None is staff. Raises ThreadNotFound, NotRetriable.
     """
-    conversation = Conversation.objects.filter(thread_id=thread_id).first()
-    if conversation is None or (customer_id is not None and conversation.customer_id != customer_id):
+    owner = Conversation.objects.filter(thread_id=thread_id).values_list("customer_id", flat=True).first()
+    if owner is None or (customer_id is not None and owner != customer_id):
         raise ThreadNotFound()
+    # Nobody writes and nobody takes over meanwhile: both begin with this lock.
+    Customer.objects.select_for_update(no_key=True).only("pk").get(pk=owner)
+    conversation = Conversation.objects.get(thread_id=thread_id)
     newest = Turn.objects.select_for_update(no_key=True).filter(conversation=conversation)
     turn = newest.order_by("-message_seq").first()
     if turn is None or turn.status != TurnStatus.FAILED or (turn_id and turn.pk != turn_id):
         raise NotRetriable()
     again = Turn.objects.filter(pk=turn.pk, status=TurnStatus.FAILED, epoch=conversation.epoch)
     if conversation.status == ConversationStatus.HELD or not again.update(
-        status=TurnStatus.QUEUED, retries=F("retries") + 1, lapses=0, error="", sealed_at=None
+        status=TurnStatus.QUEUED,
+        retries=F("retries") + 1,
+        lapses=0,
+        stop_requested=False,
+        error="",
+        sealed_at=None,
     ):
         raise NotRetriable()
     fact = Fact("turn_retried", {"by": "staff" if customer_id is None else "customer"})

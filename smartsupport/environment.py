@@ -15,6 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from chat.business_hours import parse as parse_hours
+from chat.business_hours import zone as time_zone
 from smartsupport.embedded import remembered
 
 TRUE = {"1", "true", "yes", "on"}
@@ -131,10 +133,23 @@ def webhook_secret(*, required: bool) -> str:
     value = secret("WEBHOOK_SECRET", required="when WEBHOOK_URL is set and DEBUG is off" if required else "")
     if value.startswith("whsec_"):
         try:
-            base64.b64decode(value.removeprefix("whsec_"), validate=True)
+            key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
         except (binascii.Error, ValueError):
-            raise ImproperlyConfigured("WEBHOOK_SECRET must be base64 after its whsec_ prefix.") from None
+            key = b""
+        if not key:
+            raise ImproperlyConfigured("WEBHOOK_SECRET must be base64 after its whsec_ prefix.")
     return value
+
+
+def business_hours(name: str, zone_name: str) -> tuple[str, str]:
+    """When people are there ("" is always), and the time zone that this is about."""
+    hours, zone = text(name, ""), text(zone_name, "UTC")
+    for variable, check, value in ((name, parse_hours, hours), (zone_name, time_zone, zone)):
+        try:
+            check(value)
+        except ValueError as fault:
+            raise ImproperlyConfigured(f"{variable} {fault}.") from None
+    return hours, zone
 
 
 def provider_key(name: str, provider: str, chosen: str) -> str:

@@ -100,7 +100,13 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "smartsupport:celery:"}
 CELERY_TIMEZONE = "UTC"
+CELERY_IMPORTS = ["chat.sweeping"]  # beside each app's `tasks`, which Celery finds by itself
 CELERY_BEAT_SCHEDULE = {
+    "sweep-turns": {
+        "task": "chat.sweep_turns",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "expire-approvals": {
         "task": "agents.tasks.expire_approvals",
         "schedule": 10.0,
@@ -110,6 +116,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "agents.tasks.settle_abandoned_actions",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "send-webhooks": {
+        "task": "chat.tasks.send_webhooks",
+        "schedule": 5.0,
+        "options": {"expires": 5},
     },
     "repeat-actions": {
         "task": "agents.tasks.repeat_unknown_actions",
@@ -196,6 +207,10 @@ if TURN_IDLE_SECONDS <= TOOL_TIMEOUT_SECONDS:
     )
 # What becomes of a message that comes while an earlier one is worked on.
 MULTITASK_STRATEGY = env.choice("MULTITASK_STRATEGY", ["enqueue", "reject", "interrupt"], "enqueue")
+
+# People: when somebody is there, and when a conversation is handed to them without anybody asking.
+BUSINESS_HOURS, BUSINESS_TIMEZONE = env.business_hours("BUSINESS_HOURS", "BUSINESS_TIMEZONE")
+HANDOFF_AFTER_FAILURES = env.integer("HANDOFF_AFTER_FAILURES", 3, low=0, high=100)
 
 # Webhooks
 WEBHOOK_URL = env.http_url("WEBHOOK_URL")
