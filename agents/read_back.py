@@ -50,7 +50,9 @@ def read_back(action: Action) -> Standing:
     if reading is None:
         raise NoReadBack("This tool names no reading tool. Look it up in the business system.")
     if not reading.enabled or reading.access != Access.READ:
-        raise NoReadBack(f"The reading tool {reading.name} is switched off. Look it up in the business system.")
+        raise NoReadBack(
+            f"The reading tool {reading.name} is switched off. Look it up in the business system."
+        )
     request = _request(action, reading)
     outcome = on_own_loop(_ask(request))
     log.info("action_read_back", action_id=str(action.pk), tool=reading.name, ok=outcome.ok)

@@ -1,10 +1,14 @@
 """What the interrupt and agent routes read and answer."""
 
+import json
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents.models import Access, Action, ActionStatus, Agent, Approver, Risk, Tool
+from agents.approvals import changes
+from agents.settlement import NOTE_LIMIT
 from smartsupport.lib.rest import PageQuery, StrictBooleanField, StrictCharField
 
 CARRIED_OUT = {
@@ -25,6 +29,28 @@ class InterruptQuery(PageQuery):
     )
 
 
+class VoteSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    field = serializers.CharField()
+    was = serializers.JSONField(allow_null=True)
+    now = serializers.JSONField(allow_null=True)
+
+
+class SentSerializer(serializers.Serializer[Any]):
+    method = serializers.CharField()
+    url = serializers.CharField()
+    query = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
+    body = serializers.JSONField(allow_null=True)
+    idempotency_key = serializers.CharField()
+    at = serializers.DateTimeField(help_text="When it was last sent.")
+    attempts = serializers.IntegerField(help_text="How often it was begun.")
+    repeats = serializers.IntegerField(help_text="How often of these after its outcome had become unknown.")
+
+
 class InterruptSerializer(serializers.ModelSerializer[Action]):
     interrupt_id = serializers.UUIDField(source="id")
     thread_id = serializers.CharField(source="turn.conversation.thread_id")
@@ -33,7 +59,16 @@ class InterruptSerializer(serializers.ModelSerializer[Action]):
     title = serializers.CharField(source="tool.title")
     params = serializers.DictField(source="args", help_text="Exactly what is sent when it is approved.")
     message = serializers.CharField(help_text="What the approver is asked.")
+    proposed_params = serializers.SerializerMethodField()
+    changed = serializers.SerializerMethodField()
+    arguments_hash = serializers.CharField(
+        help_text="Of exactly this call. Send it with your decision, and nothing else can be approved."
+    )
     approver = serializers.ChoiceField([("customer", "The customer"), ("staff", "Staff")])
+    approvals_needed = serializers.IntegerField(help_text="How many different people have to agree: 1 or 2.")
+    votes = serializers.SerializerMethodField()
+    difference = serializers.SerializerMethodField()
+    sent = serializers.SerializerMethodField()
     status = serializers.SerializerMethodField()
     outcome = serializers.SerializerMethodField()
     result = serializers.JSONField(allow_null=True, help_text="What the business system answered.")
@@ -49,8 +84,15 @@ class InterruptSerializer(serializers.ModelSerializer[Action]):
             "title",
             "agent",
             "params",
+            "proposed_params",
+            "changed",
+            "arguments_hash",
             "message",
             "approver",
+            "approvals_needed",
+            "votes",
+            "difference",
+            "reopened",
             "status",
             "outcome",
             "expires_at",
@@ -58,6 +100,7 @@ class InterruptSerializer(serializers.ModelSerializer[Action]):
             "decided_by_name",
             "decided_at",
             "reason",
+            "sent",
             "result",
             "error",
             "created_at",
@@ -70,6 +113,44 @@ class InterruptSerializer(serializers.ModelSerializer[Action]):
     def get_outcome(self, action: Action) -> str | None:
         """Of an approved one: `pending`, `dispatching`, `succeeded`, `failed`, `unknown`. Otherwise null."""
         return CARRIED_OUT.get(ActionStatus(action.status))
+
+    def get_proposed_params(self, action: Action) -> dict[str, Any] | None:
+        """What the agent had asked for, where staff put other arguments in its place; otherwise null."""
+        proposed: dict[str, Any] | None = (
+            json.loads(action.proposed_arguments) if action.proposed_arguments else None
+        )
+        return proposed
+
+    def get_changed(self, action: Action) -> dict[str, list[Any]]:
+        """`{argument: [as proposed, as it is now]}` of what staff changed."""
+        return changes(action)
+
+    @extend_schema_field(VoteSerializer(many=True))
+    def get_votes(self, action: Action) -> list[dict[str, str]]:
+        """Who has agreed so far, where two people have to."""
+        return [{"name": vote["name"], "at": vote["at"]} for vote in action.votes]
+
+    @extend_schema_field(DifferenceSerializer(many=True))
+    def get_difference(self, action: Action) -> list[dict[str, Any]]:
+        """What about the tool had changed when an approved action came back to be decided again."""
+        return list(action.difference)
+
+    @extend_schema_field(SentSerializer(allow_null=True))
+    def get_sent(self, action: Action) -> dict[str, Any] | None:
+        """The request as it left, credentials aside; null as long as nothing was sent."""
+        if action.dispatched_at is None:
+            return None
+        request = action.sent or {}
+        return {
+            "method": request.get("method", ""),
+            "url": request.get("url", ""),
+            "query": request.get("query", []),
+            "body": request.get("body"),
+            "idempotency_key": str(action.pk),
+            "at": action.dispatched_at,
+            "attempts": action.attempts,
+            "repeats": action.repeats,
+        }
 
     def get_error(self, action: Action) -> dict[str, Any] | None:
         """`{kind, message, http_status}` when carrying it out did not work, otherwise null."""
@@ -89,16 +170,48 @@ class InterruptPageSerializer(serializers.Serializer[Any]):
     per_page = serializers.IntegerField()
 
 
-class DecisionSerializer(serializers.Serializer[Any]):
-    approved = StrictBooleanField(help_text="JSON `true` or `false`, nothing else.")
-    reason = StrictCharField(required=False, allow_blank=True, default="", max_length=500)
+class Strict(serializers.Serializer[Any]):
+    """Refuses fields that it does not know: deciding on something else than the caller means would be worse."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(self.initial_data) - set(self.fields))
         if unknown:
-            # Above all `args`: approving something else than the caller means would be worse than refusing.
             raise serializers.ValidationError({name: "This field is not known here." for name in unknown})
         return attrs
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ArgumentsField(serializers.Field[Any, Any, Any, Any]):
+    """A JSON object, taken as it is: the tool's own schema is checked by agents.approvals."""
+
+    default_error_messages = {"invalid": "Must be a JSON object."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class DecisionSerializer(Strict):
+    approved = StrictBooleanField(help_text="JSON `true` or `false`, nothing else.")
+    reason = StrictCharField(required=False, allow_blank=True, default="", max_length=500)
+    args = ArgumentsField(
+        required=False,
+        help_text="Approve with these arguments instead, whole and typed as the tool's schema wants them.",
+    )
+    arguments_hash = StrictCharField(
+        required=False,
+        max_length=64,
+        help_text="Of the call that you looked at; 409 `arguments_changed` when it is another one by now.",
+    )
+
+
+class SettlementSerializer(Strict):
+    happened = StrictBooleanField(help_text="JSON `true` or `false`, nothing else.")
+    note = StrictCharField(max_length=NOTE_LIMIT, help_text="How you know. For staff alone.")
 
 
 class AgentToolSerializer(serializers.ModelSerializer[Tool]):

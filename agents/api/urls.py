@@ -6,6 +6,8 @@ urlpatterns = [
     path("interrupts", views.InterruptsView.as_view()),
     path("interrupts/<str:interrupt_id>", views.InterruptView.as_view()),
     path("interrupts/<str:interrupt_id>/decision", views.DecisionView.as_view()),
+    path("interrupts/<str:interrupt_id>/settlement", views.SettlementView.as_view()),
+    path("interrupts/<str:interrupt_id>/repeat", views.RepeatView.as_view()),
     path("agents", views.AgentsView.as_view()),
     path("agents/import", views.AgentsImportView.as_view()),
     path("agents/export", views.AgentsExportView.as_view()),

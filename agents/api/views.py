@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents import agents_yaml, approvals
+from agents import agents_yaml, approvals, repetition, settlement
 from agents.api import serializers as shapes
 from agents.api.yaml_body import JsonWhateverAsked, YamlParser, yaml_text
 from agents.models import Action, ActionQuerySet, ActionStatus, Agent
@@ -23,6 +23,7 @@ from smartsupport.lib.rest import Need, one_page, read_body, read_query
 
 INTERRUPT = OpenApiParameter("interrupt_id", str, OpenApiParameter.PATH)
 NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, description="The agent's name.")
+DECIDE = Need("interrupts:decide", "agents.decide_action")
 READ_AGENTS = Need("agents:read", "agents.view_agent")
 
 
@@ -82,7 +83,7 @@ class InterruptView(APIView):
 
 
 class DecisionView(APIView):
-    needs: ClassVar = {"POST": Need("interrupts:decide", "agents.decide_action")}
+    needs: ClassVar = {"POST": DECIDE}
     parser_classes = [BoundedJSONParser]
 
     @extend_schema(
@@ -90,7 +91,9 @@ class DecisionView(APIView):
         summary="Approve or decline what waits for staff",
         description=(
             "The first decision counts. A later one gets 409 with who was first, one that is too late 410. "
-            "What the customer has to decide cannot be decided here (403)."
+            "What the customer has to decide cannot be decided here (403), and nobody approves what they asked for "
+            "themselves. Where two people have to agree, the first gets the approval back with `status` still "
+            "`awaiting` and its `votes`. With `args`, it is approved with those arguments instead."
         ),
         tags=["Approvals"],
         parameters=[INTERRUPT],
@@ -98,6 +101,11 @@ class DecisionView(APIView):
         responses=shapes.InterruptSerializer,
         examples=[
             OpenApiExample("Approve", value={"approved": True}, request_only=True),
+            OpenApiExample(
+                "Approve with other arguments",
+                value={"approved": True, "args": {"order_id": 1042, "percent": 5}},
+                request_only=True,
+            ),
             OpenApiExample("Decline", value={"approved": False, "reason": "Not covered."}, request_only=True),
         ],
     )
@@ -105,7 +113,67 @@ class DecisionView(APIView):
         row = interrupt(parse_uuid(interrupt_id))
         body = read_body(shapes.DecisionSerializer, request)
         by = approvals.Decider.of(request.user)
-        approvals.decide(action_id=row.pk, by=by, **body)
+        approvals.decide(
+            action_id=row.pk,
+            approved=body["approved"],
+            by=by,
+            reason=body["reason"],
+            arguments=body.get("args"),
+            seen=body.get("arguments_hash", ""),
+        )
+        return Response(shapes.InterruptSerializer(interrupt(row.pk)).data)
+
+
+class SettlementView(APIView):
+    needs: ClassVar = {"POST": DECIDE}
+    parser_classes = [BoundedJSONParser]
+
+    @extend_schema(
+        operation_id="interrupts_settle",
+        summary="Record whether an action of unknown outcome took place",
+        description=(
+            "For an `outcome` of `unknown`, after somebody has looked in the business system. Nothing is sent, and the "
+            "customer is not told. The first one counts: 409 `not_unknown` otherwise."
+        ),
+        tags=["Approvals"],
+        parameters=[INTERRUPT],
+        request=shapes.SettlementSerializer,
+        responses=shapes.InterruptSerializer,
+        examples=[
+            OpenApiExample(
+                "It did not happen",
+                value={"happened": False, "note": "The ledger has no such entry."},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, interrupt_id: str) -> Response:
+        row = interrupt(parse_uuid(interrupt_id))
+        body = read_body(shapes.SettlementSerializer, request)
+        settlement.settle(action_id=row.pk, by=approvals.Decider.of(request.user), **body)
+        return Response(shapes.InterruptSerializer(interrupt(row.pk)).data)
+
+
+class RepeatView(APIView):
+    needs: ClassVar = {"POST": DECIDE}
+
+    @extend_schema(
+        operation_id="interrupts_repeat",
+        summary="Send an action of unknown outcome again, where that is safe",
+        description=(
+            "With the same `Idempotency-Key`, so that the business system acts once. The answer comes when the "
+            "business system has answered, or the tool's time limit is over: `outcome` is then what came of it, and "
+            "still `unknown` where again nobody saw. 409 `not_repeatable` where the tool is not declared safe to send "
+            "again, or is no longer the one that was approved; 409 `not_unknown` where the outcome is known."
+        ),
+        tags=["Approvals"],
+        parameters=[INTERRUPT],
+        request=None,
+        responses=shapes.InterruptSerializer,
+    )
+    def post(self, request: Request, interrupt_id: str) -> Response:
+        row = interrupt(parse_uuid(interrupt_id))
+        repetition.repeat(action_id=row.pk, by=approvals.Decider.of(request.user))
         return Response(shapes.InterruptSerializer(interrupt(row.pk)).data)
 
 
