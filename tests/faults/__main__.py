@@ -78,7 +78,7 @@ def play_all(plan: Sequence[Planned], lanes: Sequence[Lane]) -> list[Part]:
             for finding in part.findings:
                 print(f"    {finding.kind}: {finding.what}", flush=True)
 
-    threads = [threading.Thread(target=work, args=(lane,)) for lane in lanes]
+    threads = [threading.Thread(target=work, args=(lane,), daemon=True) for lane in lanes]
     for thread in threads:
         thread.start()
     for thread in threads:

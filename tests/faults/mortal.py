@@ -32,13 +32,15 @@ def main() -> int:
     assert threading.active_count() == 1, f"A fork would lose threads: {threading.enumerate()}"
     print(json.dumps({"ready": os.getpid()}), flush=True)
     ended: dict[int, int] = {}
-    started: list[int] = []
+    started: set[int] = set()
     while line := sys.stdin.readline():
         asked = json.loads(line)
         answer: dict[str, Any]
         if "start" in asked:
-            started.append(_start(asked))
-            answer = {"pid": started[-1]}
+            pid = _start(asked)
+            ended.pop(pid, None)  # the number may have been a dead one's
+            started.add(pid)
+            answer = {"pid": pid}
         else:
             answer = {"status": _status(asked["status"], ended)}
         print(json.dumps(answer), flush=True)
