@@ -6,9 +6,11 @@ log and the turn change together with the action or not at all; its receivers pu
 """
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -106,13 +108,10 @@ def approver_for(tool: Tool, arguments: dict[str, Any]) -> str:
     if not tool.staff_above_argument or tool.staff_above_amount is None:
         return tool.approval
     amount = arguments.get(tool.staff_above_argument)
-    if (
-        isinstance(amount, bool)
-        or not isinstance(amount, int | float)
-        or not amount <= tool.staff_above_amount
-    ):
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount):
         return Approver.STAFF
-    return tool.approval
+    # As decimals: what is written 100.01 is not a binary fraction beside it.
+    return Approver.STAFF if Decimal(repr(amount)) > tool.staff_above_amount else tool.approval
 
 
 def ask(tool: Tool, arguments: dict[str, Any]) -> str:

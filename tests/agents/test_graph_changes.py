@@ -1,5 +1,5 @@
-"""What people and circumstances change about a write between the model's wish and the business: an edit by staff, another
-version of the tool, a tool that has to come first."""
+"""What changes a write between the model's wish and the business: an edit by staff, another version of the tool, a tool
+that has to come first, a second person."""
 
 import json
 from collections.abc import Iterator
