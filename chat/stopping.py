@@ -5,6 +5,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.utils import timezone
 
 from agents.facts import Fact
 from chat import events, turns
@@ -32,22 +33,29 @@ def stop(*, customer_id: UUID | None, thread_id: str) -> bool:
     if active.status == TurnStatus.RUNNING:
         stop_running(active)
     else:
-        seal_unheld(active)
+        end_now(active)
     log.info("turn_stop_asked", turn_id=str(active.pk), by="staff" if customer_id is None else "customer")
     return True
 
 
-def stop_running(turn: Turn) -> None:
-    """Ask the worker of a running turn to end it. Call it in a transaction that holds the turn's lock."""
+def stop_running(turn: Turn) -> bool:
+    """Ask the worker of a running turn to end it, or end it here where its worker is gone. Returns whether it has yet
+    to end. Call it in a transaction that holds the turn's lock."""
+    if turn.lease_until is not None and turn.lease_until < timezone.now():
+        end_now(turn)
+        return False
     Turn.objects.filter(pk=turn.pk).update(stop_requested=True)
     tell_workers("turns.stop", turn.pk)
+    return True
 
 
-def seal_unheld(turn: Turn) -> None:
-    """Stop a turn that no worker has: queued, or waiting for a decision. In a transaction that holds its lock."""
-    if turns.close(turn.pk, TurnStatus.STOPPED):
+def end_now(turn: Turn) -> None:
+    """Stop a turn that no worker has (queued, waiting for a decision), or one whose worker is not to be waited for: its
+    fence is old from here on. In a transaction that holds the turn's lock."""
+    fence = turn.fence if turn.status == TurnStatus.RUNNING else None
+    if turns.close(turn.pk, TurnStatus.STOPPED, fence=fence):
         events.append(turn.conversation_id, ended(turn), turn_id=turn.pk)
-        tell_workers("turns.forget", turn.pk)
+        tell_workers("turns.stop" if fence else "turns.forget", turn.pk)
 
 
 def ended(turn: Turn) -> list[Fact]:

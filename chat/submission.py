@@ -22,7 +22,7 @@ from agents.facts import Fact
 from agents.models import Action
 from chat import events
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
-from chat.stopping import seal_unheld, stop_running
+from chat.stopping import end_now, stop_running
 from chat.wakeups import wake_from_sync
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.text import storable
@@ -234,13 +234,13 @@ def _not_begun(turn: Turn) -> bool:
 
 def _interrupted(busy: list[Turn]) -> list[Turn]:
     """Stop what is worked on, and what was decided on and would go on before the new message; what has yet to end."""
-    running = [turn for turn in busy if turn.status == TurnStatus.RUNNING]
-    for turn in running:
-        stop_running(turn)
+    left = []
     for turn in busy:
-        if turn not in running:
-            seal_unheld(turn)
-    return running
+        if turn.status != TurnStatus.RUNNING:
+            end_now(turn)
+        elif stop_running(turn):
+            left.append(turn)
+    return left
 
 
 def _check_open(conversation: Conversation) -> None:
