@@ -51,22 +51,21 @@ def lock_customer(customer_id: UUID) -> None:
 
 
 def hold(conversation_id: UUID, by: Decider) -> Conversation:
-    """Take over, in a transaction that holds the customer's lock. Raises AlreadyHeld."""
+    """Take over, in a transaction that holds the customer's lock. Raises AlreadyHeld, with nothing changed."""
     conversation = Conversation.objects.get(pk=conversation_id)
-    stopped = stopping.unfinished(conversation)
-    for turn in stopped:
-        _end(turn)
-    now = timezone.now()
-    free = Conversation.objects.filter(pk=conversation.pk).exclude(status=ConversationStatus.HELD)
-    if not free.update(
+    if conversation.status == ConversationStatus.HELD:
+        raise AlreadyHeld(f"{conversation.held_by} has taken over already.", held_by=conversation.held_by)
+    # All turns and actions before the conversation, whatever their number: the order of locks that everybody keeps.
+    stopped = [turn for turn in stopping.unfinished(conversation) if _closed(turn)]
+    Conversation.objects.filter(pk=conversation.pk).update(
         status=ConversationStatus.HELD,
         held_by=by.name[:150],
-        held_at=now,
+        held_at=timezone.now(),
         epoch=F("epoch") + 1,
         live_agent="",
-    ):
-        conversation.refresh_from_db()
-        raise AlreadyHeld(f"{conversation.held_by} has taken over already.", held_by=conversation.held_by)
+    )
+    for turn in stopped:
+        events.append(conversation.pk, stopping.ended(turn), turn_id=turn.pk)
     events.append(conversation.pk, [Fact("taken_over", {"by_name": by.name})])
     conversation.refresh_from_db()
     log.info(
@@ -75,18 +74,23 @@ def hold(conversation_id: UUID, by: Decider) -> Conversation:
     return conversation
 
 
-def _end(turn: Turn) -> None:
-    """Stop a turn wherever it is. Its worker, if it has one, holds an old fence from here on."""
+def _closed(turn: Turn) -> bool:
+    """Stop a turn wherever it is; whether it was still to be stopped. Its worker, if it has one, can write nothing from
+    here on: it is told to stop, and then forgets what it kept of the turn."""
     fence = turn.fence if turn.status == TurnStatus.RUNNING else None
-    if turns.close(turn.pk, TurnStatus.STOPPED, fence=fence):
-        events.append(turn.conversation_id, stopping.ended(turn), turn_id=turn.pk)
-        tell_workers("turns.stop" if fence else "turns.forget", turn.pk)
+    if not turns.close(turn.pk, TurnStatus.STOPPED, fence=fence):
+        return False
+    if fence:
+        tell_workers("turns.stop", turn.pk)
+    tell_workers("turns.forget", turn.pk)
+    return True
 
 
 @transaction.atomic
 def hand_back(*, thread_id: str, by: Decider) -> Conversation:
     """Let the agents answer the next message. They are told what was said meanwhile. Raises ThreadNotFound, NotHeld."""
     conversation = _of_thread(thread_id)
+    lock_customer(conversation.customer_id)
     held = Conversation.objects.filter(pk=conversation.pk, status=ConversationStatus.HELD)
     if not held.update(
         status=ConversationStatus.OPEN, held_by="", held_at=None, handoff_reason="", handoff_at=None
