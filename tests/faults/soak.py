@@ -100,7 +100,7 @@ async def _quiet(stack: SoakStack, customers: list[Customer], staff: Staff) -> i
     deadline = began + QUIET_SECONDS
     await asyncio.gather(*(customer.settle(deadline) for customer in customers))
     while time.monotonic() < deadline:
-        await staff.finish()
+        await asyncio.gather(staff.finish(), *(customer.stay() for customer in customers))
         if not await asyncio.to_thread(soak_evidence.unfinished, stack):
             break
         await asyncio.sleep(1)

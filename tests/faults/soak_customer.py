@@ -71,8 +71,10 @@ class Customer:
 
     async def live(self, plan: Any, until: float) -> None:
         for step in plan:
-            pause = min(step.pause, max(0.0, until - time.monotonic()))
-            await asyncio.sleep(pause)
+            pause_ends = min(time.monotonic() + step.pause, until)
+            while (left := pause_ends - time.monotonic()) > 0:
+                await asyncio.sleep(min(left, 0.5))
+                await self.stay()
             if time.monotonic() >= until:
                 return
             self.counts[f"step {step.kind}"] += 1
@@ -150,8 +152,15 @@ class Customer:
     def unsettled(self) -> list[Message]:
         return [message for message in self.messages.values() if message.state == "sent"]
 
+    async def stay(self) -> None:
+        """Come back if the socket has broken, as the page does."""
+        if self._socket is None and any(item.last for item in self.transcripts.values()):
+            with suppress(*BROKEN):
+                await self._connected()
+
     async def settle(self, deadline: float) -> None:
-        """Send what nobody has answered until somebody does."""
+        """Be there, and send what nobody has answered until somebody does."""
+        await self.stay()
         while self.unsettled() and time.monotonic() < deadline:
             with suppress(*BROKEN):
                 await self._connected()
@@ -168,9 +177,9 @@ class Customer:
             try:
                 await self._connect()
                 return
-            except BROKEN:
+            except BROKEN as error:
                 await self._drop()
-                self.counts["failed connections"] += 1
+                self.counts[f"failed connection: {type(error).__name__}"] += 1
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.3)

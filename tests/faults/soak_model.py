@@ -1,4 +1,4 @@
-"""The model of the soak and of the control: `python -m tests.faults.soak_model [--token-delay-ms N]`.
+"""The model of the soak and of the control: `python -m tests.faults.soak_model [--token-delay-ms N] [--attached]`.
 
 It does what the newest message asks for, in whole and in order, with the arguments that stand in it, so that every
 effect can be traced to the words that asked for it. Like a real provider it refuses a history that cannot be: a tool
@@ -166,8 +166,8 @@ def application(*, token_delay_ms: float) -> web.Application:
     return app
 
 
-async def serve(token_delay_ms: float) -> None:
-    """Serve on a free port until told to stop, or until standard input closes."""
+async def serve(token_delay_ms: float, attached: bool) -> None:
+    """Serve on a free port until told to stop; `attached`, also until standard input closes."""
     runner = web.AppRunner(application(token_delay_ms=token_delay_ms), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -175,7 +175,8 @@ async def serve(token_delay_ms: float) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
-    loop.add_reader(sys.stdin, lambda: None if os.read(sys.stdin.fileno(), 1) else end.set())
+    if attached:
+        loop.add_reader(sys.stdin, lambda: None if os.read(sys.stdin.fileno(), 1) else end.set())
     print(f"Literal model: http://127.0.0.1:{runner.addresses[0][1]}/v1", flush=True)
     await end.wait()
     await runner.cleanup()
@@ -185,7 +186,9 @@ def main() -> None:
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # clients that are killed hang up
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak_model", description=__doc__)
     parser.add_argument("--token-delay-ms", type=float, default=0.0, help="between two pieces of an answer")
-    asyncio.run(serve(parser.parse_args().token_delay_ms))
+    parser.add_argument("--attached", action="store_true", help="stop when standard input closes")
+    options = parser.parse_args()
+    asyncio.run(serve(options.token_delay_ms, options.attached))
 
 
 if __name__ == "__main__":

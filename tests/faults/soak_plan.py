@@ -57,7 +57,7 @@ class Mouth:
 
     def __init__(self, orders: list[int]) -> None:
         self.orders = orders
-        self.count = 0
+        self.count = self.discounts = 0
         self.cancelled: set[int] = set()
 
     def _next(self) -> tuple[int, int]:
@@ -70,8 +70,11 @@ class Mouth:
         return Said(f"What is the status of order {order}?")
 
     def discount(self) -> Said:
-        number, _ = self._next()
-        percent, order = 1 + number % 90, self.orders[number // 90 % len(self.orders)]
+        place, number = divmod(self.discounts, 90)
+        if place >= len(self.orders):
+            return self.coupon()
+        self.discounts += 1
+        percent, order = 1 + number, self.orders[place]
         ask = Ask("apply_discount", {"order_id": order, "percent": percent})
         return Said(f"Please give me a {percent}% discount on order {order}.", (ask,))
 
