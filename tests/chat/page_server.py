@@ -32,7 +32,7 @@ Frame = dict[str, Any]
 
 class Peer:
     """The server's end of one socket. Every frame waits for `receive`, but for pings: they are answered
-    (unless `mute`) and, as frames are answered in order, after a `resume` that came before them."""
+    (unless `mute`) and, as frames are answered in order, after a `resume` or `history` that came before them."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self.connection = connection
@@ -54,7 +54,7 @@ class Peer:
                     self._owed.put("pong")
                     self._pay()
                     continue
-                self._resuming = self._resuming or frame["type"] == "resume"
+                self._resuming = self._resuming or frame["type"] in ("resume", "history")
                 self.thread_id = frame.get("thread_id", self.thread_id)
                 self._received.put(frame)
         except ConnectionClosed:
@@ -76,13 +76,16 @@ class Peer:
         """Whether every frame of the page was received. The caller has waited for a later sign of it."""
         return self._received.empty()
 
-    def send(self, kind: str, **fields: Any) -> None:
+    def frame(self, kind: str, **fields: Any) -> Frame:
         """One frame; those that report an event get their thread and a time."""
         frame: Frame = {"type": kind, **fields}
         if "seq" in fields or kind in ("token", "reasoning"):
             frame = {"thread_id": self.thread_id, "at": datetime.now(UTC).isoformat(), **frame}
-        self.connection.send(json.dumps(frame))
-        if kind == "resumed" or (kind == "error" and "seq" not in fields):
+        return frame
+
+    def send(self, kind: str, **fields: Any) -> None:
+        self.connection.send(json.dumps(self.frame(kind, **fields)))
+        if kind in ("resumed", "history") or (kind == "error" and "seq" not in fields):
             self._resuming = False
             self._pay()
 
@@ -102,6 +105,21 @@ class Peer:
     def resumed(self, seq: int) -> None:
         """Everything that was missed has been sent, up to `seq`."""
         self.send("resumed", thread_id=self.thread_id, seq=seq)
+
+    def page(
+        self, frames: list[Frame], *, after: int | None = None, seq: int | None = None, **fields: Any
+    ) -> None:
+        """Answers `history`: `after` is where the page before ends (None: there is none), `seq` the log's end."""
+        page = {"frames": frames, "pending": [], "next": None if after is None else after + 1, "seq": seq}
+        self.send("history", thread_id=self.thread_id, **{**page, **fields})
+
+    def tell_all(self, frames: list[Frame], seq: int | None = None) -> None:
+        """A visitor comes back: one page that has everything, and nothing that came since."""
+        last = seq if seq is not None else max((frame["seq"] for frame in frames), default=0)
+        assert "before" not in self.receive("history")
+        self.page(frames, seq=last)
+        assert self.receive("resume")["after"] == last
+        self.resumed(last)
 
     def cut(self) -> None:
         """The network is gone, in the middle of whatever was going on: no closing handshake."""

@@ -114,8 +114,7 @@ def test_what_is_written_offline_is_kept_through_a_reload_and_sent_in_order(
     sockets = [visitor.pages.next_peer()]
     sockets.append(visitor.pages.next_peer()) if sockets[0].closed() else None
     again = sockets[-1]
-    again.receive("resume")
-    again.resumed(0)
+    again.tell_all([])
     assert again.accept(1, "t1")["content"] == "First 🚆"
     assert again.accept(2, "t2", position=1)["content"] == "Second"
     expect(page.get_by_text("Not sent yet.")).to_have_count(0)
@@ -216,7 +215,7 @@ def test_a_thread_that_the_server_does_not_know_starts_empty_without_a_word(
     page.reload()
 
     peer = visitor.pages.next_peer()
-    assert peer.receive("resume")["thread_id"] == old
+    assert peer.receive("history")["thread_id"] == old
     peer.send("error", code="thread_not_found", message="Thread not found")
 
     expect(page.get_by_role("heading", name="Hello, how can we help?")).to_be_visible()

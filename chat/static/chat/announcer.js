@@ -1,6 +1,8 @@
 /** Tells screen readers about finished things: whole answers and decisions, never single tokens. */
-import { outcome, secondsLeft } from "./approval.js";
+import { changesOf, outcome, secondsLeft } from "./approval.js";
 import { h, plainText } from "./dom.js";
+import { handoffWords } from "./people.js";
+import { problemWords } from "./problem.js";
 import { agentName, text } from "./text.js";
 
 /** Minutes before the end of an approval at which the time left is said. */
@@ -43,22 +45,29 @@ function wordsFor(item) {
   const said = item.html ? plainText(item.html) : (item.content ?? "");
   switch (item.kind) {
     case "response":
-      return `${agentName(item.agent)}: ${said}`;
+      return [`${agentName(item.agent)}: ${said}`, item.cut ? text.cut : ""].filter(Boolean).join(" ");
     case "staff":
       return `${item.author || text.team}: ${said}`;
     case "approval":
-      if (item.status !== "open") return item.outcome || `${outcome(item)}. ${item.message ?? ""}`;
+      if (item.status !== "open") return item.outcome || decided(item);
       if (item.problem) return text.answerRefused;
       return item.approver === "staff" ? text.announceStaffApproval(item.message) : text.announceApproval(item.message);
     case "handoff":
-      return item.by === "customer" ? text.handoffByCustomer : text.handoff;
+      return [...handoffWords(item), text.handoffStay].join(" ");
+    case "joined":
+      return `${text.joined}. ${text.joinedMore}`;
+    case "retrying":
+      return text.retrying;
     case "handback":
       return text.handback;
     case "stopped":
       return text.stopped;
     case "error":
-      return item.reason === "turn" || !item.message ? text.turnFailed : item.message;
+      return problemWords(item);
     default:
       return "";
   }
 }
+
+/** @param {import("./state.js").Item} item */
+const decided = (item) => [outcome(item), changesOf(item), item.message].filter(Boolean).join(". ");

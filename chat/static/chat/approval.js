@@ -1,15 +1,17 @@
 /** The card that asks for a decision: what exactly would be done, who decides, and how long there is time. */
 import { countdown } from "./clock.js";
 import { h, showIcon } from "./dom.js";
-import { facts } from "./facts.js";
+import { facts, inWords } from "./facts.js";
+import { wasCarriedOut } from "./order.js";
 import { text } from "./text.js";
 
 /**
  * @typedef {import("./state.js").Item} Item
+ * @typedef {import("./state.js").State} State
  * @typedef {{decide: (interruptId: string, approved: boolean) => void, now: () => number, connected: () => boolean}} Context
  */
 
-/** @param {Item} item @param {Context} context @returns {{el: HTMLElement, update: (item: Item) => void}} */
+/** @param {Item} item @param {Context} context @returns {{el: HTMLElement, update: (item: Item, state: State) => void}} */
 export function approvalCard(item, context) {
   const id = `approval-${item.interruptId}`;
   const badge = h("span", { class: "badge" });
@@ -17,6 +19,8 @@ export function approvalCard(item, context) {
   const clock = h("span", { class: "clock", role: "timer", "aria-live": "off" });
   const bar = h("span", { class: "bar", "aria-hidden": "true" }, h("span"));
   const heading = h("h3", { id });
+  const again = h("p", { class: "note", text: text.approvalAgain });
+  const changes = h("p", { class: "changes" });
   const params = h("div", { class: "params" });
   const who = h("p", { class: "who" });
   const approve = h("button", { type: "button", class: "primary", text: text.approve, on: { click: () => choose(true) } });
@@ -29,6 +33,8 @@ export function approvalCard(item, context) {
     h("p", { class: "eyebrow" }, badge, label, clock),
     bar,
     heading,
+    again,
+    changes,
     params,
     who,
     choices,
@@ -41,8 +47,8 @@ export function approvalCard(item, context) {
     if (secondsLeft(shown, context.now()) > 0) context.decide(shown.interruptId, approved);
   }
 
-  /** @param {Item} next */
-  function update(next) {
+  /** @param {Item} next @param {State} [state] */
+  function update(next, state) {
     if (next !== shown || !heading.textContent) {
       heading.textContent = next.message || text.approvalFallback(next.action ?? "");
       params.replaceChildren(...(Object.keys(next.params ?? {}).length ? [facts(next.params)] : []));
@@ -51,6 +57,8 @@ export function approvalCard(item, context) {
     const open = next.status === "open";
     const left = open ? secondsLeft(next, context.now()) : 0;
     const mine = next.approver !== "staff";
+    again.hidden = !open || !next.again;
+    changes.textContent = next.changed && !open ? changesOf(next) : "";
     const focused = el.contains(document.activeElement) && document.activeElement !== el;
 
     el.dataset.status = next.status;
@@ -67,11 +75,11 @@ export function approvalCard(item, context) {
     for (const button of [approve, decline]) button.setAttribute("aria-disabled", String(Boolean(next.sending) || left <= 0));
     approve.classList.toggle("is-chosen", next.sending === "approve");
     decline.classList.toggle("is-chosen", next.sending === "decline");
-    note.textContent = noteOf(next, left, context.connected());
+    const undone = state && next.status === "approved" && !wasCarriedOut(state, next);
+    note.textContent = undone ? text.notCarriedOut : noteOf(next, left, context.connected());
     if (focused && choices.hidden) el.focus({ preventScroll: true });
   }
 
-  update(item);
   return { el, update };
 }
 
@@ -93,6 +101,13 @@ export function outcome(item) {
   if (item.status === "approved") return text.approvedBy(who);
   if (item.status === "rejected") return text.declinedBy(who);
   return item.status === "cancelled" ? text.cancelled : text.expired;
+}
+
+/** What was really approved, where it is not what was asked for. @param {Item} item @returns {string} */
+export function changesOf(item) {
+  const changed = Object.entries(item.changed ?? {}).sort(([a], [b]) => a.localeCompare(b, "en"));
+  if (!changed.length) return "";
+  return text.approvedChanged(changed.map(([name, [was, now]]) => text.change(name, inWords(now), inWords(was))));
 }
 
 /** @param {Item} item @param {number} left @param {boolean} connected */

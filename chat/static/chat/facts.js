@@ -11,6 +11,9 @@ const isRecord = (value) => typeof value === "object" && value !== null && !Arra
 const isPlain = (value) => value === null || typeof value !== "object";
 
 /** @param {unknown} value @returns {string} */
+export const inWords = (value) => (isPlain(value) ? plain(value) : JSON.stringify(value));
+
+/** @param {unknown} value @returns {string} */
 function plain(value) {
   if (value === null || value === undefined || value === "") return text.empty;
   if (typeof value === "boolean") return value ? text.yes : text.no;

@@ -1,10 +1,12 @@
 /** Puts the page together: the parts are in their modules, and this is the wiring between them. */
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
+import { EarlierMessages } from "./earlier.js";
+import { REWRITE } from "./errors.js";
 import { Session } from "./session.js";
 import { StickyScroll } from "./scroll.js";
 import { ConversationView } from "./view.js";
-import { isEmpty } from "./order.js";
+import { isEmpty, isHeld } from "./order.js";
 import { refusal } from "./pieces.js";
 import { text } from "./text.js";
 
@@ -19,7 +21,7 @@ const pageTitle = document.title;
 
 const session = new Session({ url: socketUrl, heartbeatSeconds: config.heartbeatSeconds, onChange: scheduleRender });
 const announcer = new Announcer(byId("announcer"));
-const scroll = new StickyScroll(byId("conversation"), byId("column"), byId("jump"));
+const scroll = new StickyScroll(byId("conversation"), byId("column"), byId("log"), byId("jump"));
 const view = new ConversationView(byId("log"), {
   decide: (interruptId, approved) => session.decide(interruptId, approved),
   retryTurn: (turnId) => session.retryTurn(turnId),
@@ -38,6 +40,11 @@ const composer = new Composer({
   limit: config.maxLength ?? 10_000,
   onSend: send,
 });
+
+const earlier = new EarlierMessages(
+  { area: byId("conversation"), row: byId("earlier"), words: byId("earlier-words"), button: byId("earlier-load") },
+  { load: () => void session.loadEarlier(), say: (words) => announcer.say(words) },
+);
 
 /** The customer's own token comes in the fragment, which no server ever sees; it is kept in memory alone. */
 function takeToken() {
@@ -92,7 +99,12 @@ function render() {
   const { state } = session;
   returnRefused(state);
   // A long history is drawn once, when it is complete.
-  if (!session.loading) view.render(state);
+  if (!session.loading) {
+    scroll.keepPlace(() => {
+      view.render(state);
+      earlier.show(state.earlier);
+    });
+  }
   byId("welcome").hidden = session.loading || !isEmpty(state);
   byId("loading").hidden = !session.loading;
   byId("ended").hidden = !state.ended;
@@ -101,19 +113,32 @@ function render() {
   byId("stop").hidden = !running;
   byId("stop").toggleAttribute("disabled", Boolean(running?.stopping) || session.status !== "open");
   showConnection();
+  showWhoAnswers(isHeld(state));
   tellNews(state);
   scroll.follow();
 }
 
-/** Refusals after which the customer changes the message, or sends it later. */
-const REWRITE = new Set(["rate", "queue", "usage", "long", "large"]);
-
-/** A refused message goes back into the box, when nothing else has been written there meanwhile. @param {import("./state.js").State} state */
+/**
+ * Refused messages go back into the box, in their order, when nothing else has been written there meanwhile.
+ * @param {import("./state.js").State} state
+ */
 function returnRefused(state) {
-  const refused = state.pending.find((one) => one.refused);
-  if (!refused || !composer.isEmpty || !REWRITE.has(refused.refused ?? "")) return;
-  const note = refusal(refused);
-  composer.fill(session.takeBack(refused.id), note);
+  const refused = state.pending.filter((one) => REWRITE.has(one.refused ?? ""));
+  if (!refused.length || !composer.isEmpty) return;
+  const note = refusal(refused[0]);
+  composer.fill(refused.map((one) => session.takeBack(one.id)).join("\n\n"), note);
+}
+
+/** @param {boolean} held  by a colleague */
+function showWhoAnswers(held) {
+  const about = byId("about");
+  if (about.hidden === held) return;
+  const focused = document.activeElement === about;
+  about.hidden = held;
+  byId("presence").hidden = !held;
+  byId("hint-model").hidden = held;
+  byId("hint-held").hidden = !held;
+  if (focused) byId("conversation").focus({ preventScroll: true });
 }
 
 /** @param {import("./state.js").State} state */
@@ -161,6 +186,8 @@ function everySecond() {
 }
 
 function listen() {
+  byId("presence-words").textContent = text.held;
+  byId("hint-held").textContent = text.hintHeld;
   byId("stop").addEventListener("click", () => session.stop());
   byId("new-conversation").addEventListener("click", askForNew);
   byId("ended-new").addEventListener("click", startNew);

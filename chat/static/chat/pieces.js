@@ -3,7 +3,8 @@ import { approvalCard } from "./approval.js";
 import { moment, timeOfDay } from "./clock.js";
 import { h, icon, serverHtml, showIcon } from "./dom.js";
 import { facts } from "./facts.js";
-import { canRetry, queuedBehind } from "./order.js";
+import { handbackPiece, handoffPiece, joinedPiece } from "./people.js";
+import { problemPiece } from "./problem.js";
 import { agentName, prettify, text } from "./text.js";
 
 /**
@@ -39,12 +40,12 @@ const pieces = {
   typing: typingPiece,
   tool: toolPiece,
   approval: (item, context) => approvalCard(item, context),
-  error: errorPiece,
+  error: problemPiece,
   routing: (item) => linePiece("line routing", "route", text.routed(item.agents), item.reason),
-  stopped: (item) => linePiece("line stopped", "stop", text.stopped, null),
-  handback: () => linePiece("notice", "bot", text.handback, null),
-  handoff: (item) =>
-    linePiece("notice handoff", "person", item.by === "customer" || item.by === "rule" ? text.handoffByCustomer : text.handoff, null, text.handoffStay),
+  stopped: () => linePiece("line stopped", "stop", text.stopped),
+  handback: handbackPiece,
+  handoff: handoffPiece,
+  joined: joinedPiece,
   day: (item) => ({ el: h("p", { class: "day" }, h("span", { text: item.content })), update() {} }),
   line: () => ({ el: h("p", { hidden: true }), update() {} }),
 };
@@ -59,16 +60,14 @@ function mine(item, context) {
 
   return {
     el,
-    update(next, state) {
+    update(next) {
       const pending = next.kind === "pending" ? next.pending : null;
-      const turn = next.turnId ? state.turns.get(next.turnId) : undefined;
       const content = pending?.content ?? next.content;
       if (words.textContent !== content) words.textContent = content;
       speaker.textContent = [text.you, timeOfDay(next.at)].filter(Boolean).join(", ") + ": ";
-      const behind = turn ? queuedBehind(state, turn) : 0;
       el.classList.toggle("is-unsent", Boolean(pending));
       el.classList.toggle("is-refused", Boolean(pending?.refused));
-      status.textContent = pending ? pendingStatus(pending, context.connected()) : behind ? text.queued(behind) : "";
+      status.textContent = pending ? pendingStatus(pending, context.connected()) : next.queued ? text.queued : next.sent ? text.sent : "";
       status.hidden = !status.textContent;
       const refused = Boolean(pending?.refused) && pending.refused !== "expired";
       if (refused && actions.hidden) {
@@ -95,6 +94,8 @@ export function refusal(pending) {
       return text.rateLimited;
     case "queue":
       return text.queueFull;
+    case "busy":
+      return text.busy;
     case "usage":
       return text.usageLimit(moment(pending.detail));
     case "long":
@@ -110,9 +111,11 @@ export function refusal(pending) {
 /** @param {Item} item @param {string} className @param {string} name @returns {Piece} */
 function answerPiece(item, className, name) {
   const prose = h("div", { class: "prose", dir: "auto" });
-  const byline = h("p", { class: "byline" }, h("span", { class: "name", text: name }), h("time", { datetime: item.at, text: timeOfDay(item.at) }));
+  const badge = className.includes("staff") ? icon("person") : null;
+  const byline = h("p", { class: "byline" }, badge, h("span", { class: "name", text: name }), h("time", { datetime: item.at, text: timeOfDay(item.at) }));
+  const cut = item.cut ? h("p", { class: "line cut" }, icon("minus"), h("span", { text: text.cut })) : null;
   return {
-    el: h("article", { class: className }, byline, prose),
+    el: h("article", { class: className }, byline, prose, cut),
     update(next) {
       prose.classList.toggle("is-plain", !next.html);
       if (next.html) prose.replaceChildren(serverHtml(next.html));
@@ -138,11 +141,19 @@ function livePiece(item) {
   };
 }
 
-/** @param {Item} item @returns {Piece} */
-function reasoningPiece(item) {
+/** A preview like all text that is being written: what was thought is in no event, and goes with the turn's end. @returns {Piece} */
+function reasoningPiece() {
   const body = h("p", { class: "reasoning-text" });
-  const el = h("details", { class: "tool reasoning" }, h("summary", {}, icon("route"), h("span", { text: text.thinking }), icon("chevron")), body);
-  return { el, update: (next) => void (body.textContent = next.content) };
+  const badge = h("span", { class: "badge" });
+  const el = h("details", { class: "tool reasoning" }, h("summary", {}, badge, h("span", { text: text.thinking }), icon("chevron")), body);
+  return {
+    el,
+    update(next) {
+      el.dataset.status = next.closed ? "done" : "running";
+      showIcon(badge, next.closed ? "check" : "spinner");
+      body.textContent = next.content;
+    },
+  };
 }
 
 /** @returns {Piece} */
@@ -162,6 +173,8 @@ const TOOL_LOOKS = {
   done: ["check", text.toolDone],
   failed: ["cross", text.toolFailed],
   notrun: ["minus", text.toolNotRun],
+  closed: ["minus", text.toolClosed],
+  unknown: ["warning", text.toolUnknown],
 };
 
 /** @param {Item} item @returns {Piece} */
@@ -194,18 +207,7 @@ function toolBody(item) {
   return parts;
 }
 
-/** @param {Item} item @param {Context} context @returns {Piece} */
-function errorPiece(item, context) {
-  const words = h("p", { text: item.reason === "turn" || !item.message ? text.turnFailed : item.message });
-  const again = h("button", { type: "button", class: "secondary", on: { click: () => context.retryTurn(item.turnId ?? "") } }, icon("retry"), text.retry);
-  return {
-    el: h("section", { class: "card problem" }, icon("warning"), words, again),
-    update: (next, state) => void (again.hidden = !canRetry(state, next.turnId)),
-  };
-}
-
-/** @param {string} className @param {string} sign @param {string} words @param {string | null | undefined} title @param {string} [more] @returns {Piece} */
-function linePiece(className, sign, words, title, more) {
-  const el = h("p", { class: className, title: title || null }, icon(sign), h("span", {}, words, more ? h("small", { text: more }) : null));
-  return { el, update() {} };
+/** @param {string} className @param {string} sign @param {string} words @param {string} [title] @returns {Piece} */
+function linePiece(className, sign, words, title) {
+  return { el: h("p", { class: className, title: title || null }, icon(sign), h("span", { text: words })), update() {} };
 }

@@ -3,11 +3,13 @@
  * break. It knows the socket and the state, and no DOM.
  *
  * A message is sent one at a time and again until the server has accepted it; its client_message_id makes the
- * repetition harmless. After every connect the server is asked for what was missed (`resume`); it answers with
- * `resumed` when everything is sent, or with an error. The `ping` sent along tells when that answer must have come.
+ * repetition harmless. A conversation of an earlier visit is asked for from its end (`history`), and what lies before
+ * when somebody scrolls there. After every connect the server is asked for what was missed (`resume`); it answers with
+ * `resumed` when everything is sent, or with an error. The `ping` sent along tells when an answer must have come.
  */
 import { ReconnectingSocket } from "./socket.js";
-import { answer, apply, createState, hasGap, settle } from "./store.js";
+import { kindOfError } from "./errors.js";
+import { answer, apply, applyPage, createState, hasGap, settle } from "./store.js";
 import { runningTurn } from "./order.js";
 import * as memory from "./memory.js";
 
@@ -17,13 +19,18 @@ const TORN_PATIENCE_MS = 400;
 const QUIET_MS = 5_000;
 const RESUME_AGAIN_MS = 2_000;
 const ANSWER_PATIENCE_MS = 20_000;
+/** Messages of one page of history. */
+const PAGE = 20;
+/** @type {Record<string, string>} */
+const ANSWERED_BY = { resumed: "resume", history: "history" };
 
 export class Session {
   #catchingUp = false;
+  #paging = false;
   #gapTimer = 0;
   #answerTimer = 0;
   #silent = true;
-  #resumeAnswered = false;
+  /** @type {{type: string, answered: boolean}[]} */ #asked = [];
 
   /** @param {{url: () => string, heartbeatSeconds?: number, onChange: () => void}} options */
   constructor({ url, heartbeatSeconds, onChange }) {
@@ -89,10 +96,30 @@ export class Session {
     this.#keep();
   }
 
-  /** Sends the message of a failed turn once more, as a new one. @param {string} turnId */
+  /** Asks for a failed turn to be tried again: it goes on where it broke. @param {string} turnId */
   retryTurn(turnId) {
-    const message = this.state.items.get(`message:${turnId}`);
-    if (message) this.send(message.content);
+    const turn = this.state.turns.get(turnId);
+    if (turn?.status !== "failed" || turn.retry === "asked") return;
+    turn.retry = "asked";
+    this.#sendRetry(turnId);
+    this.changed();
+  }
+
+  /** Asks for the page before what is here, unless that is being done or there is none. */
+  async loadEarlier() {
+    const { state } = this;
+    const { earlier } = state;
+    const busy = this.#catchingUp || this.#paging || state.pending.some((one) => one.inFlight);
+    if (!earlier?.before || this.status !== "open" || busy) return;
+    state.earlier = { ...earlier, status: "loading" };
+    this.#paging = true;
+    this.changed();
+    const told = await this.#ask({ type: "history", thread_id: state.threadId, before: earlier.before, limit: PAGE });
+    this.#paging = false;
+    // Where the connection was lost, the reader at the top asks again with the next one.
+    if (state.earlier?.status === "loading") state.earlier = { ...state.earlier, status: told === null ? "idle" : "failed" };
+    this.#flush();
+    this.changed();
   }
 
   /** @param {string} interruptId @param {boolean} approved */
@@ -137,6 +164,7 @@ export class Session {
     if (status === "open") void this.#catchUp();
     else {
       this.#catchingUp = false;
+      this.#paging = false;
       this.state.pending = this.state.pending.map((one) => ({ ...one, inFlight: false }));
       if (status === "unauthorized") this.loading = false;
     }
@@ -144,40 +172,65 @@ export class Session {
   }
 
   async #catchUp() {
-    const state = this.state;
     if (!this.fresh) {
       this.#catchingUp = true;
-      this.#resumeAnswered = false;
-      this.socket.send({ type: "resume", thread_id: state.threadId, after: state.floor });
-      const answered = await this.socket.ping();
-      if (!answered) return; // connected anew, and asked again, or not connected at all
-      if (!this.#resumeAnswered) return void setTimeout(() => this.status === "open" && this.#catchUp(), RESUME_AGAIN_MS);
+      for (const ask of [() => this.#askForNewest(), () => this.#askForMissed()]) {
+        const told = await ask();
+        if (told === null) return; // connected anew, and asked again, or not connected at all
+        if (!told) return void setTimeout(() => this.status === "open" && this.#catchUp(), RESUME_AGAIN_MS);
+        if (this.fresh) break; // the server does not know the thread
+      }
       this.#catchingUp = false;
     }
     this.loading = false;
     this.#silent = false;
     this.#flush();
+    this.#repeatUnanswered();
+    this.changed();
+  }
+
+  /** What was clicked without a connection, and is still to be decided. */
+  #repeatUnanswered() {
     for (const item of this.state.items.values()) {
       if (item.kind === "approval" && item.status === "open" && item.sending) {
         this.#sendAnswer(item.interruptId, item.sending === "approve");
       }
     }
-    this.changed();
+    for (const turn of this.state.turns.values()) if (turn.retry === "asked") this.#sendRetry(turn.id);
+  }
+
+  /** A conversation of which nothing is here yet is read from its end. */
+  async #askForNewest() {
+    const { threadId, last, earlier } = this.state;
+    if (this.minted || last > 0 || earlier) return true;
+    return this.#ask({ type: "history", thread_id: threadId, limit: PAGE });
+  }
+
+  async #askForMissed() {
+    const { threadId, floor } = this.state;
+    return this.#ask({ type: "resume", thread_id: threadId, after: floor });
+  }
+
+  /** @param {Record<string, any>} frame @returns {Promise<boolean | null>} whether it was answered; null: nobody knows */
+  async #ask(frame) {
+    const ask = { type: frame.type, answered: false };
+    this.#asked.push(ask);
+    this.socket.send(frame);
+    const alive = await this.socket.ping();
+    this.#asked = this.#asked.filter((one) => one !== ask);
+    return alive ? ask.answered : null;
   }
 
   /** @param {Record<string, any> & {type: string}} frame */
   #take(frame) {
-    if (frame.type === "resumed") {
-      this.#resumeAnswered = true;
-      if (frame.thread_id === this.state.threadId) settle(this.state, frame.seq);
-      return;
-    }
+    if (frame.type === "resumed" || frame.type === "history") return this.#takeAnswer(frame);
+    if (this.#refusedToTell(frame)) return;
     const waiting = this.state.pending.length;
     if (!apply(this.state, frame)) return;
     if (frame.at && !this.#catchingUp) this.serverAhead = Date.parse(frame.at) - Date.now() || 0;
     if (this.#silent) this.state.news = [];
     if (this.state.ended === "gone") {
-      this.#resumeAnswered = true;
+      for (const ask of this.#asked) ask.answered = true;
       if (this.#unknownThread()) return;
     }
     if (frame.type === "error" || this.state.pending.length !== waiting) {
@@ -186,6 +239,23 @@ export class Session {
     }
     this.#watchGap();
     this.changed();
+  }
+
+  /** @param {Record<string, any> & {type: string}} frame */
+  #takeAnswer(frame) {
+    const ask = this.#asked.find((one) => one.type === ANSWERED_BY[frame.type]);
+    if (ask) ask.answered = true;
+    if (frame.thread_id !== this.state.threadId) return;
+    if (frame.type === "resumed") settle(this.state, frame.seq);
+    else applyPage(this.state, /** @type {any} */ (frame));
+    this.changed();
+  }
+
+  /** What the server could not tell just now is asked for again; it is nothing that the customer has to know. @param {Record<string, any>} frame */
+  #refusedToTell(frame) {
+    if (frame.type !== "error" || Number.isInteger(frame.seq) || !(this.#catchingUp || this.#paging)) return false;
+    const asked = this.state.pending.some((one) => one.inFlight);
+    return !asked && ["turn", "other"].includes(kindOfError(frame));
   }
 
   /** A thread without a word in it may be unknown: not there yet, or not ours any more. */
@@ -211,7 +281,7 @@ export class Session {
   #flush() {
     const { pending, threadId, ended } = this.state;
     const next = pending.find((one) => !one.refused);
-    if (!next || ended || this.#catchingUp || pending.some((one) => one.inFlight)) return;
+    if (!next || ended || this.#catchingUp || this.#paging || pending.some((one) => one.inFlight)) return;
     const frame = { type: "message", thread_id: threadId, content: next.content, client_message_id: next.id };
     if (!this.socket.send(frame)) return;
     this.fresh = false;
@@ -226,6 +296,12 @@ export class Session {
     if (!pending.some((one) => one.id === id && one.inFlight)) return;
     this.state.pending = pending.map((one) => ({ ...one, inFlight: false }));
     this.#flush();
+  }
+
+  /** @param {string} turnId */
+  #sendRetry(turnId) {
+    if (this.#catchingUp) return; // sent when everything missed is here, if it is still failed then
+    this.socket.send({ type: "retry", thread_id: this.state.threadId, turn_id: turnId });
   }
 
   /** @param {string} interruptId @param {boolean} approved */

@@ -6,10 +6,14 @@
  * @typedef {{key: string, kind: string, seq: number, turnId: string | null, at?: string} & Record<string, any>} Item
  * @typedef {object} Turn
  * @property {string} id
- * @property {number} seq  of the customer's message
+ * @property {number} seq  of the customer's first message in it
  * @property {number | null} startedAt  seq of its first event after the message; null while it is queued
  * @property {string} status  open, completed, failed or stopped
+ * @property {number} endedAt  seq of its newest `message_complete`, 0 before there is one
+ * @property {number} retriedAt  seq of its newest `retrying`, 0 before there is one
+ * @property {"asked" | "refused" | "unsent" | null} retry  what became of the customer's wish to try it again
  * @property {boolean} stopping
+ * @property {boolean} thinking  reasoning is what came last
  * @property {string} agent
  * @property {import("./stream.js").Stream} text
  * @property {import("./stream.js").Stream} reasoning
@@ -20,6 +24,11 @@
  * @property {boolean} inFlight  sent on this connection, not answered yet
  * @property {string | null} refused  what kind of refusal it met
  * @property {string} detail  the server's own words for the refusal
+ *
+ * @typedef {object} Earlier  the part of the conversation that is not here yet
+ * @property {number | null} before  the seq before which it lies; null: the beginning is here
+ * @property {"idle" | "loading" | "failed"} status
+ * @property {number} pages  how many have been loaded
  *
  * @typedef {object} State
  * @property {string} threadId
@@ -32,6 +41,7 @@
  * @property {number} last
  * @property {boolean} torn  a streamed piece is missing
  * @property {"expired" | "gone" | null} ended
+ * @property {Earlier | null} earlier  null: all that there is was said on this page
  * @property {Item[]} news  finished things that a screen reader should hear of; the page empties it
  */
 import { createStream } from "./stream.js";
@@ -49,6 +59,7 @@ export function createState(threadId) {
     last: 0,
     torn: false,
     ended: null,
+    earlier: null,
     news: [],
   };
 }
@@ -62,7 +73,11 @@ export function turnOf(state, id) {
       seq: Infinity,
       startedAt: null,
       status: "open",
+      endedAt: 0,
+      retriedAt: 0,
+      retry: null,
       stopping: false,
+      thinking: false,
       agent: "",
       text: createStream(),
       reasoning: createStream(),

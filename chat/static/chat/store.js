@@ -49,9 +49,24 @@ export const hasGap = (state) => state.torn || state.floor < state.last;
  */
 export function settle(state, seq) {
   state.floor = Math.max(state.floor, seq);
+  state.last = Math.max(state.last, seq);
   for (const one of state.beyond) if (one <= state.floor) state.beyond.delete(one);
   climb(state);
   state.torn = false;
+}
+
+/**
+ * Takes one page of history in. It is laid under what is here already and replaces nothing: what was only streamed, or
+ * happened since the page was read, stays. Old news is no news.
+ * @param {State} state
+ * @param {{frames: Frame[], pending?: Frame[], next: number | null, seq?: number | null}} page
+ */
+export function applyPage(state, { frames, pending, next, seq }) {
+  const news = state.news;
+  for (const frame of [...frames, ...(pending ?? [])]) apply(state, frame);
+  state.news = news;
+  if (Number.isInteger(seq)) settle(state, /** @type {number} */ (seq));
+  state.earlier = { before: next ?? null, status: "idle", pages: (state.earlier?.pages ?? 0) + 1 };
 }
 
 /** The customer clicked. @param {State} state @param {string} interruptId @param {boolean} approved */

@@ -33,15 +33,30 @@ function dropFirst(value, count) {
   return value.slice(units);
 }
 
+/** The first `count` code points of a text. @param {string} value @param {number} count */
+const firstOf = (value, count) => value.slice(0, value.length - dropFirst(value, count).length);
+
 /**
- * Lays one piece down. Returns false while the stream has a hole before the piece.
+ * Lays one piece down. Returns false while the stream has a hole before the piece. A piece that differs from what
+ * stands in its place was written anew, by a worker that has taken the turn up where another one died: what stands
+ * from there on is gone.
  * @param {Stream} stream @param {number} offset @param {string} content
  */
 export function place(stream, offset, content) {
+  if (offset < stream.start) {
+    content = dropFirst(content, stream.start - offset);
+    offset = stream.start;
+  }
   if (offset > stream.end) {
     const waiting = stream.early.get(offset) ?? "";
     if (content.length > waiting.length) stream.early.set(offset, content);
     return false;
+  }
+  const overlap = dropFirst(stream.shown, offset - stream.start);
+  if (!overlap.startsWith(content) && !content.startsWith(overlap)) {
+    stream.shown = firstOf(stream.shown, offset - stream.start);
+    stream.end = offset;
+    stream.early.clear();
   }
   const fresh = dropFirst(content, stream.end - offset);
   stream.shown += fresh;
@@ -66,4 +81,11 @@ export function seal(stream, end) {
   stream.start = end;
   stream.end = Math.max(stream.end, end);
   placeEarly(stream);
+}
+
+/** What no stored answer has replaced was not said; whoever goes on does so after the last one. @param {Stream} stream */
+export function forget(stream) {
+  stream.shown = "";
+  stream.end = stream.start;
+  stream.early.clear();
 }

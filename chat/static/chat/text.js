@@ -42,10 +42,12 @@ export const text = {
   // Messages
   sending: "Sending…",
   notSentYet: "Not sent yet. It goes out as soon as you are connected.",
-  queued: (/** @type {number} */ behind) => `Queued behind ${plural(behind, "message", "messages")}`,
+  queued: "Queued",
+  sent: "Sent",
   typing: "Working on your answer…",
-  thinking: "How this was worked out",
+  thinking: "Thinking",
   stopped: "This answer was stopped.",
+  cut: "This answer was cut off.",
   today: "Today",
   yesterday: "Yesterday",
 
@@ -60,6 +62,8 @@ export const text = {
   toolDone: "done",
   toolFailed: "did not work",
   toolNotRun: "not carried out",
+  toolClosed: "no answer came",
+  toolUnknown: "nobody knows yet whether it happened",
   toolArguments: "Asked for",
   toolResult: "Answer",
   toolError: "What went wrong",
@@ -81,13 +85,19 @@ export const text = {
   timeUp: "Time is up. One moment…",
   sendingAnswer: "Sending your answer…",
   answerWaits: "Your answer is sent as soon as you are connected.",
+  approvalAgain:
+    "This was approved before, but what it does has changed since. Nothing was done, so the new version has to be approved.",
   approvedBy: (/** @type {string} */ who) => `Approved by ${who}`,
+  approvedChanged: (/** @type {string[]} */ changes) => `Approved with changes: ${changes.join(", ")}`,
+  change: (/** @type {string} */ name, /** @type {string} */ now, /** @type {string} */ was) =>
+    `${prettify(name).toLowerCase()} ${now} instead of ${was}`,
+  notCarriedOut: "Not carried out: this message ended before it could be done. Nothing was changed.",
   declinedBy: (/** @type {string} */ who) => `Declined by ${who}`,
   byYou: "you",
   byTeam: "our team",
   because: (/** @type {string} */ reason) => `Reason: ${reason}`,
   expired: "Expired: nobody decided in time. Nothing was done.",
-  cancelled: "Cancelled: this message was stopped before a decision. Nothing was done.",
+  cancelled: "Cancelled: this message ended before a decision. Nothing was done.",
   notAllowed: "This is for our team to decide.",
   answerRefused: "Your answer did not arrive. Please choose again.",
   announceApproval: (/** @type {string} */ message) => `Your approval is needed: ${message}`,
@@ -96,17 +106,35 @@ export const text = {
   minutes: (/** @type {number} */ count) => plural(count, "minute", "minutes"),
 
   // People
-  handoffByCustomer: "You asked for a person. We have told our team, and somebody will answer here.",
-  handoff: "We have asked a member of our team to take over. Somebody will answer here.",
+  handoff: "A colleague was asked to join.",
+  handoffByCustomer: "You asked for a person. A colleague was asked to join.",
+  ticket: (/** @type {string} */ number) => `Your reference is ${number}.`,
+  availableAt: (/** @type {string} */ when) => `Nobody is here right now. Somebody will answer from ${when}.`,
   handoffStay: "You can keep writing, or close this page and come back.",
+  joined: "A colleague has joined",
+  joinedMore: "From here on a person of our team reads and answers. The assistant is quiet.",
   handback: "Our team has handed the conversation back to the assistant.",
+  held: "A colleague is here",
+  hintHeld: "A person of our team reads and answers here.",
+
+  // Earlier messages
+  loadEarlier: "Load earlier messages",
+  loadingEarlier: "Loading earlier messages…",
+  earlierFailed: "Earlier messages could not be loaded.",
+  earlierLoaded: "Earlier messages are here.",
+  beginning: "This is the beginning of the conversation.",
 
   // Errors
   turnFailed: "Something went wrong on our side, and this message was not answered. Nothing else is lost.",
   retry: "Try again",
+  retrying: "Trying again…",
+  retryWaits: "It is tried again as soon as you are connected.",
+  retryRefused: "This cannot be tried again. Please send your message again.",
+  retryUnsent: "That did not arrive. Please try again in a moment.",
   sessionExpired: "This conversation was closed because nobody wrote for a while.",
   rateLimited: "You are sending messages faster than we can take them. Wait a few seconds, then send it again.",
   queueFull: "Several messages are still waiting for an answer. Send this one when they are done.",
+  busy: "An earlier message is still being answered. Send this one when that is done.",
   usageLimit: (/** @type {string} */ when) =>
     when
       ? `You have reached the usage limit. You can write again ${when}.`

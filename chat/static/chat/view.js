@@ -15,6 +15,7 @@ export class ConversationView {
   /** @param {HTMLElement} log @param {import("./pieces.js").Context} context */
   constructor(log, context) {
     this.log = log;
+    this.area = /** @type {HTMLElement} */ (log.closest("main"));
     this.context = context;
   }
 
@@ -24,6 +25,8 @@ export class ConversationView {
     const keys = new Set(items.map(keyOf));
     for (const [key, { piece }] of this.#drawn) {
       if (keys.has(key)) continue;
+      // A button that did its work goes; whoever pressed it stays in the conversation.
+      if (piece.el.contains(document.activeElement)) this.area.focus({ preventScroll: true });
       piece.el.remove();
       this.#drawn.delete(key);
     }
@@ -50,7 +53,7 @@ export class ConversationView {
 /** Whether it looks the same until the item itself changes. @param {Item} item @param {State} state */
 function isFinal(item, state) {
   if (item.kind === "message") return state.turns.get(item.turnId ?? "")?.status !== "open";
-  if (item.kind === "approval") return item.status !== "open";
+  if (item.kind === "approval") return item.status !== "open" && state.turns.get(item.turnId ?? "")?.status !== "open";
   return !VOLATILE.has(item.kind);
 }
 
