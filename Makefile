@@ -3,13 +3,14 @@
 #   make test    the whole suite (PYTEST_ARGS chooses: make test PYTEST_ARGS="tests/chat -k stop")
 #   make check   static checks        make lint    formats the code
 #   make bench   benchmarks
+#   make soak    customers, staff and faults at random for 20 minutes, then an audit (SOAK_ARGS="--minutes 1 --customers 20")
 
 PYTHON ?= python3
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check install --quiet
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 
-.PHONY: run test check lint bench browser install install-dev clean
+.PHONY: run test check lint bench soak browser install install-dev clean
 
 run: .venv/installed
 	@$(PY) -m smartsupport.supervisor --with-parent
@@ -19,6 +20,9 @@ test: .venv/installed-dev browser
 
 bench: .venv/installed-dev
 	$(PY) -m tests.bench
+
+soak: .venv/installed-dev
+	$(PY) -m tests.faults.soak $(SOAK_ARGS)
 
 check: .venv/installed-dev
 	$(PY) -m ruff format --check .
