@@ -1,6 +1,8 @@
 """Who a token or a cookie names. A refused one writes nothing."""
 
+import hmac
 import json
+import string
 import time
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,6 +10,9 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 from django.core import signing
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jwt.utils import base64url_encode
 
 from chat import identity
 from chat.models import Customer
@@ -18,10 +23,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def company(settings: Any) -> Any:
-    settings.CUSTOMER_JWT_SECRET = SECRET
-    settings.ALLOW_ANONYMOUS_CHAT = True
-    return settings
+def company(request: pytest.FixtureRequest) -> Any:
+    own = request.getfixturevalue("settings")
+    own.CUSTOMER_JWT_SECRET = SECRET
+    own.ALLOW_ANONYMOUS_CHAT = True
+    return own
 
 
 def token(secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
@@ -98,6 +104,79 @@ def test_only_our_secret_and_only_hs256() -> None:
 @pytest.mark.parametrize("bad", ["", "x", "a.b.c", "é", "." * 1_000, "\x00", "null", "\ud800"])
 def test_what_is_no_token(bad: str) -> None:
     refused(bad)
+
+
+ALPHABET = string.ascii_letters + string.digits + "-_.=+/%! \n\x00é"
+in_this_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, good: str) -> str:
+    """A good credential with something changed: a character, a piece of it, or the order of its parts."""
+    place = draw(st.integers(0, len(good) - 1))
+    piece = draw(st.text(ALPHABET, max_size=3))
+    changes = [
+        good[:place] + piece + good[place + 1 :],  # replaced, or cut out
+        good[:place] + piece + good[place:],  # put in
+        good[:place],
+        good[place:],
+        good + piece,
+        piece + good,
+        ".".join(draw(st.permutations(good.split(".")))),
+        good.swapcase(),
+    ]
+    return draw(st.sampled_from(changes).filter(lambda changed: changed != good))
+
+
+@in_this_database
+@given(st.data())
+def test_a_mutated_token_never_authenticates(company: Any, data: st.DataObject) -> None:
+    refused(data.draw(mutated(token())))
+
+
+@in_this_database
+@given(st.data())
+def test_a_mutated_cookie_names_nobody(company: Any, data: st.DataObject) -> None:
+    cookie = data.draw(mutated(identity.sign_cookie(UUID(int=7))))
+
+    assert identity.read_cookie(cookie) is None
+    assert identity.identify(token=None, cookie=cookie).customer_id != UUID(int=7)
+
+
+@in_this_database
+@given(
+    claims=st.dictionaries(st.sampled_from(["sub", "exp", "name", "email"]), st.integers() | st.text()),
+    header=st.dictionaries(
+        st.sampled_from(["alg", "typ", "kid", "crit"]), st.text() | st.none() | st.just(["x"])
+    ),
+    secret=st.binary(min_size=1, max_size=64).filter(lambda secret: secret != SECRET.encode()),
+)
+def test_whatever_it_claims_a_token_that_others_signed_is_none(
+    company: Any, claims: dict[str, Any], header: dict[str, Any], secret: bytes
+) -> None:
+    parts = [{"alg": "HS256", **header}, {"sub": "cus_7", "exp": int(time.time()) + 60, **claims}]
+    signed = b".".join(base64url_encode(json.dumps(part).encode()) for part in parts)
+    signature = hmac.digest(secret, signed, "sha256")
+
+    refused((signed + b"." + base64url_encode(signature)).decode())
+
+
+@pytest.mark.parametrize("odd", ["{}=", "{}!", "{}\n", " {}", "{}%"])
+def test_a_token_has_one_spelling(odd: str) -> None:
+    head, _, signature = token().rpartition(".")
+
+    refused(f"{head}.{odd.format(signature)}")
+
+
+def test_the_bits_that_are_left_over_are_looked_at_too() -> None:
+    """43 characters hold 258 bits, and a signature has 256: four spellings of the last one decode to the same."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    good = token()
+    last = letters.index(good[-1])
+
+    for other in range(last - last % 4, last - last % 4 + 4):
+        if other != last:
+            refused(good[:-1] + letters[other])
 
 
 def test_without_a_secret_no_token_is_good(company: Any) -> None:

@@ -64,15 +64,15 @@ def strangers(world: World) -> Iterator[Caller]:
 
 
 def keys_without(scope: str) -> Iterator[Caller]:
-    """A key for each other scope, one with all others together, and a disabled one with every scope. The scope `admin`
-    stands for all, so no key without it can have it."""
+    """A key for each other scope, one with all others together, and a disabled one. The scope `admin` stands for all:
+    a key that has it is refused only where no scope will do (`scope` is empty)."""
+    refusal = (*FORBIDDEN, "sign-in")
     others = [one for one in api_keys.SCOPES if one not in (scope, "admin")]
-    for scopes in ([[one] for one in others] + [others]) if scope else [[one] for one in api_keys.SCOPES]:
-        refusal = (*FORBIDDEN, "sign-in")
+    for scopes in [[one] for one in others] + [others] if scope else [list(api_keys.SCOPES)]:
         yield Caller(f"a key for {', '.join(scopes)}", refusal, headers={"X-API-Key": rows.key(*scopes)})
     row, text = api_keys.issue(name="disabled", scopes=["admin"])
     api_keys.disable(row)
-    yield Caller("a disabled key", (*FORBIDDEN, "sign-in"), headers={"X-API-Key": text})
+    yield Caller("a disabled key", refusal, headers={"X-API-Key": text})
 
 
 def staff_without(missing: Alternatives) -> Caller:
