@@ -159,6 +159,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         position = await self._follow(conversation.pk, frame.thread_id)
         async with self.order:
             position.sent, position.acknowledged = min(after, conversation.last_seq), set()
+            seen = partial(events.frames_repeated, conversation.pk, frame.thread_id, position.sent)
+            await self._send_frames(position, await in_thread(seen))
         await self._catch_up(position)
         ended, written = await in_thread(lambda: (_ended(conversation.pk), _being_written(conversation.pk)))
         position.ended.extend(turn_id for turn_id in ended if turn_id not in position.ended)

@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from agents.context import StaleTurn
 from agents.facts import Fact
 from chat import handoff
-from chat.frames import LAST_LINE, Frame, Shown, of_event
+from chat.frames import LAST_LINE, TOLD_TWICE, Frame, Shown, of_event
 from chat.models import Event
 from smartsupport.lib.text import shorten, storable
 
@@ -148,6 +148,16 @@ def frames_after(
         shown = Shown(thread_id, row.seq, row.kind, row.turn_id, row.agent, row.payload, row.created_at)
         frames += of_event(shown)
     return frames, last
+
+
+def frames_repeated(conversation_id: UUID, thread_id: str, seq: int) -> list[Frame]:
+    """What somebody who has seen event `seq` may still miss of it: its frames after the first. A connection can break
+    between two frames that tell one event."""
+    row = Event.objects.filter(conversation_id=conversation_id, seq=seq, kind__in=TOLD_TWICE).first()
+    if row is None:
+        return []
+    shown = Shown(thread_id, row.seq, row.kind, row.turn_id, row.agent, row.payload, row.created_at)
+    return of_event(shown)[1:]
 
 
 def behind(told: dict[UUID, int]) -> dict[UUID, int]:

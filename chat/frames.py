@@ -195,6 +195,9 @@ _MAKERS: dict[str, Callable[[Shown], list[Frame]]] = {
 }
 """Which kinds a customer sees. `model_called` is not here: prompts and usage are the staff's."""
 
+TOLD_TWICE = ("turn_failed",)
+"""Kinds that are told in more than one frame."""
+
 LAST_LINE = {
     "message_received": "content",
     "replied": "content",

@@ -115,7 +115,7 @@ def submit(
         queued = sum(turn.messages for turn in active if _not_begun(turn))
         if queued >= QUEUE_LIMIT:
             raise QueueFull()
-        if busy and strategy == "reject":
+        if (busy or queued) and strategy == "reject":
             raise Busy()
         # First of all, so that a worker may begin while the sockets are told.
         transaction.on_commit(wake_from_sync)
