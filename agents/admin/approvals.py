@@ -3,24 +3,31 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils import timezone
 from unfold.decorators import action as console_action
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from agents import approvals, settlement
-from agents.admin.decision_forms import ApproveForm, DeclineForm, SettleForm
+from agents import approvals, read_back, repetition, settlement
+from agents.admin.approval_page import page_context
+from agents.admin.decision_forms import (
+    ApproveForm,
+    ChangeForm,
+    DecisionForm,
+    DeclineForm,
+    OutcomeForm,
+    SettleForm,
+)
+from agents.admin.decision_words import LOOK_AGAIN, SENT_AGAIN, known_id, outcome_of, page_url, refused
 from agents.admin.filters import WhichFilter
-from agents.admin.shown import BADGES, argument_rows, bound_rows
-from agents.models import Action, ActionStatus, Approver
+from agents.admin.shown import BADGES, pretty
+from agents.models import Action, ActionStatus
 from smartsupport.lib.console import ReadOnlyAdmin, age, go_to, identified
 from smartsupport.lib.errors import ServiceError
-from smartsupport.lib.ids import parse_uuid
-
-SHOWN_MESSAGES = 6
-RESOLVED = {"approved": "approved", "rejected": "declined", "cancelled": "cancelled"}
 
 
 @admin.register(Action)
@@ -32,7 +39,14 @@ class ActionAdmin(ReadOnlyAdmin):
     list_select_related = ("customer", "tool")
     list_per_page = 50
     actions_row = ("approve", "decline")
-    actions_detail = ("approve", "decline", "it_happened", "it_did_not_happen")
+    actions_detail = (
+        "approve",
+        "approve_with_changes",
+        "decline",
+        "send_again",
+        "it_happened",
+        "it_did_not_happen",
+    )
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("agents.decide_action")
@@ -45,11 +59,14 @@ class ActionAdmin(ReadOnlyAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         waiting = Action.objects.open_for_staff().filter(expires_at__gt=timezone.now())
+        unknown = Action.objects.filter(status=ActionStatus.UNKNOWN)
         fitting: tuple[str, ...] = ()
         if identified(waiting, object_id).exists():
-            fitting = ("approve", "decline")
-        elif identified(Action.objects.filter(status=ActionStatus.UNKNOWN), object_id).exists():
+            fitting = ("approve", "approve_with_changes", "decline")
+        elif identified(unknown, object_id).exists():
             fitting = ("it_happened", "it_did_not_happen")
+            if identified(unknown.filter(tool__repeat_safe=True, tool__enabled=True), object_id).exists():
+                fitting = ("send_again", *fitting)
         offered = super().get_actions_detail(request, object_id)
         return [one for one in offered if one.method.original_function_name in fitting]
 
@@ -60,34 +77,36 @@ class ActionAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        shown = {**(extra_context or {}), **self._shown(request, object_id)}
-        return super().change_view(request, object_id, form_url, shown)
+        row = self._row(request, object_id)
+        shown = page_context(row, request.user) if row else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
-    def _shown(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
-        rows = Action.objects.select_related("tool", "customer", "turn__conversation")
-        row = identified(rows, object_id).first()
-        if row is None or not self.has_view_permission(request, row):
-            return {}
-        spoken = row.turn.conversation.events.filter(
-            kind__in=["message_received", "replied", "question_asked", "staff_wrote"]
+    def get_urls(self) -> list[Any]:
+        standing = path(
+            "<path:object_id>/standing/",
+            self.admin_site.admin_view(self.standing),
+            name="agents_action_standing",
         )
-        return {
-            "title": "Approval",
-            "approval": row,
-            "tool_title": row.tool.title,
-            "badge": BADGES[ActionStatus(row.status)],
-            "arguments": argument_rows(row),
-            "bound": bound_rows(row),
-            "said": [_line(event) for event in reversed(spoken.order_by("-seq")[:SHOWN_MESSAGES])],
-            "waiting": row.status == ActionStatus.AWAITING,
-            "unknown": row.status == ActionStatus.UNKNOWN,
-            "settlement": row.turn.events.filter(kind="action_settled", key=f"settlement:{row.pk}").first(),
-            "overdue": row.status == ActionStatus.AWAITING and row.expires_at <= timezone.now(),
-            "for_customer": row.approver == Approver.CUSTOMER,
-            "age": age(row.created_at),
-            "may_decide": self.has_decide_permission(request),
-            "sees_conversations": request.user.has_perm("chat.view_conversation"),
-        }
+        return [standing, *super().get_urls()]
+
+    def standing(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """How things stand in the business system, as a piece of the page. It reads there and changes nothing."""
+        row = self._row(request, object_id)
+        if row is None:
+            raise Http404
+        shown: dict[str, Any] = {"looked_at": timezone.now()}
+        try:
+            answer = read_back.read_back(row)
+            shown |= {"answer": answer, "result": pretty(answer.result)}
+        except ServiceError as refusal:
+            shown["refusal"] = refusal.message
+        return TemplateResponse(request, "agents/console/standing.html", shown)
+
+    def _row(self, request: HttpRequest, object_id: str) -> Action | None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows = Action.objects.select_related("tool__read_back", "customer", "turn__conversation")
+        return identified(rows, object_id).first()
 
     @display(description="What is asked", ordering="message")
     def asked(self, action: Action) -> str:
@@ -124,7 +143,24 @@ class ActionAdmin(ReadOnlyAdmin):
         },
     )
     def approve(self, request: HttpRequest, form: ApproveForm, object_id: str) -> HttpResponse:
-        return self._decide(request, object_id, approved=True, reason=form.cleaned_data["reason"])
+        return self._decide(request, object_id, form, approved=True)
+
+    @console_action(
+        description="Approve with changes",
+        url_path="approve-with-changes",
+        permissions=["decide"],
+        icon="edit",
+        variant=ActionVariant.PRIMARY,
+        dialog={
+            "title": "Approve with other values?",
+            "description": "It is carried out at once with what you write here. The agent and the customer are told "
+            "what was changed.",
+            "form_class": ChangeForm,
+            "form_submit_text": "Approve with these values",
+        },
+    )
+    def approve_with_changes(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
+        return self._decide(request, object_id, form, approved=True, arguments=form.arguments)
 
     @console_action(
         description="Decline",
@@ -139,7 +175,33 @@ class ActionAdmin(ReadOnlyAdmin):
         },
     )
     def decline(self, request: HttpRequest, form: DeclineForm, object_id: str) -> HttpResponse:
-        return self._decide(request, object_id, approved=False, reason=form.cleaned_data["reason"])
+        return self._decide(request, object_id, form, approved=False)
+
+    @console_action(
+        description="Send again safely",
+        url_path="send-again",
+        permissions=["decide"],
+        icon="replay",
+        variant=ActionVariant.PRIMARY,
+        dialog={
+            "title": "Send it again?",
+            "description": "With the same Idempotency-Key: the business system acts once, however often it gets this, "
+            "and its answer tells what came of it. This may take a minute.",
+            "form_class": OutcomeForm,
+            "form_submit_text": "Send again safely",
+        },
+    )
+    def send_again(self, request: HttpRequest, form: OutcomeForm, object_id: str) -> HttpResponse:
+        back = go_to(request, page_url(object_id))
+        try:
+            action = repetition.repeat(action_id=known_id(object_id), by=approvals.Decider.of(request.user))
+        except ServiceError as refusal:
+            messages.error(request, refusal.message)
+            return back
+        self.log_change(request, action, "Sent again.")
+        told = messages.warning if action.status == ActionStatus.UNKNOWN else messages.success
+        told(request, SENT_AGAIN.get(ActionStatus(action.status), "Sent again."))
+        return back
 
     @console_action(
         description="It happened",
@@ -174,13 +236,10 @@ class ActionAdmin(ReadOnlyAdmin):
         return self._settle(request, object_id, happened=False, note=form.cleaned_data["note"])
 
     def _settle(self, request: HttpRequest, object_id: str, *, happened: bool, note: str) -> HttpResponse:
-        back = go_to(request, reverse("admin:agents_action_change", args=[object_id]))
+        back = go_to(request, page_url(object_id))
         by = approvals.Decider.of(request.user)
         try:
-            action_id = parse_uuid(object_id)
-            if action_id is None:
-                raise approvals.ActionNotFound()
-            settled = settlement.settle(action_id=action_id, happened=happened, by=by, note=note)
+            settled = settlement.settle(action_id=known_id(object_id), happened=happened, by=by, note=note)
         except ServiceError as refusal:
             messages.error(request, refusal.message)
             return back
@@ -189,50 +248,37 @@ class ActionAdmin(ReadOnlyAdmin):
         messages.success(request, f"Recorded: {found.lower()}. The customer was not told.")
         return back
 
-    def _decide(self, request: HttpRequest, object_id: str, *, approved: bool, reason: str) -> HttpResponse:
-        back = go_to(request, reverse("admin:agents_action_changelist"))
-        action_id = parse_uuid(object_id)
+    def _decide(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form: DecisionForm,
+        *,
+        approved: bool,
+        arguments: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        reason = form.cleaned_data["reason"]
         try:
-            if action_id is None:
-                raise approvals.ActionNotFound()
-            by = approvals.Decider.of(request.user)
-            decided = approvals.decide(action_id=action_id, approved=approved, by=by, reason=reason)
+            decided = approvals.decide(
+                action_id=known_id(object_id),
+                approved=approved,
+                by=approvals.Decider.of(request.user),
+                reason=reason,
+                arguments=arguments,
+                seen=form.cleaned_data.get("seen", ""),
+            )
         except ServiceError as refusal:
             messages.error(request, refused(refusal))
-            return back
-        done = "Approved" if approved else "Declined"
+            again = isinstance(refusal, LOOK_AGAIN)
+            return go_to(request, page_url(object_id) if again else reverse("admin:agents_action_changelist"))
+        done = outcome_of(decided, approved=approved)
         self.log_change(request, decided, f"{done}.{f' {reason}' if reason else ''}")
-        messages.success(request, f"{done}: {decided.message}")
-        return back
+        told = f"{done}: {decided.message}"
+        if decided.status == ActionStatus.AWAITING:
+            told = f"You agree: {decided.message} A second person has to approve it before anything is sent."
+        messages.success(request, told)
+        return go_to(request, reverse("admin:agents_action_changelist"))
 
 
 def _lists_waiting(request: HttpRequest) -> bool:
     return WhichFilter.parameter_name not in request.GET
-
-
-def refused(refusal: ServiceError) -> str:
-    """A refusal of a decision, for the member of staff who made it."""
-    if isinstance(refusal, approvals.AlreadyDecided):
-        who = refusal.extra.get("by_name") or (
-            "the customer" if refusal.extra.get("by") == "customer" else "somebody"
-        )
-        what = RESOLVED.get(str(refusal.extra.get("resolution")), "decided")
-        if what == "cancelled":
-            return "This was cancelled, because its conversation was stopped. Your decision changed nothing."
-        return f"This was already {what} by {who}. Your decision changed nothing."
-    if isinstance(refusal, approvals.ApprovalExpired):
-        return "This approval has expired, and the customer was told. Nothing was carried out."
-    if isinstance(refusal, approvals.NotAllowed):
-        return "This is the customer's to decide. Nothing was changed."
-    return refusal.message
-
-
-def _line(event: Any) -> dict[str, Any]:
-    customer = event.kind == "message_received"
-    text = event.payload.get("content") or event.payload.get("message") or ""
-    return {
-        "customer": customer,
-        "who": "Customer" if customer else event.agent or event.payload.get("by_name") or "Agent",
-        "text": text,
-        "at": event.created_at,
-    }

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from agents import approvals
 from agents.models import Action, ActionStatus, Tool
 
 BADGES = {
@@ -33,10 +34,82 @@ def bound_rows(action: Action) -> list[tuple[str, str]]:
     return [(name, shown_value(value)) for name, value in bound.items()]
 
 
+def proposed_rows(action: Action) -> list[tuple[str, str, str]]:
+    """(name, as proposed, as it is now) of each argument that staff changed; "" where there is none."""
+    return [(name, _or_none(was), _or_none(now)) for name, (was, now) in approvals.changes(action).items()]
+
+
+FIELDS = {
+    "enabled": "Switched on",
+    "method": "Method",
+    "server_url": "Server",
+    "path": "Address",
+    "parameters": "Where arguments go",
+    "request_body": "Body",
+    "bound": "Filled in by Smart Support",
+    "access": "What it does",
+    "approval": "Who approves",
+    "staff_above_argument": "Argument with a limit for staff",
+    "staff_above_amount": "Limit for staff",
+    "approvals_needed": "How many have to agree",
+    "requires": "What must have succeeded before",
+}
+"""What staff call the parts of a tool."""
+
+
+def difference_rows(difference: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """(what, as it was, as it is now) of a tool that has changed; its schema argument by argument."""
+    rows: list[tuple[str, str, str]] = []
+    for change in difference:
+        if change["field"] == "input_schema":
+            rows += _schema_rows(change["was"] or {}, change["now"] or {})
+        else:
+            label = FIELDS.get(change["field"], change["field"])
+            rows.append((label, _or_none(change["was"]), _or_none(change["now"])))
+    return rows
+
+
+def _schema_rows(was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, str, str]]:
+    before, after = was.get("properties", {}), now.get("properties", {})
+    names = sorted({*before, *after})
+    rows = [
+        (f"Argument {name}", _or_none(before.get(name)), _or_none(after.get(name)))
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+    rest = sorted(({*was, *now}) - {"properties"})
+    labels = {"required": "Required arguments"}
+    rows += [
+        (labels.get(key, key), _or_none(was.get(key)), _or_none(now.get(key)))
+        for key in rest
+        if was.get(key) != now.get(key)
+    ]
+    return rows
+
+
+def _or_none(value: Any) -> str:
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if value is None or value in ("", [], {}):
+        return ""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return shown_value(value)
+
+
 def shown_value(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+LONGEST_SHOWN = 20_000
+
+
+def pretty(value: Any) -> str:
+    """An answer of a business system, as people read it."""
+    text = shown_value(value) if value is not None else "Nothing"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}\n… (cut)"
 
 
 def meaning(schema: Any) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from agents.models import Access, Action, ActionStatus, Agent, Approver, Risk, Tool
 from agents.approvals import changes
+from agents.models import Access, Action, ActionStatus, Agent, Approver, Risk, Tool
 from agents.settlement import NOTE_LIMIT
 from smartsupport.lib.rest import PageQuery, StrictBooleanField, StrictCharField
 

@@ -28,8 +28,10 @@ def sam(client: Client) -> Client:
 
 
 def decide(client: Client, action: Action, how: str, **form: str) -> Any:
+    """As a person does who has the dialog of this call before them."""
     url = reverse(f"admin:agents_action_{how}", args=[action.pk])
-    return client.post(url, {"_form_submitted": "True", **form}, headers={"HX-Request": "true"})
+    posted = {"_form_submitted": "True", "seen": action.arguments_hash, **form}
+    return client.post(url, posted, headers={"HX-Request": "true"})
 
 
 def told(answer: Any) -> str:
@@ -120,7 +122,7 @@ def test_without_scripts_it_works_as_a_plain_form(sam: Client) -> None:
     action = rows.waiting_for_staff()
     url = reverse("admin:agents_action_approve", args=[action.pk])
 
-    answer = sam.post(url, {"_form_submitted": "True"})
+    answer = sam.post(url, {"_form_submitted": "True", "seen": action.arguments_hash})
 
     action.refresh_from_db()
     assert (answer.status_code, answer["Location"], action.status) == (302, LIST, "approved")
