@@ -56,6 +56,7 @@ def part_of(planned: Planned, lane: Lane) -> Part:
         result.seconds,
         result.effects,
         result.statuses,
+        result.retries,
     )
 
 

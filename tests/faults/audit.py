@@ -84,7 +84,10 @@ def _turn(record: Record, scenario: Scenario) -> Iterator[Finding]:
     yield from _times(len(record.turns), 1, "turns of the message")
     for turn in record.turns:
         ends = [event["kind"] for event in _of(record, *END) if event["turn_id"] == turn["id"]]
-        yield from _times(len(ends), 1, "ends of the turn")
+        yield from _times(len(ends), 1 + turn["retries"], "ends of the turn")
+        yield from _times(len(_of(record, "turn_retried")), turn["retries"], "turn_retried")
+        if any(end != "turn_failed" for end in ends[:-1]):
+            yield Finding("untrue", f"the turn went on after {ends}")
         if turn["status"] != "completed":
             yield Finding("untrue", f"the turn is {turn['status']}: {turn['error'][:300]}")
         if turn["sealed_at"] is None or turn["lease_until"] is not None:

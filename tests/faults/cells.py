@@ -50,6 +50,7 @@ class Result:
     seconds: float | None
     effects: int
     statuses: list[str]
+    retries: int = 0
     passings: list[Passing] = field(default_factory=list)
     record: Record | None = None
 
@@ -105,6 +106,7 @@ class Cell:
             seconds=self._seconds(),
             effects=len(record.journal),
             statuses=[action["status"] for action in record.actions],
+            retries=self._customer.retries,
             passings=passings,
             record=record,
         )

@@ -1,5 +1,5 @@
 """A customer and their supporter at the other side: they say one thing, decide what they are asked, and come back
-after every broken connection as the chat page does."""
+after every broken connection as the chat page does. A turn that failed they try again once, with the page's button."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ class Customer:
         self._stack = stack
         self._scenario = scenario
         self._may_decide = may_decide
-        self._cookie = ""
+        self.cookie = ""
         self._message_id = uuid.uuid4().hex
         self._pending: dict[str, Frame] = {}
         self.thread_id = uuid.uuid4().hex
@@ -37,6 +37,8 @@ class Customer:
         self.seen: list[Frame] = []
         self.last = 0
         self.done_at = 0.0
+        self.retries = 0
+        self._to_retry = False
 
     async def run(self) -> None:
         """Until the turn has ended. Reconnects for as long as whoever called it waits."""
@@ -50,8 +52,8 @@ class Customer:
 
     async def _visit(self) -> None:
         """One connection: pick up what was missed, say what was not accepted, follow."""
-        async with Chatter(self._stack.socket_url, cookie=self._cookie) as chat:
-            chat.thread_id, self._cookie = self.thread_id, chat.cookie
+        async with Chatter(self._stack.socket_url, cookie=self.cookie) as chat:
+            chat.thread_id, self.cookie = self.thread_id, chat.cookie
             if self.accepted:
                 await chat.send({"type": "resume", "thread_id": self.thread_id, "after": self.last})
             else:
@@ -64,7 +66,7 @@ class Customer:
         if kind == "accepted":
             self.accepted.append(frame)
             self.last = max(self.last, frame["seq"])
-        elif kind == "error" and "seq" not in frame:
+        elif _refuses(frame):
             self.refused.append(frame)
             if frame["code"] == "unavailable":
                 raise Unavailable  # as the page does: come back, and try again
@@ -75,11 +77,23 @@ class Customer:
             self._pending[frame["interrupt_id"]] = frame
         elif kind == "interrupt_resolved":
             self._pending.pop(frame["interrupt_id"], None)
+        elif kind == "retrying":
+            self._to_retry = False
         elif kind == "message_complete":
-            self.done_at = time.monotonic()
+            await self._end(chat, frame["status"])
         if kind in ("interrupt", "resumed"):
             for waiting in list(self._pending.values()):
                 await self._decide(chat, waiting)
+        if kind == "resumed" and self._to_retry:
+            await chat.send({"type": "retry", "thread_id": self.thread_id})
+
+    async def _end(self, chat: Chatter, status: str) -> None:
+        if status != "failed" or self.retries:
+            self.done_at = time.monotonic()
+            return
+        self.retries, self._to_retry = 1, True
+        self._pending.clear()
+        await chat.send({"type": "retry", "thread_id": self.thread_id})
 
     async def _decide(self, chat: Chatter, interrupt: Frame) -> None:
         write = next(write for write in self._scenario.writes if write.tool == interrupt["action"])
@@ -94,7 +108,16 @@ class Customer:
 
 
 async def history(stack: FaultStack, customer: Customer) -> list[Frame]:
-    """What the customer's next page shows: the conversation from its beginning."""
-    async with Chatter(stack.socket_url, cookie=customer._cookie) as chat:
-        await chat.send({"type": "resume", "thread_id": customer.thread_id, "after": 0})
-        return [frame for frame in await chat.until("resumed") if frame["type"] not in LIVE]
+    """What the customer's next page shows: the conversation from its beginning. It asks again where it is told to."""
+    async with Chatter(stack.socket_url, cookie=customer.cookie) as chat:
+        frames: list[Frame] = [{"type": "error"}]
+        while _refuses(frames[-1]):
+            await chat.send({"type": "resume", "thread_id": customer.thread_id, "after": 0})
+            frames = [await chat.frame()]
+            while frames[-1]["type"] != "resumed" and not _refuses(frames[-1]):
+                frames.append(await chat.frame())
+        return [frame for frame in frames if frame["type"] not in LIVE]
+
+
+def _refuses(frame: Frame) -> bool:
+    return frame["type"] == "error" and "seq" not in frame

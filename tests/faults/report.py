@@ -30,6 +30,7 @@ class Part:
     seconds: float | None
     effects: int
     statuses: list[str]
+    retries: int = 0
 
     @property
     def right(self) -> bool:
@@ -44,6 +45,8 @@ def cell(parts: Sequence[Part]) -> str:
     times = f" ×{len(parts)}" if len(parts) > 1 else ""
     unknown = any("unknown" in part.statuses for part in parts)
     word = f"**WRONG** {len(wrong)} of {len(parts)}" if wrong else ("unknown" if unknown else "ok") + times
+    if any(part.retries for part in parts):
+        word += ", tried again"
     seconds = [part.seconds for part in parts if part.seconds is not None]
     return f"{word}, {max(seconds):.1f} s" if seconds else word
 

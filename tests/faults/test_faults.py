@@ -98,7 +98,12 @@ def test_undisturbed_runs_are_sound_and_cross_every_boundary(undisturbed: dict[s
 def test_an_event_that_no_boundary_sees_ends_the_run(undisturbed: dict[str, Result]) -> None:
     read = undisturbed["read"]
     blind = Result(
-        [], None, 0, [], [p for p in read.passings if p.boundary != "event routed"], record=read.record
+        [],
+        None,
+        0,
+        [],
+        passings=[passing for passing in read.passings if passing.boundary != "event routed"],
+        record=read.record,
     )
 
     with pytest.raises(NotCovered, match="«read» writes routed in a way that no boundary sees"):
