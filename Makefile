@@ -3,6 +3,7 @@
 #   make test    the whole suite (PYTEST_ARGS chooses: make test PYTEST_ARGS="tests/chat -k stop")
 #   make check   static checks        make lint    formats the code
 #   make bench   benchmarks
+#   make faults  kills processes at every boundary and audits what is left; the table is docs/faults.md
 #   make soak    customers, staff and faults at random for 20 minutes, then an audit (SOAK_ARGS="--minutes 1 --customers 20")
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check install --quiet
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 
-.PHONY: run test check lint bench soak browser install install-dev clean
+.PHONY: run test check lint bench faults soak browser install install-dev clean
 
 run: .venv/installed
 	@$(PY) -m smartsupport.supervisor --with-parent
@@ -20,6 +21,9 @@ test: .venv/installed-dev browser
 
 bench: .venv/installed-dev
 	$(PY) -m tests.bench
+
+faults: .venv/installed-dev
+	$(PY) -m tests.faults --docs
 
 soak: .venv/installed-dev
 	$(PY) -m tests.faults.soak $(SOAK_ARGS)
