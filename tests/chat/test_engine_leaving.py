@@ -125,27 +125,37 @@ async def test_two_workers_share_the_turns_and_none_runs_twice(
         assert_sound(mortal, customer.thread_id)
 
 
-async def test_messages_of_one_conversation_run_one_by_one_in_order(
+async def test_turns_of_one_conversation_run_one_by_one_in_order(
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
-    """With two workers, and each with the answer to the one before it in its history."""
+    """With two workers, and each with the answer to the one before it in its history: what comes while a message is
+    answered is one turn after it, however many messages it is."""
     model = scripted_model_server
     model.script(
-        routed("order_lookup"), *(answers(text=f"Answer {number}.", delay_ms=150) for number in range(4))
+        routed("order_lookup"), *(answers(text=f"Answer {number}.", delay_ms=400) for number in range(3))
     )
     worker(mortal, "turns2")
 
     async with Chatter(mortal.socket_url) as customer:
-        for number in range(4):
-            await customer.message(f"What is the status of order 104{number + 2}?")
-        frames = []
-        for _ in range(4):
+        await customer.message("What is the status of order 1042?")
+        asked(model, 2)
+        for number in (3, 4):
+            await customer.message(f"What is the status of order 104{number}?")
+        frames = await customer.until("message_complete")
+        asked(model, 4)
+        await customer.message("What is the status of order 1045?")
+        for _ in range(2):
             frames += await customer.until("message_complete")
 
-    assert texts(frames) == [f"Answer {number}." for number in range(4)]
-    last = [request["body"]["messages"] for request in model.requests() if "tools" in request["body"]][-1]
-    said = [message["content"] for message in last if message["role"] == "assistant"]
-    assert said == ["Answer 0.", "Answer 1.", "Answer 2."]
+    assert texts(frames) == [f"Answer {number}." for number in range(3)]
+    asked_of_agents = [
+        request["body"]["messages"] for request in model.requests() if "tools" in request["body"]
+    ]
+    said = [message["content"] for message in asked_of_agents[-1] if message["role"] == "assistant"]
+    assert said == ["Answer 0.", "Answer 1."]
+    assert asked_of_agents[1][-1]["content"] == (
+        "What is the status of order 1043?\n\nWhat is the status of order 1044?"
+    )
     assert_sound(mortal, customer.thread_id)
 
 

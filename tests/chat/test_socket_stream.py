@@ -155,7 +155,7 @@ async def test_a_turn_that_broke_says_so_without_details(
             "turn_failed",
             "An error occurred processing your message.",
         )
-        assert set(error) == {"type", "code", "message", "thread_id", "seq", "turn_id", "at"}
+        assert set(error) == {"type", "code", "message", "retriable", "thread_id", "seq", "turn_id", "at"}
         assert frames[-1]["status"] == "failed"
         assert frames[-1]["seq"] == error["seq"]
         detail = scripted_stack.events(customer.thread_id)[-1]["payload"]["detail"]
