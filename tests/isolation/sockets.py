@@ -67,16 +67,20 @@ class Line:
     def __init__(self, communicator: WebsocketCommunicator) -> None:
         self.communicator = communicator
 
+    async def frame(self) -> Frame:
+        """The next frame."""
+        frame: Frame = json.loads(await self.communicator.receive_from(timeout=PATIENCE_SECONDS))
+        return frame
+
     async def answers(self, sent: Any) -> list[Frame]:
         """What comes back to a frame (JSON, or text and bytes as they are), up to the answer to a ping after it."""
-        if isinstance(sent, bytes):
-            await self.communicator.send_to(bytes_data=sent)
-        else:
-            await self.communicator.send_to(text_data=sent if isinstance(sent, str) else json.dumps(sent))
-        await self.communicator.send_to(text_data='{"type":"ping"}')
+        text = sent if isinstance(sent, str | bytes) else json.dumps(sent)
+        for one in (text, '{"type":"ping"}'):
+            kind = "bytes" if isinstance(one, bytes) else "text"
+            await self.communicator.send_input({"type": "websocket.receive", kind: one})
         found: list[Frame] = []
         while True:
-            found.append(json.loads(await self.communicator.receive_from(timeout=PATIENCE_SECONDS)))
+            found.append(await self.frame())
             if found[-1] == {"type": "pong"}:
                 return found[:-1]
 
