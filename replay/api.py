@@ -19,9 +19,10 @@ class StepSerializer(serializers.Serializer[Any]):
     step = serializers.IntegerField(source="seq", help_text="Counts from 1; the `seq` of its event.")
     type = serializers.CharField(
         help_text="`user_message`, `supervisor_routing`, `model_call`, `tool_call`, `tool_result`, "
-        "`agent_response`, `clarification`, `interrupt`, `interrupt_resolved`, `interrupt_expired`, `action_settled`, "
-        "`handoff`, `staff_message`, `conversation_resolved`, `turn_completed`, "
-        "`turn_failed`, `turn_stopped`. More may follow."
+        "`agent_response`, `clarification`, `interrupt`, `interrupt_voted`, `interrupt_resolved`, `interrupt_expired`, "
+        "`action_settled`, `action_repeated`, `handoff`, `takeover`, `handback`, `staff_message`, "
+        "`conversation_resolved`, `turn_completed`, `turn_failed`, `turn_stopped`, `turn_retried`, `summary`. "
+        "More may follow."
     )
     timestamp = serializers.DateTimeField(source="at")
     content = serializers.SerializerMethodField()

@@ -3,7 +3,6 @@
 Every event becomes exactly one step, also one of a kind that is not known here: a replay loses nothing.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,16 +12,10 @@ from django.utils.safestring import SafeString, mark_safe
 
 from chat.markdown import to_html
 from chat.models import Event
+from replay import told_people as people
+from replay import told_turns as turns
+from replay.words import AGENT, CUSTOMER, INTERNAL, STAFF, Told, pretty
 from smartsupport.lib.ids import parse_uuid
-
-CUSTOMER, AGENT, STAFF, INTERNAL, APPROVAL, PROBLEM = (
-    "customer",
-    "agent",
-    "staff",
-    "internal",
-    "approval",
-    "problem",
-)
 
 STEP_TYPES = {
     "message_received": "user_message",
@@ -31,24 +24,32 @@ STEP_TYPES = {
     "tool_called": "tool_call",
     "tool_returned": "tool_result",
     "approval_opened": "interrupt",
+    "approval_voted": "interrupt_voted",
+    "approval_reopened": "interrupt",
     "approval_decided": "interrupt_resolved",
     "approval_expired": "interrupt_expired",
     "action_settled": "action_settled",
+    "action_repeated": "action_repeated",
     "replied": "agent_response",
     "question_asked": "clarification",
     "handoff_requested": "handoff",
+    "taken_over": "takeover",
+    "handed_back": "handback",
     "staff_wrote": "staff_message",
     "conversation_resolved": "conversation_resolved",
     "turn_completed": "turn_completed",
     "turn_failed": "turn_failed",
     "turn_stopped": "turn_stopped",
+    "turn_retried": "turn_retried",
+    "summarised": "summary",
 }
 """The type of a step by the kind of its event. A kind that is not here is its own type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One event, told. `tone`: who speaks, or what sort of fact it is. `text` is never markup."""
+    """One event, told. `tone`: who speaks, or what sort of fact it is. `text` is never markup. `mark`: what is to be
+    known of a message beside its text."""
 
     seq: int
     type: str
@@ -57,6 +58,7 @@ class Step:
     title: str
     icon: str
     text: str = ""
+    mark: str = ""
     agent: str = ""
     tool: str | None = None
     params: dict[str, Any] | None = None
@@ -92,11 +94,6 @@ class Step:
         return self.tone in (CUSTOMER, AGENT, STAFF)
 
 
-def pretty(value: Any) -> str:
-    """JSON as people read it."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
-
-
 def step(event: Event) -> Step:
     """The step of one event. Never raises: an odd payload is shown as it is."""
     payload = event.payload if isinstance(event.payload, dict) else {"payload": event.payload}
@@ -124,218 +121,7 @@ def _interrupt_id(payload: dict[str, Any]) -> str | None:
     return str(known) if known else None
 
 
-def _text(payload: dict[str, Any], name: str) -> str:
-    value = payload.get(name)
-    return value if isinstance(value, str) else "" if value is None else pretty(value)
-
-
-def _mapping(payload: dict[str, Any], name: str) -> dict[str, Any]:
-    value = payload.get(name)
-    return value if isinstance(value, dict) else {} if value is None else {name: value}
-
-
-def _named(event: Event) -> str:
-    return event.agent or "The agent"
-
-
-def _message(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    return {"tone": CUSTOMER, "title": "Customer", "icon": "person", "text": _text(payload, "content")}
-
-
-def _routed(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    listed = payload.get("agents")
-    names = [str(name) for name in listed] if isinstance(listed, list) else []
-    if payload.get("by") == "continued" and names:
-        title = f"Stayed with {_joined(names)}"
-    else:
-        title = f"Passed to {_joined(names)}" if names else "Passed to nobody"
-    reason = _text(payload, "reason")
-    return {
-        "tone": INTERNAL,
-        "title": title,
-        "icon": "call_split",
-        "text": reason,
-        "reasoning": reason or None,
-    }
-
-
-def _joined(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])}, then {names[-1]}"
-
-
-def _model(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    calls = payload.get("tool_calls")
-    wanted = (
-        [str(call.get("name", "?")) for call in calls if isinstance(call, dict)]
-        if isinstance(calls, list)
-        else []
-    )
-    said = _text(payload, "text")
-    does = f"chose {_joined(wanted)}" if wanted else "wrote an answer" if said else "answered nothing"
-    details = [("Text", said)] if said else []
-    if wanted:
-        details.append(("Tool calls", pretty(calls)))
-    model = _text(payload, "model")
-    return {
-        "tone": INTERNAL,
-        "title": f"{_named(event)}'s model {does}",
-        "icon": "neurology",
-        "text": f"Model: {model}" if model else "",
-        "details": details,
-        "reasoning": _text(payload, "reasoning") or None,
-    }
-
-
-def _tool_called(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    tool, params = _text(payload, "tool"), _mapping(payload, "args")
-    title = _text(payload, "title") or tool
-    return {
-        "tone": INTERNAL,
-        "title": f"{_named(event)} used “{title}”",
-        "icon": "build",
-        "tool": tool,
-        "params": params,
-        "details": [("Tool", tool), ("Arguments", pretty(params))],
-    }
-
-
-def _tool_returned(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    tool, ok = _text(payload, "tool"), payload.get("ok") is True
-    status = payload.get("status")
-    details = [("HTTP status", str(status))] if status is not None else []
-    if ok:
-        result = payload.get("result")
-        return {
-            "tone": INTERNAL,
-            "title": f"{tool} answered",
-            "icon": "check_circle",
-            "tool": tool,
-            "result": result,
-            "details": [*details, ("Result", pretty(result))],
-        }
-    error = _mapping(payload, "error")
-    return {
-        "tone": PROBLEM,
-        "title": f"No clear answer from {tool}" if error.get("kind") == "unknown" else f"{tool} did not work",
-        "icon": "error",
-        "text": _text(error, "message"),
-        "tool": tool,
-        "result": error or None,
-        "details": [*details, ("Error", pretty(error))],
-    }
-
-
-def _approval_opened(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    asked = "the customer" if payload.get("approver") == "customer" else "staff"
-    params = _mapping(payload, "params")
-    return {
-        "tone": APPROVAL,
-        "title": f"Asked {asked} for approval",
-        "icon": "gavel",
-        "text": _text(payload, "message"),
-        "tool": _text(payload, "action"),
-        "params": params,
-        "details": [("Action", _text(payload, "action")), ("Arguments", pretty(params))],
-    }
-
-
-def _approval_decided(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    approved = payload.get("resolution") == "approved"
-    name = _text(payload, "by_name")
-    who = "The customer" if payload.get("by") == "customer" else name or "Staff"
-    reason = _text(payload, "reason")
-    return {
-        "tone": APPROVAL,
-        "title": f"{who} {'approved' if approved else 'declined'} {_text(payload, 'action')}",
-        "icon": "thumb_up" if approved else "thumb_down",
-        "text": f"Reason: {reason}" if reason else "",
-        "tool": _text(payload, "action"),
-        "result": {
-            "resolution": payload.get("resolution"),
-            "by": payload.get("by"),
-            "by_name": name,
-            "reason": reason,
-        },
-    }
-
-
-def _approval_expired(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    action = _text(payload, "action")
-    title = f"Nobody decided on {action} in time"
-    return {
-        "tone": APPROVAL,
-        "title": title,
-        "icon": "timer_off",
-        "text": _text(payload, "message"),
-        "tool": action,
-    }
-
-
-def _settled(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    action, happened = _text(payload, "action"), payload.get("happened") is True
-    who, note = _text(payload, "by_name") or "Staff", _text(payload, "note")
-    return {
-        "tone": APPROVAL,
-        "title": f"{who} found that {action} {'happened' if happened else 'did not happen'}",
-        "icon": "fact_check",
-        "text": f"Note: {note}" if note else "",
-        "tool": action,
-        "result": {"happened": payload.get("happened"), "by_name": _text(payload, "by_name"), "note": note},
-    }
-
-
-def _replied(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    return {"tone": AGENT, "title": _named(event), "icon": "smart_toy", "text": _text(payload, "content")}
-
-
-def _question(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    title = event.agent or "Asked the customer back"
-    return {"tone": AGENT, "title": title, "icon": "help", "text": _text(payload, "message")}
-
-
-ASKED_BY = {"model": "The agent", "customer": "The customer", "rule": "A rule", "staff": "Staff"}
-
-
-def _handoff(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    who = ASKED_BY.get(_text(payload, "by"), "The agent")
-    return {
-        "tone": APPROVAL,
-        "title": f"{who} asked for a person",
-        "icon": "support_agent",
-        "text": _text(payload, "reason"),
-    }
-
-
-def _staff_wrote(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    who = _text(payload, "by_name") or "Staff"
-    return {"tone": STAFF, "title": who, "icon": "support_agent", "text": _text(payload, "content")}
-
-
-def _resolved(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    who = _text(payload, "by_name") or "Staff"
-    return {"tone": INTERNAL, "title": f"{who} marked the conversation as resolved", "icon": "task_alt"}
-
-
-def _completed(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    return {"tone": INTERNAL, "title": "Finished", "icon": "done_all"}
-
-
-def _failed(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    detail = _text(payload, "detail")
-    return {
-        "tone": PROBLEM,
-        "title": "The turn failed",
-        "icon": "report",
-        "text": _text(payload, "message"),
-        "details": [("Code", _text(payload, "code"))] + ([("Detail", detail)] if detail else []),
-    }
-
-
-def _stopped(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
-    return {"tone": INTERNAL, "title": "Stopped before it was finished", "icon": "stop_circle"}
-
-
-def _unknown(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
+def _unknown(event: Event, payload: dict[str, Any]) -> Told:
     spoken = payload.get("content") or payload.get("message")
     return {
         "tone": INTERNAL,
@@ -346,22 +132,29 @@ def _unknown(event: Event, payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-SENTENCES: dict[str, Callable[[Event, dict[str, Any]], dict[str, Any]]] = {
-    "message_received": _message,
-    "routed": _routed,
-    "model_called": _model,
-    "tool_called": _tool_called,
-    "tool_returned": _tool_returned,
-    "approval_opened": _approval_opened,
-    "approval_decided": _approval_decided,
-    "approval_expired": _approval_expired,
-    "action_settled": _settled,
-    "replied": _replied,
-    "question_asked": _question,
-    "handoff_requested": _handoff,
-    "staff_wrote": _staff_wrote,
-    "conversation_resolved": _resolved,
-    "turn_completed": _completed,
-    "turn_failed": _failed,
-    "turn_stopped": _stopped,
+SENTENCES: dict[str, Callable[[Event, dict[str, Any]], Told]] = {
+    "message_received": turns.message,
+    "routed": turns.routed,
+    "model_called": turns.model,
+    "tool_called": turns.tool_called,
+    "tool_returned": turns.tool_returned,
+    "approval_opened": people.approval_opened,
+    "approval_voted": people.approval_voted,
+    "approval_reopened": people.approval_reopened,
+    "approval_decided": people.approval_decided,
+    "approval_expired": people.approval_expired,
+    "action_settled": people.settled,
+    "action_repeated": people.repeated,
+    "replied": turns.replied,
+    "question_asked": turns.question,
+    "handoff_requested": people.handoff,
+    "taken_over": people.taken_over,
+    "handed_back": people.handed_back,
+    "staff_wrote": people.staff_wrote,
+    "conversation_resolved": people.resolved,
+    "turn_completed": turns.completed,
+    "turn_failed": turns.failed,
+    "turn_stopped": turns.stopped,
+    "turn_retried": turns.retried,
+    "summarised": turns.summarised,
 }

@@ -100,6 +100,46 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
     ("turn_completed", {}, "turn_completed", "Finished"),
     ("turn_failed", {"code": "c", "message": "m", "detail": "d"}, "turn_failed", "The turn failed"),
     ("turn_stopped", {}, "turn_stopped", "Stopped before it was finished"),
+    (
+        "approval_voted",
+        {"action": "t", "by_name": "sam", "votes": 1, "needed": 2},
+        "interrupt_voted",
+        "sam approved t; a second person has to agree",
+    ),
+    (
+        "approval_reopened",
+        {"action": "t", "params": {}, "difference": []},
+        "interrupt",
+        "t came back to staff, because the tool has changed",
+    ),
+    (
+        "approval_decided",
+        {"action": "t", "resolution": "approved", "by": "staff", "by_name": "sam", "changed": {"n": [1, 2]}},
+        "interrupt_resolved",
+        "sam approved t with changes",
+    ),
+    (
+        "action_repeated",
+        {"action": "t", "by_name": "sam", "attempt": 1},
+        "action_repeated",
+        "sam sent t again, to find out what came of it",
+    ),
+    (
+        "action_repeated",
+        {"action": "t", "by_name": "", "attempt": 2},
+        "action_repeated",
+        "Smart Support sent t again, to find out what came of it",
+    ),
+    ("taken_over", {"by_name": "sam"}, "takeover", "sam took the conversation over"),
+    ("handed_back", {"by_name": "sam"}, "handback", "sam gave the conversation back to the agents"),
+    ("turn_retried", {"by": "customer"}, "turn_retried", "The customer had it tried again"),
+    ("turn_retried", {"by": "staff"}, "turn_retried", "Staff had it tried again"),
+    (
+        "summarised",
+        {"text": "They asked.", "through_seq": 4},
+        "summary",
+        "Summarised what was said before, for the agents",
+    ),
     ("something_new", {"message": "from tomorrow"}, "something_new", "Something new"),
 ]
 
@@ -131,10 +171,60 @@ def test_every_known_kind_is_told_in_the_table_above() -> None:
         "text",
         3,
         {"agents": 3, "tool_calls": [1, None], "args": [1], "error": "no", "content": {"a": 1}},
+        {
+            "changed": {"n": 3},
+            "votes": [1],
+            "available_at": 5,
+            "overridden": {"a": 1},
+            "outcomes": 3,
+            "difference": 1,
+        },
+        {
+            "changed": [[1, 2]],
+            "available_at": "2026-03-02",
+            "overridden": [None],
+            "outcomes": [None],
+            "by_name": 4,
+        },
     ],
 )
 def test_an_odd_payload_is_shown_and_never_breaks_the_page(kind: str, payload: Any) -> None:
     assert told(kind, payload).title
+
+
+def test_what_staff_changed_is_told_value_by_value() -> None:
+    changed = {"percent": [10, 5], "note": [None, "hi"]}
+    step = told(
+        "approval_decided", {"action": "t", "resolution": "approved", "changed": changed, "reason": "Ok"}
+    )
+
+    assert step.text == "percent: 5 instead of 10\nnote: hi instead of nothing\nReason: Ok"
+    assert step.result["changed"] == changed
+
+
+def test_a_hand_over_out_of_hours_says_when_somebody_is_there_and_the_reference() -> None:
+    step = told(
+        "handoff_requested",
+        {"reason": "Broken", "by": "rule", "ticket": "T-1", "available_at": "2026-03-02T08:00:00+00:00"},
+    )
+
+    assert step.text == (
+        "Broken\nNobody is there before 2 Mar 2026, 08:00 UTC; the customer was told so.\n"
+        "The customer's reference: T-1"
+    )
+    assert told("handoff_requested", {"reason": "r", "available_at": "soon", "by": "rule"}).title
+
+
+def test_what_a_model_filled_in_although_it_may_not_is_told() -> None:
+    step = told("tool_called", {"tool": "t", "args": {}, "overridden": ["customer_id"]}, agent="bot")
+
+    assert step.text.startswith("The agent tried to fill in customer_id itself.")
+
+
+def test_half_an_answer_and_a_colleagues_words_are_marked() -> None:
+    assert told("replied", {"content": "It is", "cut": True}).mark == "cut off here"
+    assert told("replied", {"content": "It is done."}).mark == ""
+    assert "Our team" in told("staff_wrote", {"content": "Hi", "by_name": "sam"}).mark
 
 
 ACTION = "0f0f0f0f-0000-4000-8000-000000000000"
