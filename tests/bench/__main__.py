@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--quick] [--only latency,throughput,storage]`: a table and its numbers.
+"""`python -m tests.bench [--quick] [--only latency,throughput,...]`: a table and its numbers.
 
 WORKERS is the number of turns workers (1). DATABASE_URL chooses a Postgres server instead of an embedded one.
 """
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from smartsupport.embedded.errors import EmbeddedServerFailed
-from tests.bench import measures, report
+from tests.bench import crowd, measures, report
 from tests.bench.customer import TurnFailed
 from tests.bench.stack import Stack, StackFailed, running
 
-PARTS = ("latency", "throughput", "storage")
+PARTS = ("latency", "throughput", "at_once", "storage", "sockets", "scaling")
+CONVERSATIONS = 50
 
 
 async def measure(stack: Stack, parts: set[str], *, quick: bool) -> dict[str, Any]:
@@ -26,16 +27,49 @@ async def measure(stack: Stack, parts: set[str], *, quick: bool) -> dict[str, An
         results["latency"] = await measures.latency(stack, visits=20 if quick else 100)
     if "throughput" in parts:
         print("Measuring throughput, 50 conversations at once ...", flush=True)
-        seconds = 5.0 if quick else 15.0
         for name, turns_a_visit in (("throughput", measures.TURNS_A_VISIT), ("throughput_new", 1)):
             results[name] = await measures.throughput(
-                stack, conversations=50, seconds=seconds, turns_a_visit=turns_a_visit
+                stack, conversations=CONVERSATIONS, seconds=_seconds(quick), turns_a_visit=turns_a_visit
             )
+    if "at_once" in parts:
+        print("Measuring turns that begin at the same moment ...", flush=True)
+        results["at_once"] = await crowd.at_once(stack, turns=100, rounds=1 if quick else 5)
     if "storage" in parts:
         print("Measuring what 60 turns leave behind (a good minute) ...", flush=True)
         results["storage"] = await measures.storage(stack, conversations=5 if quick else 20)
+    if "sockets" in parts:
+        print("Measuring idle sockets ...", flush=True)
+        results["sockets"] = await crowd.idle_sockets(stack, sockets=_sockets(quick))
     stack.require_alive()
     return results
+
+
+def scaling(folder: Path, *, quick: bool) -> dict[str, Any]:
+    """The same load for one web and one turns process, and for two of each; each on a stack of its own."""
+    results: dict[str, Any] = {"cores": os.cpu_count()}
+    for each, name in ((1, "one"), (2, "two")):
+        print(f"Measuring throughput with {name} web and {name} turns process(es) ...", flush=True)
+        with running(workers=each, webs=each, data_dir=folder) as stack:
+            results[name] = asyncio.run(_throughput(stack, quick=quick))
+            stack.require_alive()
+    return results
+
+
+async def _throughput(stack: Stack, *, quick: bool) -> dict[str, Any]:
+    await measures.throughput(
+        stack, conversations=10, seconds=2, turns_a_visit=measures.TURNS_A_VISIT
+    )  # warm
+    return await measures.throughput(
+        stack, conversations=CONVERSATIONS, seconds=_seconds(quick), turns_a_visit=measures.TURNS_A_VISIT
+    )
+
+
+def _seconds(quick: bool) -> float:
+    return 5.0 if quick else 15.0
+
+
+def _sockets(quick: bool) -> int:
+    return 100 if quick else 1000
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:
@@ -55,10 +89,14 @@ def main() -> int:
     folder = Path(os.environ.get("DATA_DIR", ".local")).resolve() / "bench"
     workers = int(os.environ.get("WORKERS", "1"))
     results: dict[str, Any] = {}
+    crowd.allow_sockets(_sockets(options.quick))
     try:
-        print(f"Starting the stack with {workers} turns worker(s) ...", flush=True)
-        with running(workers=workers, data_dir=folder) as stack:
-            results = asyncio.run(measure(stack, parts, quick=options.quick))
+        if parts != {"scaling"}:
+            print(f"Starting the stack with {workers} turns worker(s) ...", flush=True)
+            with running(workers=workers, data_dir=folder) as stack:
+                results = asyncio.run(measure(stack, parts, quick=options.quick))
+        if "scaling" in parts:
+            results["scaling"] = scaling(folder, quick=options.quick)
     except* (StackFailed, TurnFailed, EmbeddedServerFailed) as failures:
         print(_first(failures), file=sys.stderr)
     if not results:

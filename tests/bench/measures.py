@@ -1,4 +1,4 @@
-"""The three measurements. Each drives real sockets and returns plain numbers; times are milliseconds."""
+"""What one customer notices, what 50 get done, and what is kept. Each drives real sockets and returns plain numbers; times are milliseconds."""
 
 import asyncio
 import math
@@ -77,7 +77,7 @@ async def throughput(stack: Stack, *, conversations: int, seconds: float, turns_
 
     async def visitor(number: int) -> None:
         while time.monotonic() < end:
-            customer = await Customer.arrive(stack.socket_url)
+            customer = await Customer.arrive(stack.socket_urls[number % len(stack.socket_urls)])
             for turn_number in range(turns_a_visit):
                 text = QUESTION if turn_number == 0 else FOLLOW_UP
                 done.append(await customer.say(text.format(_order(number + turn_number))))

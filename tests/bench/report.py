@@ -30,6 +30,12 @@ def rows(results: dict[str, Any]) -> list[Row]:
         found += _latency(results["latency"]["single"], results["latency"]["follow_up"])
     if "throughput" in results:
         found += _throughput(results["throughput"], results["throughput_new"])
+    if "at_once" in results:
+        found += _at_once(results["at_once"])
+    if "scaling" in results:
+        found += _scaling(results["scaling"])
+    if "sockets" in results:
+        found += _sockets(results["sockets"])
     if "storage" in results:
         found += _storage(results["storage"])
     return found
@@ -54,6 +60,40 @@ def _throughput(visits: dict[str, Any], new: dict[str, Any]) -> list[Row]:
         row("  first token under this load, p50", visits["first_token_p50_ms"], " ms"),
         row("  first token under this load, p95", visits["first_token_p95_ms"], " ms"),
         row(f"{title}, all new", new["turns_per_second"], "/s", 27.5, least=True),
+    ]
+
+
+def _at_once(at_once: dict[str, Any]) -> list[Row]:
+    title = f"{at_once['turns_at_once']} turns at once"
+    return [
+        row(f"{title}: first-token overhead, p50", at_once["overhead_p50_ms"], " ms"),
+        row(f"{title}: first-token overhead, p95", at_once["overhead_p95_ms"], " ms"),
+        row(f"{title}: token frames per second", at_once["token_frames_per_second"], "/s"),
+    ]
+
+
+def _scaling(scaling: dict[str, Any]) -> list[Row]:
+    one, two = scaling["one"]["turns_per_second"], scaling["two"]["turns_per_second"]
+    return [
+        row("Turns per second, one web and one turns process", one, "/s"),
+        row(f"Turns per second, two of each ({scaling['cores']} cores)", two, "/s"),
+    ]
+
+
+def _sockets(sockets: dict[str, Any]) -> list[Row]:
+    mebibyte, kibibyte = 2**20, 2**10
+    return [
+        row("Web process, no socket", sockets["web_before_bytes"] / mebibyte, " MiB"),
+        row(
+            f"Web process, {sockets['sockets']:,} idle sockets", sockets["web_open_bytes"] / mebibyte, " MiB"
+        ),
+        row("  and after they were closed", sockets["web_after_bytes"] / mebibyte, " MiB"),
+        row("Memory per idle socket", sockets["bytes_per_socket"] / kibibyte, " KiB"),
+        row(
+            "Memory per idle socket with a conversation",
+            sockets["bytes_per_socket_with_conversation"] / kibibyte,
+            " KiB",
+        ),
     ]
 
 

@@ -32,10 +32,17 @@ class StackFailed(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    socket_url: str
+    """`socket_urls` are the addresses of the web processes `webs`, in the same order."""
+
+    socket_urls: tuple[str, ...]
     database_url: str
     model: RunningModel
     parts: tuple[Running, ...]
+    webs: tuple[Running, ...]
+
+    @property
+    def socket_url(self) -> str:
+        return self.socket_urls[0]
 
     def require_alive(self) -> None:
         for part in self.parts:
@@ -44,8 +51,8 @@ class Stack:
 
 
 @contextmanager
-def running(*, workers: int, data_dir: Path) -> Iterator[Stack]:
-    """Everything from an empty database to a ready web server. Nothing is left behind.
+def running(*, workers: int, data_dir: Path, webs: int = 1) -> Iterator[Stack]:
+    """Everything from an empty database to ready web servers. Nothing is left behind.
 
     DATABASE_URL chooses the Postgres server, on which a database is created and dropped again. The broker is
     always our own: channel names are shared by all who use one.
@@ -59,17 +66,19 @@ def running(*, workers: int, data_dir: Path) -> Iterator[Stack]:
         started = stack.enter_context(servers.running(folder, database=not given))
         database_url = stack.enter_context(_own_database(given)) if given else started.database_url
         model = stack.enter_context(fixture.running(keep=50_000))
-        port, demo_port = ports.choose(None), ports.choose(None)
-        env = _environment(folder, database_url, started.redis_url, model, port, demo_port)
+        web_ports, demo_port = [ports.choose(None) for _ in range(webs)], ports.choose(None)
+        env = _environment(folder, database_url, started.redis_url, model, web_ports[0], demo_port)
         demo = _start(programs.demo(demo_port, folder), env, stack)
         _wait_for(f"http://127.0.0.1:{demo_port}/", [demo])
         development = env | {"DEBUG": "true"}  # the demo's tools and agents are seeded in development only
         for name, words in (("migrate", ("--noinput", "-v", "0")), ("seed", ())):
             _run(programs.manage(name, name, *words), development)
         parts = [_start(programs.turns(drain_seconds=5), env, stack) for _ in range(workers)]
-        parts.append(_start(programs.web(port), env, stack))
-        _wait_for(f"http://127.0.0.1:{port}/readyz", parts)
-        yield Stack(f"ws://127.0.0.1:{port}/ws", database_url, model, (demo, *parts))
+        web = [_start(programs.web(port), env, stack) for port in web_ports]
+        for port in web_ports:
+            _wait_for(f"http://127.0.0.1:{port}/readyz", [*parts, *web])
+        urls = tuple(f"ws://127.0.0.1:{port}/ws" for port in web_ports)
+        yield Stack(urls, database_url, model, (demo, *parts, *web), tuple(web))
 
 
 def _environment(
@@ -91,6 +100,7 @@ def _environment(
         "PORT": str(port),
         "DEMO_PORT": str(demo_port),
         "LLM_PROVIDER": "openai",
+        "NEW_VISITORS_PER_MINUTE": "100000",  # all of them come from one address here
         "OPENAI_API_KEY": "bench",
         "OPENAI_BASE_URL": model.url,
         "DJANGO_SETTINGS_MODULE": "smartsupport.settings",
