@@ -54,9 +54,13 @@ SCENARIOS = {
     "read": Scenario("a read", "What is the status of order 1042?", effects=0),
     "write": Scenario("an approved write", "I would like a coupon for 10% that lasts 30 days."),
     "once": Scenario(
-        "an approved write, not safe to repeat", "I would like a coupon for 10% that lasts 30 days.", keyed=False
+        "an approved write, not safe to repeat",
+        "I would like a coupon for 10% that lasts 30 days.",
+        keyed=False,
     ),
-    "two": Scenario("two approved writes", "Cancel order 1042 and give me a 10% discount on order 1043.", effects=2),
+    "two": Scenario(
+        "two approved writes", "Cancel order 1042 and give me a 10% discount on order 1043.", effects=2
+    ),
     "rejected": Scenario(
         "a rejected write", "I would like a coupon for 10% that lasts 30 days.", approved=False, effects=0
     ),
@@ -92,7 +96,9 @@ class Place:
             return cursor.fetchall() if cursor.description else []
 
 
-def run(styles: Sequence[str] = STYLES, *, only: str = "", scenarios: Sequence[str] = tuple(SCENARIOS)) -> list[Row]:
+def run(
+    styles: Sequence[str] = STYLES, *, only: str = "", scenarios: Sequence[str] = tuple(SCENARIOS)
+) -> list[Row]:
     """Every kill of every scenario, each style after the other."""
     found: list[Row] = []
     with running() as place:
@@ -205,7 +211,9 @@ def play(place: Place, row: Row) -> Row:
     return row
 
 
-def _queue(place: Place, thread_id: str, kind: str, *, content: str = "", approved: bool | None = None) -> None:
+def _queue(
+    place: Place, thread_id: str, kind: str, *, content: str = "", approved: bool | None = None
+) -> None:
     statement = "INSERT INTO jobs (thread_id, kind, content, approved) VALUES (%s, %s, %s, %s)"
     place.rows(statement, thread_id, kind, content, approved)
 
@@ -294,7 +302,9 @@ def markdown(rows: Sequence[Row]) -> str:
         lines.append("| killed | " + " | ".join(SCENARIOS[name].title for name in names) + " |")
         lines.append("|---|" + "---|" * len(names))
         for point in dict.fromkeys(row.point for row in mine):
-            cells = [cell([row for row in mine if (row.point, row.scenario) == (point, name)]) for name in names]
+            cells = [
+                cell([row for row in mine if (row.point, row.scenario) == (point, name)]) for name in names
+            ]
             lines.append(f"| {point} | " + " | ".join(cells) + " |")
     return "\n".join(lines).strip() + "\n"
 

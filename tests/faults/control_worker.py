@@ -108,7 +108,11 @@ class Work:
         if not state.interrupts:
             return None
         asked = state.interrupts[0].value["action_requests"]
-        decision = {"type": "approve"} if job["approved"] else {"type": "reject", "message": "A person declined this."}
+        decision = (
+            {"type": "approve"}
+            if job["approved"]
+            else {"type": "reject", "message": "A person declined this."}
+        )
         return Command(resume={"decisions": [decision] * len(asked)})
 
     async def _waits_before_reads(self, config: Any) -> bool:

@@ -112,7 +112,9 @@ async def _report_progress(stack: SoakStack, counts: Counter[str], until: float)
         await asyncio.sleep(min(30.0, left))
         faults = sum(number for name, number in counts.items() if name.startswith("fault "))
         said, ended = counts["messages"], counts["frame message_complete"]
-        print(f"{max(0, left):5.0f} s left: {said} messages, {ended} turns ended, {faults} faults", flush=True)
+        print(
+            f"{max(0, left):5.0f} s left: {said} messages, {ended} turns ended, {faults} faults", flush=True
+        )
 
 
 def summary(evidence: Evidence, counts: Counter[str], findings: list[str]) -> dict[str, Any]:
@@ -156,9 +158,13 @@ def errors_in_logs(folder: Path) -> Counter[str]:
 
 def _options(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
-    parser.add_argument("--customers", type=int, default=200, help="at most 238, as many as the demo business has")
+    parser.add_argument(
+        "--customers", type=int, default=200, help="at most 238, as many as the demo business has"
+    )
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--seed", default="", help="a word that chooses the steps; without one, a new one is drawn")
+    parser.add_argument(
+        "--seed", default="", help="a word that chooses the steps; without one, a new one is drawn"
+    )
     parser.add_argument("--pace", type=float, default=12, help="mean seconds between two steps of a customer")
     parser.add_argument("--weather", type=float, default=6, help="mean seconds between two faults")
     parser.add_argument("--keep-logs", action="store_true", help="keep the programs' logs beside the report")
@@ -183,9 +189,16 @@ def main() -> int:
         numbers = summary(evidence, counts, findings) | {"logged": dict(errors_in_logs(stack.folder))}
     print(printed(numbers, findings))
     now = datetime.now(UTC)
-    report = {"at": now.isoformat(), "machine": platform.platform(), "seed": seed, "customers": options.customers}
+    report = {
+        "at": now.isoformat(),
+        "machine": platform.platform(),
+        "seed": seed,
+        "customers": options.customers,
+    }
     path = folder / f"{now:%Y%m%d-%H%M%S}.json"
-    path.write_text(json.dumps({**report, "minutes": chosen.minutes, **numbers, "all": findings}, indent=2) + "\n")
+    path.write_text(
+        json.dumps({**report, "minutes": chosen.minutes, **numbers, "all": findings}, indent=2) + "\n"
+    )
     print(f"\nSeed {seed}. All numbers: {path}")
     return 1 if findings else 0
 

@@ -250,7 +250,11 @@ def _transcripts(evidence: Evidence) -> Iterator[str]:
     for told in evidence.told:
         for difference in differences(told.tab, told.replay):
             yield f"{told.thread_id}: {difference}"
-        visible = {event["seq"]: event for event in logs.get(told.thread_id, []) if event["kind"] in SEEN_BY_CUSTOMERS}
+        visible = {
+            event["seq"]: event
+            for event in logs.get(told.thread_id, [])
+            if event["kind"] in SEEN_BY_CUSTOMERS
+        }
         for seq, event in visible.items():
             if seq not in told.replay:
                 yield f"{told.thread_id}: {event['kind']} with seq {seq} is in the log and not in the replay"

@@ -12,7 +12,9 @@ from tests.faults.soak_staff import Staff
 
 CATCH_UP_SECONDS = 30
 CONVERSATIONS = "SELECT id, thread_id, status, last_seq FROM chat_conversation"
-EVENTS = "SELECT conversation_id, seq, kind, key, turn_id, payload FROM chat_event ORDER BY conversation_id, seq"
+EVENTS = (
+    "SELECT conversation_id, seq, kind, key, turn_id, payload FROM chat_event ORDER BY conversation_id, seq"
+)
 TURNS = "SELECT id, conversation_id, status, sealed_at FROM chat_turn"
 ACTIONS = """
 SELECT a.id, a.turn_id, c.subject, a.tool_name, a.arguments, a.bound_arguments, a.status
@@ -49,7 +51,9 @@ async def gather(stack: SoakStack, customers: list[Customer], staff: Staff) -> E
 
     await asyncio.gather(*(collect(customer) for customer in customers))
     for customer in customers:
-        found.faults += customer.faults + [text for item in customer.transcripts.values() for text in item.faults]
+        found.faults += customer.faults + [
+            text for item in customer.transcripts.values() for text in item.faults
+        ]
         for key, values in customer.decisions.items():
             found.decisions.setdefault(key, set()).update(values)
         found.sent += [
@@ -77,11 +81,11 @@ async def _told(stack: SoakStack, customer: Customer, found: Evidence) -> None:
             found.faults.append(f"{thread_id}: could not be replayed: {error!r}")
             continue
         if not await customer.caught_up(thread_id, fresh.last, CATCH_UP_SECONDS):
-            found.faults.append(f"{thread_id}: the open socket stayed at seq {transcript.last} of {fresh.last}")
+            found.faults.append(
+                f"{thread_id}: the open socket stayed at seq {transcript.last} of {fresh.last}"
+            )
         found.faults += fresh.faults
         found.told.append(Told(thread_id, transcript.whole(), fresh.whole()))
-
-
 
 
 def asked(customers: list[Customer]) -> Counter[tuple[str, str, str]]:

@@ -243,6 +243,7 @@ class SoakStack:
             "TURN_LEASE_SECONDS": "5",
             "TURN_DRAIN_SECONDS": "2",
             "TOOL_TIMEOUT_SECONDS": "5",
+            "TURN_IDLE_SECONDS": "30",
             "DJANGO_SETTINGS_MODULE": "smartsupport.settings",
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "WARNING",

@@ -24,7 +24,8 @@ class Staff:
         self.routes = ""
         headers = {"X-API-Key": API_KEY}
         self.clients = [
-            httpx.AsyncClient(base_url=f"{url}/api/v1/", headers=headers, trust_env=False, timeout=15) for url in urls
+            httpx.AsyncClient(base_url=f"{url}/api/v1/", headers=headers, trust_env=False, timeout=15)
+            for url in urls
         ]
 
     async def look_around(self) -> None:

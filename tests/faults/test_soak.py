@@ -49,7 +49,9 @@ def test_every_write_that_a_plan_asks_for_is_asked_for_once_and_understood() -> 
     assert len({(ask.tool, str(ask.arguments)) for ask in asks}) == len(asks)
     for step in planned:
         for said in step.messages:
-            calls = [(tool, arguments) for tool, arguments in wanted(said.content) if tool != "get_order_status"]
+            calls = [
+                (tool, arguments) for tool, arguments in wanted(said.content) if tool != "get_order_status"
+            ]
             assert calls == [(ask.tool, ask.arguments) for ask in said.asks]
 
 
@@ -64,7 +66,9 @@ def test_every_write_that_a_plan_asks_for_is_asked_for_once_and_understood() -> 
         ([CALL, RESULT, RESULT], False),
     ],
 )
-def test_the_model_refuses_histories_that_a_provider_refuses(messages: list[dict[str, object]], possible: bool) -> None:
+def test_the_model_refuses_histories_that_a_provider_refuses(
+    messages: list[dict[str, object]], possible: bool
+) -> None:
     assert (impossible(messages) == "") is possible
 
 
