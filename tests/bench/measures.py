@@ -1,4 +1,5 @@
-"""What one customer notices, what 50 get done, and what is kept. Each drives real sockets and returns plain numbers; times are milliseconds."""
+"""What one customer notices, what 50 get done, and what is kept. Each drives real sockets and returns plain numbers;
+times are milliseconds."""
 
 import asyncio
 import math

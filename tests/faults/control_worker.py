@@ -5,8 +5,8 @@ What the two styles do with a job that is delivered again is the whole differenc
 
 `common`  the job's function runs again from its top, and appends the customer's message again (LangChain's own
           documentation had to be told: langchain-ai/docs#4070; the same in chat pages: svelte-langgraph#299).
-`careful` it looks at the thread first. A message has the job's id, so that appending it again replaces it; a thread that
-          has it already is resumed with `None`, which is the documented way to go on from the last checkpoint.
+`careful` it looks at the thread first. A message has the job's id, so that appending it again replaces it; a thread
+          that has it already is resumed with `None`, which is the documented way to go on from the last checkpoint.
 """
 
 import asyncio

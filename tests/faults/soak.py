@@ -1,5 +1,5 @@
-"""`python -m tests.faults.soak [--customers 200] [--minutes 20] [--seed N]`: customers, staff and faults at random, then
-an audit of the log against the business's journal and against what each customer was told. See docs/benchmarks.md.
+"""`python -m tests.faults.soak [--customers 200] [--minutes 20] [--seed N]`: customers, staff and faults at random,
+then an audit of the log against the business's journal and against what each customer was told. See docs/benchmarks.md.
 
 The steps of every customer and the faults are drawn from the seed. The exit status is 1 where the audit finds anything.
 """

@@ -192,7 +192,8 @@ def _differing(action: Row, effect: Row) -> Iterator[str]:
     if effect["operation"] != action["tool_name"]:
         yield f"action {action['id']} is a {action['tool_name']} and did a {effect['operation']}"
     for name, value in arguments.items():
-        if name in body and body[name] != value or name not in body and str(value) not in in_path:
+        arrived = body[name] == value if name in body else str(value) in in_path
+        if not arrived:
             yield f"action {action['id']}: {name} was approved as {value!r}; sent: {effect['path']} {body}"
     for name in body.keys() - arguments.keys():
         yield f"action {action['id']}: {name} was sent and never approved"

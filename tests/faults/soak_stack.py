@@ -218,7 +218,8 @@ class SoakStack:
 
     def _environment(self) -> dict[str, str]:
         """Production settings, with a lease, an approval and a tool call short enough to see them end."""
-        assert self.database is not None and self.broker is not None
+        assert self.database is not None
+        assert self.broker is not None
         kept = {name: value for name, value in os.environ.items() if name not in ("LLM_MODEL", "LOG_LEVEL")}
         return kept | {
             "DEBUG": "false",
@@ -332,7 +333,7 @@ def _pings(url: str) -> bool:
 def running(
     folder: Path, *, token_delay_ms: float, approval_minutes: int = 1, keep: bool = False
 ) -> Iterator[SoakStack]:
-    """Everything from an empty database to two ready web servers. Nothing is left but the logs, where `keep` says so."""
+    """Everything from an empty database to two ready web servers. Nothing is left but the logs, with `keep`."""
     folder.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
     home.chmod(0o711)  # started by root, Postgres runs as somebody else, who must pass through here
