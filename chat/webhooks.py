@@ -2,6 +2,7 @@
 afterwards by the jobs (`chat.webhook_sending`), so that nothing is told that did not happen, and nothing is forgotten.
 """
 
+import json
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -95,6 +96,11 @@ def summary(conversation_id: UUID) -> str:
         if room <= 1 or kind == SUMMARISED:
             break
     return "\n".join(reversed(lines))
+
+
+def pretty(payload: Any) -> str:
+    """A body as people read it."""
+    return json.dumps(payload, indent=2, ensure_ascii=False)
 
 
 def resend(*, delivery_id: UUID, by: Decider) -> WebhookDelivery:

@@ -64,7 +64,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "Work",
             "items": [
                 {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
-                _item("Conversations", "forum", "chat.conversation"),
+                _item(
+                    "Conversations",
+                    "forum",
+                    "chat.conversation",
+                    badge=asking(request),
+                    badge_variant="warning",
+                ),
                 _item(
                     "Approvals",
                     "gavel",
@@ -82,6 +88,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Agents", "smart_toy", "agents.agent"),
                 _item("Tools", "build", "agents.tool"),
                 _item("API documents", "description", "openapi_import.specsource"),
+                _item("Webhooks", "webhook", "chat.webhookdelivery"),
             ],
         },
         {
@@ -101,3 +108,12 @@ def waiting(request: HttpRequest) -> int:
     from agents.models import Action
 
     return Action.objects.open_for_staff().count() if request.user.has_perm("agents.view_action") else 0
+
+
+def asking(request: HttpRequest) -> int:
+    """How many conversations wait for a person and have nobody, 0 also for those who may not see them."""
+    from chat.models import Conversation, ConversationStatus
+
+    if not request.user.has_perm("chat.view_conversation"):
+        return 0
+    return Conversation.objects.filter(status=ConversationStatus.WAITING).count()

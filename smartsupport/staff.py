@@ -21,6 +21,8 @@ SUPERVISORS_MAY = SUPPORT_MAY | {
     "agents.delete_agent",
     "agents.change_tool",
     "openapi_import.view_specsource",
+    "chat.view_webhookdelivery",
+    "chat.change_webhookdelivery",
 }
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from agents import approvals, executor, facts
 from agents.models import Access, Action, ActionStatus, Agent, AgentTool, Approver, Risk, Tool
 from chat import api_keys, events, submission
-from chat.models import Conversation, Customer, Turn, TurnStatus
+from chat.models import Conversation, Customer, Turn, TurnStatus, WebhookAttempt, WebhookDelivery
 from openapi_import.models import SpecSource
 
 USAGE = facts.Usage(120, 30)
@@ -181,6 +181,19 @@ def waiting_for_a_person() -> Conversation:
     happened(asked, facts.handoff_requested(reason="The parcel is damaged.", by="customer", key="handoff"))
     finish(asked, "A colleague will answer here.")
     return Conversation.objects.get(pk=asked.conversation_id)
+
+
+def webhook_given_up() -> WebhookDelivery:
+    """A delivery that was answered with 400, and so is not sent again by itself."""
+    row = waiting_for_a_person()
+    payload = {"thread_id": row.thread_id, "reason": "x", "conversation_summary": "", "metadata": {}}
+    made = WebhookDelivery.objects.create(
+        conversation=row, kind="conversation.escalated", payload=payload, status="failed", attempts_made=1
+    )
+    WebhookAttempt.objects.create(
+        delivery=made, number=1, status=400, body_head="<b>What is this?</b>", duration_ms=12
+    )
+    return made
 
 
 def log_size(conversation: Conversation) -> int:

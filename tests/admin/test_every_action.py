@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from chat.models import WebhookDelivery
 from tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +55,8 @@ def row_for(action: Found) -> Any:
         "agents.Action": rows.waiting_for_staff,
         "chat.ApiKey": lambda: rows.key("admin"),
         "chat.Conversation": rows.waiting_for_a_person,
+        "chat.WebhookDelivery": lambda: WebhookDelivery.objects.create(kind="x", payload={}, status="failed"),
+        "chat.WebhookDelivery": rows.webhook_given_up,
     }
     made[action.model_admin.model._meta.label]()
     return action.model_admin.model.objects.get().pk
@@ -87,6 +90,11 @@ def test_there_are_actions_to_look_at() -> None:
         "agents.Action.decline",
         "agents.Action.it_happened",
         "agents.Action.it_did_not_happen",
+        "agents.Action.approve_with_changes",
+        "agents.Action.send_again",
+        "chat.Conversation.take_over",
+        "chat.Conversation.hand_back",
+        "chat.Conversation.retry",
         "chat.ApiKey.disable",
         "chat.Conversation.write",
         "chat.Conversation.resolve",
