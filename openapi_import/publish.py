@@ -41,6 +41,9 @@ class Decision:
     repeat_safe: bool = False
     staff_above_argument: str = ""
     staff_above_amount: Decimal | None = None
+    approvals_needed: int = 1
+    requires: tuple[str, ...] = ()  # names of tools
+    read_back: str = ""  # the operation id of a reading operation of the same document
 
 
 def record_source(*, name: str, url: str, document: Document, title: str) -> tuple[SpecSource, bool]:
@@ -91,7 +94,22 @@ def publish(
             raise SpecInvalid(f"{operation.method} {operation.path}: {error.message}") from None
         names.add(tool.name)
         published.append(tool)
+    _read_back({**known, **{tool.operation_id: tool for tool in published}}, decisions)
     return published
+
+
+def _read_back(tools: Mapping[str, Tool], decisions: Mapping[str, Decision]) -> None:
+    """Name the tools that show how things stand, now that all of them are there."""
+    for operation_id, decision in decisions.items():
+        tool = tools.get(operation_id)
+        if tool is None:
+            continue
+        reading = tools.get(decision.read_back) if decision.read_back else None
+        if decision.read_back and (reading is None or reading.access != Access.READ):
+            raise SpecInvalid(f"{operation_id}: there is no reading operation {decision.read_back!r}.")
+        if tool.read_back_id != (reading.pk if reading else None):
+            tool.read_back = reading
+            tool.save(update_fields=["read_back", "updated_at"])
 
 
 def disable_missing(source: SpecSource, operations: Iterable[Operation]) -> list[str]:
@@ -170,6 +188,8 @@ def _decided(operation: Operation, decision: Decision) -> dict[str, Any]:
         "repeat_safe": decision.repeat_safe,
         "staff_above_argument": decision.staff_above_argument,
         "staff_above_amount": decision.staff_above_amount,
+        "approvals_needed": decision.approvals_needed,
+        "requires": list(decision.requires),
     }
 
 

@@ -88,6 +88,28 @@ def test_a_decision_is_carried_out(source: SpecSource) -> None:
     assert (refund.staff_above_argument, refund.staff_above_amount) == ("amount", Decimal(50))
 
 
+def test_what_comes_before_a_tool_and_what_shows_how_things_stand(source: SpecSource) -> None:
+    decision = Decision(approvals_needed=2, requires=("look",), read_back="look")
+
+    publish(source, operations(), {"refund": decision})
+
+    refund = Tool.objects.get(name="refund")
+    assert (refund.approvals_needed, refund.requires) == (2, ["look"])
+    assert refund.read_back == Tool.objects.get(name="look")
+    publish(source, operations(), {})  # what was decided is kept
+    assert Tool.objects.get(name="refund").read_back == refund.read_back
+    publish(source, operations(), {"refund": Decision()})
+    assert Tool.objects.get(name="refund").read_back is None
+
+
+@pytest.mark.parametrize("name", ["cancel", "nothing"])
+def test_only_a_reading_operation_shows_how_things_stand(source: SpecSource, name: str) -> None:
+    with pytest.raises(SpecInvalid, match=f"refund: there is no reading operation '{name}'"):
+        publish(source, operations(), {"refund": Decision(read_back=name)})
+
+    assert Tool.objects.count() == 0
+
+
 def test_a_bound_argument_is_not_in_the_schema_that_the_model_sees(source: SpecSource) -> None:
     publish(source, operations(), {"look": Decision(bound=CUSTOMER | {"order_id": "customer.id"})})
 
