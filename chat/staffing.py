@@ -18,7 +18,8 @@ from agents.models import Action, ActionStatus, Approver
 from chat import events
 from chat.models import Conversation, ConversationStatus, Event, Turn, TurnStatus
 from chat.submission import CONTENT_LIMIT, ContentTooLong, MissingContent
-from chat.takeover import AlreadyHeld, hold, lock_customer
+from chat.takeover import AlreadyHeld, hold
+from chat.turns import lock_customer
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import digest
 from smartsupport.lib.text import storable

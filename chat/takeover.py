@@ -15,7 +15,7 @@ from django.utils import timezone
 from agents.approvals import Decider
 from agents.facts import Fact
 from chat import events, stopping, turns
-from chat.models import Conversation, ConversationStatus, Customer, Turn, TurnStatus
+from chat.models import Conversation, ConversationStatus, Turn, TurnStatus
 from chat.wakeups import tell_workers
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 
@@ -41,13 +41,8 @@ def take_over(*, thread_id: str, by: Decider) -> Conversation:
     Raises ThreadNotFound, AlreadyHeld (naming who was first).
     """
     conversation = _of_thread(thread_id)
-    lock_customer(conversation.customer_id)
+    turns.lock_customer(conversation.customer_id)
     return hold(conversation.pk, by)
-
-
-def lock_customer(customer_id: UUID) -> None:
-    """Let no message of the customer come in between: submitting takes this lock first."""
-    Customer.objects.select_for_update(no_key=True).only("pk").get(pk=customer_id)
 
 
 def hold(conversation_id: UUID, by: Decider) -> Conversation:
@@ -90,7 +85,7 @@ def _closed(turn: Turn) -> bool:
 def hand_back(*, thread_id: str, by: Decider) -> Conversation:
     """Let the agents answer the next message. They are told what was said meanwhile. Raises ThreadNotFound, NotHeld."""
     conversation = _of_thread(thread_id)
-    lock_customer(conversation.customer_id)
+    turns.lock_customer(conversation.customer_id)
     held = Conversation.objects.filter(pk=conversation.pk, status=ConversationStatus.HELD)
     if not held.update(
         status=ConversationStatus.OPEN, held_by="", held_at=None, handoff_reason="", handoff_at=None

@@ -211,6 +211,11 @@ def release(claim_: Claim) -> bool:
     return handed
 
 
+def lock_customer(customer_id: UUID) -> None:
+    """Let no message of the customer, and nobody who takes over, come in between: they take this lock first."""
+    Customer.objects.select_for_update(no_key=True).only("pk").get(pk=customer_id)
+
+
 @transaction.atomic
 def retry(*, customer_id: UUID | None, thread_id: str, turn_id: UUID | None = None) -> UUID:
     """Queue the conversation's newest turn again, which failed; its id. It goes on where it broke: what the log has
@@ -220,7 +225,7 @@ def retry(*, customer_id: UUID | None, thread_id: str, turn_id: UUID | None = No
     if owner is None or (customer_id is not None and owner != customer_id):
         raise ThreadNotFound()
     # Nobody writes and nobody takes over meanwhile: both begin with this lock.
-    Customer.objects.select_for_update(no_key=True).only("pk").get(pk=owner)
+    lock_customer(owner)
     conversation = Conversation.objects.get(thread_id=thread_id)
     newest = Turn.objects.select_for_update(no_key=True).filter(conversation=conversation)
     turn = newest.order_by("-message_seq").first()
