@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from smartsupport.embedded import ports
 from tests.chat.sockets import effects, found, nothing_written, refusal
 from tests.live.chatter import Chatter, token_for
-from tests.live.stack import JWT_SECRET, ROOT, Stack, until
+from tests.live.stack import ADMIN_PASSWORD, API_KEY, JWT_SECRET, ROOT, Stack, until
 
 pytestmark = pytest.mark.xdist_group("live-offline")
 
@@ -194,6 +195,55 @@ async def test_tokens_reach_no_log(offline_stack: Stack) -> None:
             assert token not in written
             assert token.split(".")[2] not in written
         assert "token=" not in written.replace("token=***", "")
+
+
+async def test_no_credential_reaches_any_log(offline_stack: Stack) -> None:
+    """Cookies, keys, tokens and passwords, good and bad, wherever a caller may put them."""
+    good, wrong = token_for("cus_1003"), "sk_" + secrets.token_urlsafe(32)
+    async with Chatter(offline_stack.socket_url) as visitor:
+        await visitor.say("hello")
+    async with Chatter(offline_stack.socket_url, cookie=visitor.cookie) as again:
+        await again.send({"type": "resume", "thread_id": visitor.thread_id})
+        await again.until("resumed")
+        await refusal(again, {"type": "stop", "thread_id": "nobodys", "token": good})
+    with pytest.raises(InvalidStatus):
+        await connect(f"{offline_stack.socket_url}?token={good}", proxy=None, origin="https://evil.example")  # type: ignore[arg-type]
+    with pytest.raises(InvalidStatus):
+        await connect(offline_stack.url.replace("http", "ws") + f"/nowhere?token={good}", proxy=None)
+    tries: list[dict[str, Any]] = [
+        {"url": "/api/v1/conversations", "headers": {"X-API-Key": API_KEY}},
+        {"url": "/api/v1/conversations", "headers": {"X-API-Key": wrong}},
+        {"url": "/api/v1/nowhere", "headers": {"X-API-Key": API_KEY, "Authorization": f"Bearer {good}"}},
+        {"url": "/api/v1/conversations", "params": {"token": good, "api_key": wrong}},
+        {"url": "/", "params": {"token": good}, "cookies": {"smartsupport_customer": visitor.cookie}},
+        {"url": "/nowhere", "params": {"access_token": good}},
+    ]
+    for one in tries:
+        async with httpx.AsyncClient(trust_env=False, cookies=one.pop("cookies", None)) as caller:
+            await caller.get(offline_stack.url + one.pop("url"), **one)
+    async with httpx.AsyncClient(trust_env=False, base_url=offline_stack.url) as staff:
+        await staff.get("/admin/login/")
+        form = {"username": "admin", "csrfmiddlewaretoken": staff.cookies["csrftoken"]}
+        await staff.post("/admin/login/", data={**form, "password": wrong})
+        signed_in = await staff.post("/admin/login/", data={**form, "password": ADMIN_PASSWORD})
+        assert signed_in.status_code == 302
+        session = staff.cookies["sessionid"]
+
+    logs = {path.name: path.read_text(errors="replace") for path in offline_stack.directory.glob("*.log")}
+    assert {"web.log", "turns.log", "demo.log"} <= set(logs)
+    assert '"request": "GET /api/v1/nowhere"' in logs["web.log"]
+    hidden = [
+        good,
+        wrong,
+        API_KEY,
+        ADMIN_PASSWORD,
+        JWT_SECRET,
+        visitor.cookie,
+        session,
+        form["csrfmiddlewaretoken"],
+    ]
+    for name, written in logs.items():
+        assert [one for one in hidden if one in written or one.rpartition(".")[2] in written] == [], name
 
 
 @pytest.fixture(scope="module")
