@@ -11,6 +11,12 @@ TO_EVERYBODY = {
 }
 """Answers anybody, also without a credential. Still it shows nothing of a customer and changes nothing."""
 
+BY_MIDDLEWARE = {
+    "/healthz": "a container's health check and a load balancer have no credential; says that the process answers",
+    "/readyz": "the same; says which part of the installation is missing",
+}
+"""Addresses that are no routes."""
+
 TO_ALL_STAFF = {
     "admin/": "the console's home: what it counts and lists depends on the caller's permissions",
     "admin/search/": "finds only what the caller may see",

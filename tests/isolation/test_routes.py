@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from tests.isolation import public
 from tests.isolation.answers import ask, body_for
 from tests.isolation.callers import right_caller
 from tests.isolation.check import faults, mixed_up, model_of
 from tests.isolation.needs import answers, asked
-from tests.isolation.routes import Route, all_routes
+from tests.isolation.routes import METHODS, Route, all_routes
 from tests.isolation.world import MARK, World, changed, everything, used_just_now
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +93,17 @@ def test_what_is_open_on_purpose_is_there() -> None:
 
     assert set(public.TO_EVERYBODY) <= set(patterns)
     assert all(any(one.startswith(begin) for one in patterns) for begin in public.TO_ALL_STAFF)
+
+
+@pytest.mark.parametrize("path", public.BY_MIDDLEWARE)
+def test_what_a_middleware_answers_tells_nothing_and_changes_nothing(path: str, world: World) -> None:
+    before = everything()
+
+    answers = [Client().generic(method, path) for method in METHODS]
+
+    assert {answer.status_code for answer in answers} <= {200, 405, 503}
+    assert not [answer for answer in answers if MARK.encode() in answer.content]
+    assert changed(before) == []
 
 
 def test_there_are_routes_to_try() -> None:
