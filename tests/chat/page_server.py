@@ -89,8 +89,8 @@ class Peer:
             self._resuming = False
             self._pay()
 
-    def accept(self, seq: int, turn_id: str, *, position: int = 0) -> Frame:
-        """Receives a message and accepts it."""
+    def accept(self, seq: int, turn_id: str | None, *, position: int = 0) -> Frame:
+        """Receives a message and accepts it; without a turn it is a colleague's to answer."""
         message = self.receive("message")
         self.send(
             "accepted",

@@ -258,3 +258,134 @@ def test_a_tool_waits_for_the_answer_and_is_not_carried_out_without_one(visitor:
 
     expect(tool).to_have_attribute("data-status", "notrun")
     expect(tool).to_contain_text("not carried out")
+
+
+def _resolve(peer: Peer, seq: int, resolution: str = "approved", by: str = "staff", **fields: Any) -> None:
+    peer.send(
+        "interrupt_resolved", seq=seq, turn_id="t1", interrupt_id="i1", resolution=resolution, by=by, **fields
+    )
+
+
+def _discount(peer: Peer, seq: int, approver: str = "staff", **fields: Any) -> None:
+    _ask(
+        peer,
+        seq,
+        action="apply_discount",
+        approver=approver,
+        message="Give a 20% discount on order 1042?",
+        params={"order_id": 1042, "percent": 20},
+        **fields,
+    )
+
+
+def test_what_was_really_approved_is_shown_where_staff_changed_it(visitor: Visitor, page: Page) -> None:
+    peer = _asked(visitor)
+    _discount(peer, 2)
+    card = _card(page, "Give a 20% discount on order 1042?")
+    expect(card.locator("dd")).to_have_text(["1042", "20"])
+
+    changes = {"params": {"order_id": 1042, "percent": 10}, "changed": {"percent": [20, 10]}}
+    _resolve(peer, 3, **changes)
+
+    expect(card).to_contain_text("Approved by our team")
+    expect(card).to_contain_text("Approved with changes: percent 10 instead of 20")
+    expect(card.locator("dd")).to_have_text(["1042", "10"])
+    expect(page.locator("#announcer p").last).to_contain_text("percent 10 instead of 20")
+
+
+def test_several_changes_of_every_type_are_told_in_words(visitor: Visitor, page: Page) -> None:
+    peer = _asked(visitor)
+    _discount(peer, 2)
+
+    _resolve(peer, 3, changed={"notify_customer": [True, False], "codes": [["A"], ["A", "B"]], "note": [None, "x"]})
+
+    expect(_card(page, "Give a 20% discount on order 1042?").locator(".changes")).to_have_text(
+        'Approved with changes: codes ["A","B"] instead of ["A"], note x instead of none, '
+        "notify customer No instead of Yes"
+    )
+
+
+def test_an_approval_that_comes_back_is_open_again_for_staff(visitor: Visitor, page: Page) -> None:
+    peer = _asked(visitor)
+    _ask(peer)
+    page.get_by_role("button", name="Approve").click()
+    peer.receive("interrupt_response")
+    _resolve(peer, 3, by="customer")
+    expect(_card(page, "Cancel order 1042?")).to_contain_text("Approved by you")
+
+    _ask(peer, 4, approver="staff")
+
+    card = _card(page, "Cancel order 1042?")
+    expect(card).to_have_count(1)
+    expect(card).to_contain_text("Waiting for our team")
+    expect(card).to_contain_text("This was approved before, but what it does has changed since. Nothing was done")
+    expect(card.get_by_role("button")).to_have_count(0)
+    expect(card.get_by_role("timer")).to_be_visible()
+    expect(page.locator("#announcer p").last).to_have_text("Waiting for our team to approve: Cancel order 1042?")
+    _resolve(peer, 5)
+    expect(card).to_contain_text("Approved by our team")
+    expect(card.get_by_text("has changed since")).to_be_hidden()
+
+
+def test_an_approval_that_came_back_is_the_same_after_a_reload_in_two_pages(
+    visitor: Visitor, page: Page
+) -> None:
+    peer = _asked(visitor)
+    thread = peer.thread_id
+    page.reload()
+    peer = visitor.pages.next_peer()
+    peer.receive("history")
+    peer.thread_id = thread
+    ask = {
+        "turn_id": "t1",
+        "interrupt_id": "i1",
+        "action": "cancel_order",
+        "params": {},
+        "message": "Cancel order 1042?",
+        "expires_at": "2099-01-01T00:00:00+00:00",
+    }
+    again = peer.frame("interrupt", seq=4, approver="staff", **ask)
+    later = peer.frame("user_message", seq=9, turn_id="t2", content="And?", client_message_id="c2")
+    peer.page([later], after=5, seq=9, pending=[again])
+    peer.receive("resume")
+    peer.resumed(9)
+    before = peer.receive("history")
+
+    assert before["before"] == 6
+    first = peer.frame("interrupt", seq=2, approver="customer", **ask)
+    resolved = {"interrupt_id": "i1", "resolution": "approved", "by": "customer"}
+    said = peer.frame("user_message", seq=1, turn_id="t1", content="Cancel it", client_message_id="c1")
+    peer.page([said, first, peer.frame("interrupt_resolved", seq=3, turn_id="t1", **resolved), again])
+
+    card = _card(page, "Cancel order 1042?")
+    expect(visitor.log.get_by_text("Cancel it")).to_be_visible()
+    expect(card).to_have_count(1)
+    expect(card).to_contain_text("Waiting for our team")
+    expect(card).to_contain_text("has changed since")
+
+
+def test_an_approved_action_that_its_turn_never_came_to_says_so(visitor: Visitor, page: Page) -> None:
+    peer = _asked(visitor)
+    _ask(peer)
+    _resolve(peer, 3, by="customer")
+    card = _card(page, "Cancel order 1042?")
+    expect(card).to_contain_text("Approved by you")
+
+    peer.send("message_complete", seq=4, turn_id="t1", status="stopped")
+
+    expect(card).to_contain_text("Not carried out: this message ended before it could be done.")
+
+
+def test_an_approved_action_that_was_sent_before_the_stop_is_not_called_undone(
+    visitor: Visitor, page: Page
+) -> None:
+    peer = _asked(visitor)
+    _ask(peer)
+    _resolve(peer, 3, by="customer")
+    call = {"turn_id": "t1", "agent": "a", "tool": "cancel_order", "call_id": "c1"}
+    peer.send("tool_call", seq=4, args={}, **call)
+    peer.send("message_complete", seq=5, turn_id="t1", status="stopped")
+    peer.send("tool_result", seq=6, ok=True, result={}, **call)
+
+    expect(page.locator("details.tool")).to_have_attribute("data-status", "done")
+    expect(_card(page, "Cancel order 1042?")).not_to_contain_text("Not carried out")

@@ -17,13 +17,13 @@ export class EarlierMessages {
     /** @type {import("./state.js").Earlier | null} */ this.shown = null;
     parts.button.textContent = text.loadEarlier;
     parts.button.addEventListener("click", load);
-    parts.area.addEventListener("scroll", () => this.#loadAtTheTop(), { passive: true });
+    parts.area.addEventListener("scroll", () => this.loadAtTheTop(), { passive: true });
   }
 
   /** @param {import("./state.js").Earlier | null} earlier */
   show(earlier) {
     const { row, words, button } = this.parts;
-    if (earlier === this.shown) return this.#loadAtTheTop();
+    if (earlier === this.shown) return;
     this.shown = earlier;
     const more = Boolean(earlier?.before);
     const loading = earlier?.status === "loading";
@@ -37,7 +37,6 @@ export class EarlierMessages {
     button.textContent = loading ? text.loadingEarlier : failed ? text.retry : text.loadEarlier;
     if (focused && button.hidden) words.focus({ preventScroll: true });
     this.#tell(earlier);
-    this.#loadAtTheTop();
   }
 
   /** @param {import("./state.js").Earlier | null} earlier */
@@ -48,8 +47,8 @@ export class EarlierMessages {
     this.pages = pages;
   }
 
-  /** A failure is tried again by hand alone. */
-  #loadAtTheTop() {
+  /** Asks for the page before where somebody is there to read it. A failure is tried again by hand alone. */
+  loadAtTheTop() {
     if (this.shown?.before && this.shown.status === "idle" && this.parts.area.scrollTop < NEAR_PX) this.load();
   }
 }

@@ -8,6 +8,7 @@ import { StickyScroll } from "./scroll.js";
 import { ConversationView } from "./view.js";
 import { isEmpty, isHeld } from "./order.js";
 import { refusal } from "./pieces.js";
+import { ApprovalPointer } from "./pointer.js";
 import { text } from "./text.js";
 
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id */
@@ -22,6 +23,7 @@ const pageTitle = document.title;
 const session = new Session({ url: socketUrl, heartbeatSeconds: config.heartbeatSeconds, onChange: scheduleRender });
 const announcer = new Announcer(byId("announcer"));
 const scroll = new StickyScroll(byId("conversation"), byId("column"), byId("log"), byId("jump"));
+const pointer = new ApprovalPointer(byId("conversation"), byId("approval-jump"), scroll);
 const view = new ConversationView(byId("log"), {
   decide: (interruptId, approved) => session.decide(interruptId, approved),
   retryTurn: (turnId) => session.retryTurn(turnId),
@@ -116,6 +118,8 @@ function render() {
   showWhoAnswers(isHeld(state));
   tellNews(state);
   scroll.follow();
+  earlier.loadAtTheTop();
+  pointer.update(state);
 }
 
 /**

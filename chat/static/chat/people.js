@@ -7,7 +7,7 @@ import { text } from "./text.js";
 
 /** @param {Item} item  a handoff @returns {string[]} that somebody was asked to join, and what is known of it */
 export function handoffWords(item) {
-  const when = item.availableAt ? moment(item.availableAt) : "";
+  const when = Date.parse(item.availableAt) > Date.now() ? moment(item.availableAt) : "";
   const asked = item.by === "customer" ? text.handoffByCustomer : text.handoff;
   return [asked, item.ticket ? text.ticket(item.ticket) : "", when ? text.availableAt(when) : ""].filter(Boolean);
 }

@@ -38,6 +38,11 @@ export class StickyScroll {
     return [...this.log.children].find((one) => !one.classList.contains("day") && one.getBoundingClientRect().bottom > top);
   }
 
+  /** The reader goes somewhere else. */
+  letGo() {
+    this.#sticky = false;
+  }
+
   toLatest() {
     this.#sticky = true;
     this.#jumpDown();

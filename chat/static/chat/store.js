@@ -62,7 +62,7 @@ export function settle(state, seq) {
  * @param {{frames: Frame[], pending?: Frame[], next: number | null, seq?: number | null}} page
  */
 export function applyPage(state, { frames, pending, next, seq }) {
-  const news = state.news;
+  const news = [...state.news];
   for (const frame of [...frames, ...(pending ?? [])]) apply(state, frame);
   state.news = news;
   if (Number.isInteger(seq)) settle(state, /** @type {number} */ (seq));
