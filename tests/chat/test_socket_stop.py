@@ -187,7 +187,7 @@ async def test_what_waits_is_numbered_refused_when_full_and_answered_together(
     assert [ended["turn_id"]] == list(turns)
     assert ended["status"] == "completed"
     together = "\n\n".join(f"{QUESTION} ({position})" for position in range(1, 11))
-    last = [one["body"] for one in scripted_model_server.requests() if "tools" in one["body"]][0]
+    last = next(one["body"] for one in scripted_model_server.requests() if "tools" in one["body"])
     assert [message["content"] for message in last["messages"] if message["role"] == "user"][-1] == together
 
 

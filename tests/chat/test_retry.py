@@ -1,0 +1,424 @@
+"""A turn that broke or got stuck says so, and goes on where it broke when somebody asks for it: what was done is not
+done again."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from agents import approvals
+from agents.facts import Fact
+from chat import stopping, submission, takeover, turns
+from chat.models import Customer, Event, Turn, TurnStatus
+from smartsupport.lib.errors import ServiceError, ThreadNotFound
+from tests import rows
+from tests.agents.graph_script import (
+    Rule,
+    actions,
+    answers,
+    assert_nothing_is_kept,
+    call,
+    kinds,
+    one,
+    routed,
+    texts,
+)
+from tests.agents.graph_script import turns as turn_rows
+from tests.at_once import at_once
+from tests.chat.sockets import effects, events_of, nothing_written, refusal
+from tests.factories import claim
+from tests.live.chatter import Chatter, Frame, types
+from tests.live.fixtures import _started
+from tests.live.stack import Stack
+from tests.scripted_model.fixture import RunningModel
+
+SAM = approvals.Decider("staff", "sam", id="user:1")
+IDLE_SECONDS = 3
+QUESTION = "What is the status of order 1042?"
+NOTHING: dict[str, Any] = {
+    "type": "error",
+    "code": "not_retriable",
+    "message": "There is nothing to try again. Please send your message again.",
+}
+in_rows = pytest.mark.django_db(transaction=True)
+live = pytest.mark.xdist_group("live-impatient")
+
+
+# On rows
+
+
+def failed_turn(owner: Customer | None = None) -> Turn:
+    turn = rows.turn(owner or rows.customer())
+    fail(claim())
+    turn.refresh_from_db()
+    return turn
+
+
+def fail(held: turns.Claim) -> None:
+    payload = {"code": "model_unavailable", "message": "", "detail": ""}
+    assert turns.seal(held, TurnStatus.FAILED, [Fact("turn_failed", payload, key=held.end_key)], error="x")
+
+
+def retry(turn: Turn, **how: Any) -> object:
+    conversation = turn.conversation
+    return turns.retry(
+        **{"customer_id": conversation.customer_id, "thread_id": conversation.thread_id, **how}
+    )
+
+
+def log_of(turn: Turn) -> list[str]:
+    return [event.kind for event in Event.objects.filter(conversation=turn.conversation).order_by("seq")]
+
+
+@in_rows
+def test_each_attempt_has_an_end_of_its_own() -> None:
+    turn = failed_turn()
+    for attempt in (1, 2):
+        Turn.objects.filter(pk=turn.pk).update(lapses=3, stop_requested=True)
+
+        assert retry(turn) == turn.pk
+
+        held = claim()
+        assert (held.turn_id, held.retries, held.lapses, held.stop_requested) == (turn.pk, attempt, 0, False)
+        assert held.fresh is False
+        fail(held)
+    ends = Event.objects.filter(turn=turn, kind="turn_failed").order_by("seq").values_list("key", flat=True)
+    assert list(ends) == ["end", "end:1", "end:2"]
+    told = [kind for kind in log_of(turn) if kind.startswith("turn_")]
+    assert told == ["turn_failed", *["turn_retried", "turn_failed"] * 2]
+
+
+@in_rows
+@pytest.mark.parametrize("status", ["queued", "running", "waiting", "completed", "stopped"])
+def test_what_has_not_failed_is_not_tried_again(status: str) -> None:
+    turn = rows.turn(rows.customer())
+    Turn.objects.filter(pk=turn.pk).update(status=status)
+    assert_refused(turn, turns.NotRetriable)
+
+
+def assert_refused(turn: Turn, error: type[ServiceError], **how: Any) -> None:
+    before = (list(Turn.objects.order_by("pk").values()), log_of(turn))
+    with pytest.raises(error):
+        retry(turn, **how)
+    assert (list(Turn.objects.order_by("pk").values()), log_of(turn)) == before
+
+
+@in_rows
+def test_only_the_newest_its_own_and_what_nobody_holds() -> None:
+    owner = rows.customer()
+    older = failed_turn(owner)
+    turn = rows.turn(owner, older.conversation.thread_id)
+    fail(claim())
+
+    assert_refused(turn, turns.NotRetriable, turn_id=older.pk)
+    assert_refused(turn, ThreadNotFound, customer_id=rows.customer().pk)
+    assert_refused(turn, ThreadNotFound, thread_id="nobodys")
+    takeover.take_over(thread_id=turn.conversation.thread_id, by=SAM)
+    assert_refused(turn, turns.NotRetriable)
+    takeover.hand_back(thread_id=turn.conversation.thread_id, by=SAM)
+    assert_refused(turn, turns.NotRetriable)  # the conversation has gone on without it
+
+
+@in_rows
+def test_of_many_at_once_one_is_heard() -> None:
+    turn = failed_turn()
+
+    outcomes = at_once([lambda: retry(turn)] * 6)
+
+    assert sum(outcome == turn.pk for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, turns.NotRetriable) for outcome in outcomes) == 5
+    assert log_of(turn).count("turn_retried") == 1
+    assert Turn.objects.get(pk=turn.pk).retries == 1
+
+
+@in_rows
+def test_with_a_new_message_or_a_takeover_at_the_same_time_nothing_is_left_behind() -> None:
+    def write(turn: Turn) -> object:
+        return submission.submit(
+            customer_id=turn.conversation.customer_id,
+            thread_id=turn.conversation.thread_id,
+            content="And now?",
+            client_message_id=None,
+        )
+
+    def take(turn: Turn) -> object:
+        return takeover.take_over(thread_id=turn.conversation.thread_id, by=SAM)
+
+    others: list[Callable[[Turn], object]] = [write, take]
+    for other in others * 4:
+        turn = failed_turn()
+        Customer.objects.update(accepted_at=[])
+
+        again, done = at_once([lambda turn=turn: retry(turn), lambda turn=turn, other=other: other(turn)])
+
+        assert not isinstance(done, Exception)
+        assert again == turn.pk or isinstance(again, turns.NotRetriable)
+        claimable = Turn.objects.filter(status="queued", epoch=F("conversation__epoch"))
+        assert Turn.objects.filter(status="queued").count() == claimable.count()
+        order = []
+        while (held := turns.claim("one")) is not None:
+            order.append(held.message_seq)
+            turns.seal(held, TurnStatus.COMPLETED, [Fact("turn_completed", {}, key=held.end_key)])
+        assert order == sorted(order)
+        assert not Turn.objects.filter(status__in=["queued", "running"]).exists()
+
+
+@in_rows
+def test_what_is_tried_again_can_be_stopped() -> None:
+    turn = failed_turn()
+    retry(turn)
+
+    assert stopping.stop(customer_id=None, thread_id=turn.conversation.thread_id) is True
+
+    assert log_of(turn)[-2:] == ["turn_retried", "turn_stopped"]
+    assert Event.objects.filter(turn=turn, kind="turn_stopped").get().key == "end:1"
+    assert_refused(turn, turns.NotRetriable)
+
+
+@in_rows
+def test_what_was_stopped_while_its_worker_was_gone_ends_here() -> None:
+    turn = rows.turn(rows.customer())
+    claim()
+    Turn.objects.filter(pk=turn.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+    assert stopping.stop(customer_id=None, thread_id=turn.conversation.thread_id) is True
+
+    assert (Turn.objects.get(pk=turn.pk).status, log_of(turn)[-1]) == ("stopped", "turn_stopped")
+
+
+# On sockets
+
+
+@pytest.fixture(scope="session")
+def _impatient_stack(
+    tmp_path_factory: pytest.TempPathFactory, scripted_model_server: RunningModel
+) -> Iterator[Stack]:
+    env = {
+        "LLM_PROVIDER": "openai",
+        "OPENAI_API_KEY": "none",
+        "OPENAI_BASE_URL": scripted_model_server.url,
+        "TOOL_TIMEOUT_SECONDS": str(IDLE_SECONDS - 1),
+        "TURN_IDLE_SECONDS": str(IDLE_SECONDS),
+    }
+    yield from _started(Stack("impatient", tmp_path_factory.mktemp("impatient"), **env))
+
+
+@pytest.fixture
+def stack(_impatient_stack: Stack, scripted_model_server: RunningModel) -> Stack:
+    """A stack that ends a turn of which nothing comes for three seconds."""
+    scripted_model_server.clear()
+    _impatient_stack.business.post("/_reset")
+    _impatient_stack.business.delete("/_faults")
+    return _impatient_stack
+
+
+def no_answer(**reply: Any) -> Rule:
+    return {"match": {"structured": False}, "reply": reply, "times": 1}
+
+
+STUCK = {
+    "no answer at all": ([routed("order_lookup"), no_answer(delay_ms=60_000)], ""),
+    "silence in mid-sentence": ([routed("order_lookup"), no_answer(text="Let me", hang=True)], ""),
+    "no route": ([{"match": {"structured": True}, "reply": {"delay_ms": 60_000}, "times": 1}], ""),
+    "half a text": (
+        [
+            routed("order_lookup"),
+            no_answer(chunks=["It is ", *["on its way "] * 3, *[""] * 80], token_delay_ms=100),
+        ],
+        "It is on its way on its way on its way ",
+    ),
+}
+
+
+@live
+@pytest.mark.parametrize("stuck", STUCK)
+async def test_a_turn_that_is_stuck_is_ended_and_can_be_tried_again(
+    stack: Stack, scripted_model_server: RunningModel, stuck: str
+) -> None:
+    rules, kept = STUCK[stuck]
+    scripted_model_server.script(*rules, routed("order_lookup"), answers(text="Here it is."))
+    async with Chatter(stack.socket_url) as customer:
+        await customer.message(QUESTION)
+        frames = await customer.until("message_complete")
+        await customer.quiet()
+        error = one(frames, "error")
+        assert (error["code"], error["retriable"], frames[-1]["status"]) == ("turn_idle", True, "failed")
+        assert texts(frames) == ([kept] if kept else [])
+
+        await customer.send({"type": "retry", "thread_id": customer.thread_id, "turn_id": error["turn_id"]})
+        again = await customer.until("message_complete")
+        await customer.quiet()
+
+    assert types(again) == [
+        "retrying",
+        *([] if "routing" in types(frames) else ["routing"]),  # what was recorded is not done again
+        "token",
+        "agent_response",
+        "message_complete",
+    ]
+    assert (texts(again), again[-1]["status"]) == (["Here it is."], "completed")
+    assert {frame["turn_id"] for frame in again} == {error["turn_id"]}
+    assert one(again, "token")["offset"] == len(kept)
+    assert_nothing_is_kept(stack, customer.thread_id)
+
+
+@live
+async def test_a_tool_within_its_limit_is_waited_for(
+    stack: Stack, scripted_model_server: RunningModel
+) -> None:
+    stack.business.post("/_faults", json={"operation": "get_order_status", "slow_ms": 1_500})
+    read = [answers(call("get_order_status", {"order_id": number})) for number in (1042, 1043, 1044)]
+    scripted_model_server.script(routed("order_lookup"), *read, answers(text="All of them."))
+    async with Chatter(stack.socket_url) as customer:
+        frames = await customer.say(QUESTION)  # four and a half seconds of tools in all
+
+    assert (texts(frames), frames[-1]["status"]) == (["All of them."], "completed")
+
+
+OUTAGE: Rule = {
+    "match": {"structured": False, "has_tool_result": True},
+    "reply": {"error": {"status": 401, "message": "No."}},
+    "times": 1,
+}
+
+
+async def broken_after_the_write(stack: Stack, model: RunningModel, customer: Chatter) -> list[Frame]:
+    """An approved write is done, and then the model is away: the frames from the decision on."""
+    model.script(
+        routed("order_actions"),
+        OUTAGE,
+        answers(call("cancel_order", {"order_id": 1042}), text="I will cancel it. "),
+        answers(text="Order 1042 is cancelled."),
+    )
+    await customer.say("Cancel order 1042")
+    await customer.decide(True)
+    frames = await customer.until("message_complete")
+    assert (one(frames, "error")["code"], one(frames, "error")["retriable"]) == ("model_unavailable", True)
+    assert len(effects(stack, 1042)) == 1
+    return frames
+
+
+@live
+@pytest.mark.parametrize("how", ["socket", "api"])
+async def test_what_was_done_is_not_done_again(
+    stack: Stack, scripted_model_server: RunningModel, how: str
+) -> None:
+    async with Chatter(stack.socket_url) as customer:
+        broken = await broken_after_the_write(stack, scripted_model_server, customer)
+        asked = len(scripted_model_server.requests())
+
+        if how == "socket":
+            await customer.send({"type": "retry", "thread_id": customer.thread_id})
+        else:
+            answer = stack.api.post(f"/conversations/{customer.thread_id}/retry")
+            assert answer.status_code == 202
+            assert answer.json()["data"] == {"turn_id": broken[0]["turn_id"], "thread_id": customer.thread_id}
+        again = await customer.until("message_complete")
+
+        assert types(again) == ["retrying", "token", "agent_response", "message_complete"]
+        assert (texts(again), again[-1]["status"]) == (["Order 1042 is cancelled."], "completed")
+        last = scripted_model_server.requests()[asked:]
+        assert len(last) == 1  # the one that had failed
+        assert [message["role"] for message in last[0]["body"]["messages"][-3:]] == [
+            "user",
+            "assistant",
+            "tool",
+        ]
+        await customer.send({"type": "resume", "thread_id": customer.thread_id, "after": 0})
+        whole = await customer.until("resumed")
+    assert len(effects(stack, 1042)) == 1
+    assert [action["status"] for action in actions(stack, customer.thread_id)] == ["succeeded"]
+    log = kinds(stack, customer.thread_id)
+    for kind in (
+        "routed",
+        "approval_opened",
+        "approval_decided",
+        "tool_called",
+        "tool_returned",
+        "turn_retried",
+    ):
+        assert log.count(kind) == 1, kind
+    assert events_of(whole)[1:] == events_of(customer.seen[: customer.seen.index(again[-1]) + 1])
+
+
+@live
+async def test_a_second_tab_that_asks_again_at_once_changes_nothing(
+    stack: Stack, scripted_model_server: RunningModel
+) -> None:
+    async with Chatter(stack.socket_url) as here:
+        await broken_after_the_write(stack, scripted_model_server, here)
+        async with Chatter(stack.socket_url, cookie=here.cookie) as there:
+            frame = {"type": "retry", "thread_id": here.thread_id}
+            await asyncio.gather(*(each.send(frame) for each in (here, there, here, there)))
+            ended = await here.until("message_complete")
+            seen = await there.until("message_complete")
+            await here.quiet()
+            await there.quiet()
+
+    refusals = [frame for frame in [*ended, *seen] if frame["type"] == "error"]
+    assert refusals == [NOTHING] * 3
+    assert kinds(stack, here.thread_id).count("turn_retried") == 1
+    assert [frame for frame in ended if "seq" in frame] == [frame for frame in seen if "seq" in frame]
+    assert "retrying" in types(seen)
+    assert len(effects(stack, 1042)) == 1
+
+
+@live
+async def test_what_there_is_not_to_try_again(stack: Stack, scripted_model_server: RunningModel) -> None:
+    scripted_model_server.script(routed("order_lookup"), answers(text="Here.", times=None))
+    async with Chatter(stack.socket_url) as customer, Chatter(stack.socket_url) as stranger:
+        done = await customer.say(QUESTION)
+        thread = {"type": "retry", "thread_id": customer.thread_id}
+        with nothing_written(stack):
+            for fields in (
+                {},
+                {"turn_id": done[0]["turn_id"]},
+                {"turn_id": "x"},
+                {"turn_id": 7},
+                {"turn_id": [1]},
+            ):
+                assert await refusal(customer, {**thread, **fields}) == NOTHING
+                assert (await refusal(stranger, {**thread, **fields}))["code"] == "thread_not_found"
+            answer = stack.api.post(f"/conversations/{customer.thread_id}/retry")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not_retriable")
+            assert stack.api.post("/conversations/nobodys/retry").status_code == 404
+
+
+@live
+async def test_trying_again_and_stopping(stack: Stack, scripted_model_server: RunningModel) -> None:
+    async with Chatter(stack.socket_url) as customer:
+        await broken_after_the_write(stack, scripted_model_server, customer)
+        scripted_model_server.script(answers(chunks=["and so on "] * 500, token_delay_ms=10, times=None))
+
+        await customer.send({"type": "retry", "thread_id": customer.thread_id})
+        await customer.until("token")
+        await customer.send({"type": "stop", "thread_id": customer.thread_id})
+        frames = await customer.until("message_complete")
+
+        assert frames[-1]["status"] == "stopped"
+        assert one(frames, "agent_response")["cut"] is True
+        assert await refusal(customer, {"type": "retry", "thread_id": customer.thread_id}) == NOTHING
+    [turn] = turn_rows(stack, customer.thread_id)
+    assert (turn["status"], turn["retries"]) == ("stopped", 1)
+    assert len(effects(stack, 1042)) == 1
+
+
+@live
+async def test_whoever_was_cut_off_between_the_two_frames_of_a_failure_gets_the_second(
+    stack: Stack, scripted_model_server: RunningModel
+) -> None:
+    scripted_model_server.script({"match": {}, "reply": {"error": {"status": 401}}})
+    async with Chatter(stack.socket_url) as customer:
+        await customer.message(QUESTION)
+        [*_, error] = await customer.until("error")
+        last = await customer.frame()
+
+        await customer.send({"type": "resume", "thread_id": customer.thread_id, "after": error["seq"]})
+        assert await customer.until("resumed") == [
+            last,
+            {"type": "resumed", "thread_id": customer.thread_id, "seq": last["seq"]},
+        ]
