@@ -88,6 +88,7 @@ def _conversations() -> list[Card]:
             icon="support_agent",
             urgent=bool(waiting),
         ),
+        _held(link),
         Card(
             title="Conversations today",
             number=Conversation.objects.filter(last_activity_at__gte=today).count(),
@@ -104,6 +105,22 @@ def _conversations() -> list[Card]:
             urgent=bool(conversations),
         ),
     ]
+
+
+def _held(link: str) -> Card:
+    since = list(
+        Conversation.objects.filter(status=ConversationStatus.HELD)
+        .order_by("held_at")
+        .values_list("held_at", flat=True)
+    )
+    longest = since[0] if since else None
+    return Card(
+        title="With a colleague",
+        number=len(since),
+        note=f"The longest for {age(longest)}." if longest else "Nobody has taken one over.",
+        link=f"{link}?status__exact={ConversationStatus.HELD}",
+        icon="front_hand",
+    )
 
 
 def _failures(count: int) -> str:

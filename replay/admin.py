@@ -9,25 +9,21 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import timezone
 from unfold.decorators import action as console_action
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from agents.approvals import Decider
-from chat import staffing
+from chat import handoff, staffing, takeover, turns
 from chat.models import Conversation, ConversationStatus, TurnStatus
+from replay.listed import BADGES, HappenedFilter, state_of
+from replay.offers import offers
 from replay.pages import live_state, page_of
-from replay.staff_forms import WriteForm
+from replay.staff_forms import TakeOverForm, WriteForm
 from smartsupport.lib.console import ReadOnlyAdmin, age, go_to, identified
 from smartsupport.lib.errors import ServiceError
 
-BADGES = {
-    ConversationStatus.OPEN: "info",
-    ConversationStatus.WAITING: "warning",
-    ConversationStatus.RESOLVED: "success",
-}
 TURN_BADGES = {
     TurnStatus.QUEUED: "",
     TurnStatus.RUNNING: "info",
@@ -38,45 +34,24 @@ TURN_BADGES = {
 }
 
 
-class HappenedFilter(admin.SimpleListFilter):
-    title = "what happened"
-    parameter_name = "happened"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("today", "Active today"),
-            ("approval", "Waits for an approval"),
-            ("failed_today", "A turn failed today"),
-            ("failed", "A turn failed"),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> QuerySet[Conversation]:
-        today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        match self.value():
-            case "today":
-                return queryset.filter(last_activity_at__gte=today)
-            case "approval":
-                return queryset.filter(turns__status=TurnStatus.WAITING).distinct()
-            case "failed_today":
-                return queryset.filter(
-                    turns__status=TurnStatus.FAILED, turns__sealed_at__gte=today
-                ).distinct()
-            case "failed":
-                return queryset.filter(turns__status=TurnStatus.FAILED).distinct()
-        return queryset
-
-
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
     list_display = ("line", "state", "who", "agent", "active")
     list_filter = ("status", HappenedFilter, "live_agent")
     search_fields = ("thread_id", "customer__name", "customer__email", "customer__subject", "last_line")
-    search_help_text = "Customer, thread id, or the last line"
+    search_help_text = "Customer, thread id, the last line, or the reference that the customer was given (T-...)"
     list_select_related = ("customer",)
     list_per_page = 50
     ordering = ("-last_activity_at",)
     change_form_template = "replay/conversation.html"
-    actions_detail = ("write", "resolve")
+    actions_detail = ("take_over", "write", "hand_back", "retry", "resolve")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Conversation], search_term: str
+    ) -> tuple[QuerySet[Conversation], bool]:
+        if (named := handoff.with_ticket(search_term)) is not None:
+            return queryset.filter(named), False
+        return super().get_search_results(request, queryset, search_term)
 
     def has_answer_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         # By a method: the theme looks a permission's name up in the database, before there are any tables.
@@ -86,11 +61,9 @@ class ConversationAdmin(ReadOnlyAdmin):
     def line(self, row: Conversation) -> str:
         return row.last_line or row.thread_id
 
-    @display(
-        description="Status", ordering="status", label={str(s.label): colour for s, colour in BADGES.items()}
-    )
-    def state(self, row: Conversation) -> str:
-        return row.get_status_display()
+    @display(description="Status", ordering="status", label={str(s): colour for s, colour in BADGES.items()})
+    def state(self, row: Conversation) -> tuple[str, str]:
+        return state_of(row)
 
     @display(description="Customer", ordering="customer__name")
     def who(self, row: Conversation) -> str:
@@ -111,11 +84,10 @@ class ConversationAdmin(ReadOnlyAdmin):
         return [live, *super().get_urls()]
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        row = identified(Conversation.objects.all(), object_id).first()
+        fitting = [offer.name for offer in offers(row)] if row else []
         offered = super().get_actions_detail(request, object_id)
-        resolved = Conversation.objects.filter(status=ConversationStatus.RESOLVED)
-        if identified(resolved, object_id).exists():
-            return [one for one in offered if one.method.original_function_name != "resolve"]
-        return offered
+        return [one for one in offered if one.method.original_function_name in fitting]
 
     def change_view(
         self,
@@ -126,6 +98,11 @@ class ConversationAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         row = self._row(request, object_id)
         shown = self._timeline(request, row) if row else {}
+        if row and shown["may_answer"] and shown["held_by_you"]:
+            shown |= {
+                "composer": WriteForm(request, object_id),
+                "write_url": reverse("admin:chat_conversation_write", args=[row.pk]),
+            }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     def live(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -136,7 +113,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         shown = self._timeline(request, row)
         if request.GET.get("state") == shown["state"]:
             return HttpResponse(status=204)
-        return TemplateResponse(request, "replay/timeline.html", shown)
+        return TemplateResponse(request, "replay/live.html", shown)
 
     def _row(self, request: HttpRequest, object_id: str) -> Conversation | None:
         if not self.has_view_permission(request):
@@ -150,6 +127,11 @@ class ConversationAdmin(ReadOnlyAdmin):
             "title": f"Conversation with {row.customer}",
             "conversation": row,
             "badge": BADGES[ConversationStatus(row.status)],
+            "state_text": state_of(row)[1],
+            "held_by_you": row.status == ConversationStatus.HELD
+            and row.held_by == request.user.get_username(),
+            "held_for": age(row.held_at) if row.held_at else "",
+            "offers": offers(row),
             "turn_badges": TURN_BADGES,
             "page": page,
             "state": live_state(row, page),
@@ -160,14 +142,81 @@ class ConversationAdmin(ReadOnlyAdmin):
         }
 
     @console_action(
+        description="Take over",
+        url_path="take-over",
+        permissions=["answer"],
+        icon="front_hand",
+        variant=ActionVariant.PRIMARY,
+        dialog={
+            "title": "Take this conversation over?",
+            "description": "The customer is told that a colleague answers now.",
+            "form_class": TakeOverForm,
+            "form_submit_text": "Take over",
+        },
+    )
+    def take_over(self, request: HttpRequest, form: TakeOverForm, object_id: str) -> HttpResponse:
+        by = Decider.of(request.user)
+        return self._do(
+            request,
+            object_id,
+            lambda thread_id: takeover.take_over(thread_id=thread_id, by=by),
+            logged="Took over.",
+            told="You have this conversation now. The agents say nothing until you give it back.",
+        )
+
+    @console_action(
+        description="Hand back",
+        url_path="hand-back",
+        permissions=["answer"],
+        icon="smart_toy",
+        variant=ActionVariant.DEFAULT,
+        dialog={
+            "title": "Give this conversation back to the agents?",
+            "description": "They answer what the customer writes next, and know what was said. What the customer has "
+            "written up to now is not answered by them.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Hand back",
+        },
+    )
+    def hand_back(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        by = Decider.of(request.user)
+        return self._do(
+            request,
+            object_id,
+            lambda thread_id: takeover.hand_back(thread_id=thread_id, by=by),
+            logged="Handed back.",
+            told="Given back. The agents answer the customer's next message.",
+        )
+
+    @console_action(
+        description="Try again",
+        permissions=["answer"],
+        icon="replay",
+        variant=ActionVariant.DEFAULT,
+        dialog={
+            "title": "Try the last message again?",
+            "description": "The agents go on where it broke. What was done already is not done again.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Try again",
+        },
+    )
+    def retry(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._do(
+            request,
+            object_id,
+            lambda thread_id: turns.retry(customer_id=None, thread_id=thread_id),
+            logged="Had it tried again.",
+            told="The agents try again.",
+        )
+
+    @console_action(
         description="Write to the customer",
         permissions=["answer"],
         icon="edit",
         variant=ActionVariant.PRIMARY,
         dialog={
             "title": "Write to the customer?",
-            "description": "The customer sees it at once, without your name. The agents read it too, and go on "
-            "answering what the customer writes: a conversation cannot be taken away from them yet.",
+            "description": "The customer sees it at once, from “Our team” and without your name.",
             "form_class": WriteForm,
             "form_submit_text": "Send",
         },
@@ -190,8 +239,8 @@ class ConversationAdmin(ReadOnlyAdmin):
         variant=ActionVariant.SUCCESS,
         dialog={
             "title": "Mark this conversation as resolved?",
-            "description": "It no longer waits for a person. The customer is not told; when they write again, it is "
-            "open again.",
+            "description": "It no longer waits for a person, and nobody has it. The customer is not told; when they "
+            "write again, it is open again, and the agents answer.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Mark as resolved",
         },

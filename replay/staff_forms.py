@@ -1,13 +1,18 @@
-"""The dialogs in which staff write to a customer."""
+"""The dialogs in which staff write to a customer, take a conversation over, and give it back."""
 
 from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.http import HttpRequest
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from agents.models import Action
+from chat.models import Conversation, ConversationStatus, Turn
+from chat.stopping import UNFINISHED
 from chat.submission import CONTENT_LIMIT
+from smartsupport.lib.console import identified
 
 
 class MessageField(forms.CharField):
@@ -17,7 +22,27 @@ class MessageField(forms.CharField):
         return super().to_python(value.replace("\r\n", "\n") if isinstance(value, str) else value)
 
 
-class WriteForm(BaseDialogForm):
+class TakeOverForm(BaseDialogForm):
+    """Says what taking over ends."""
+
+    form_before_template = "replay/taking_over.html"
+
+    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
+        conversation = identified(Conversation.objects.all(), object_id).first()
+        if conversation is None:
+            return {}
+        unfinished = Turn.objects.filter(conversation=conversation, status__in=UNFINISHED)
+        waiting = Action.objects.awaiting().filter(turn__conversation=conversation)
+        return {
+            "free": conversation.status != ConversationStatus.HELD,
+            "held_by": conversation.held_by,
+            "yours": conversation.held_by == request.user.get_username(),
+            "working": unfinished.exists(),
+            "approvals": list(waiting.order_by("created_at").values_list("message", flat=True)),
+        }
+
+
+class WriteForm(TakeOverForm):
     content = MessageField(
         max_length=CONTENT_LIMIT,
         label="Message",
@@ -32,3 +57,6 @@ class WriteForm(BaseDialogForm):
         initial=lambda: str(uuid4()), max_length=64, required=False, widget=forms.HiddenInput
     )
     """A new one for each dialog: a second click sends nothing again."""
+
+    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
+        return {**super().get_before_template_context(request, object_id), "writing": True}

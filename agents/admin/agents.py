@@ -15,26 +15,11 @@ from unfold.forms import BaseDialogForm, PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from agents import agents_yaml, registry
+from agents.admin.fields import LinesField
 from agents.api.views import yaml_download
 from agents.models import Access, Agent, AgentTool
 from smartsupport.lib.console import HistoryAdmin, go_to
 from smartsupport.lib.errors import ServiceError
-
-
-class LinesField(forms.CharField):
-    """A list of texts, one per line."""
-
-    widget = UnfoldAdminTextareaWidget
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(str(item) for item in value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value) or ""
-        return [line.strip() for line in text.splitlines() if line.strip()]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return list(initial or []) != self.to_python(data)
 
 
 class AgentForm(forms.ModelForm):

@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from agents.admin.fields import LinesField
 from agents.admin.shown import example_body, recipe_rows
 from agents.models import Access, Approver, Tool
 from smartsupport.lib.console import HistoryAdmin
@@ -18,6 +19,19 @@ NUMERIC = {"integer", "number"}
 
 
 class ToolForm(forms.ModelForm):
+    requires = LinesField(
+        required=False,
+        label="What must have succeeded before",
+        help_text="Names of tools, one per line: verify_identity. Each must have worked earlier in the same "
+        "conversation, or this one is refused and the agent is told why.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        reading: Any = self.fields.get("read_back")  # absent for who may only look
+        if reading is not None:
+            reading.queryset = Tool.objects.filter(access=Access.READ).order_by("name")
+
     class Meta:
         model = Tool
         fields = (
@@ -28,6 +42,9 @@ class ToolForm(forms.ModelForm):
             "staff_above_argument",
             "staff_above_amount",
             "confirmation",
+            "approvals_needed",
+            "requires",
+            "read_back",
             "repeat_safe",
         )
         labels: ClassVar = {
@@ -35,6 +52,8 @@ class ToolForm(forms.ModelForm):
             "staff_above_argument": "Staff decide when this argument",
             "staff_above_amount": "is above",
             "confirmation": "Question to the approver",
+            "approvals_needed": "How many must approve",
+            "read_back": "How it stands",
             "repeat_safe": "Safe to send again",
         }
         widgets: ClassVar = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
@@ -46,6 +65,25 @@ class ToolForm(forms.ModelForm):
         if self.instance.access == Access.WRITE and approval == Approver.NONE:
             raise forms.ValidationError("This tool writes: the customer or staff must approve each call.")
         return approval
+
+    def clean_requires(self) -> list[str]:
+        names: list[str] = list(dict.fromkeys(self.cleaned_data["requires"]))
+        if self.instance.name in names:
+            raise forms.ValidationError("A tool cannot require itself: it could never be used.")
+        known = set(Tool.objects.filter(name__in=names).values_list("name", flat=True))
+        if unknown := [name for name in names if name not in known]:
+            raise forms.ValidationError(f"There is no tool named {', '.join(unknown)}.")
+        if circle := _circle(self.instance.name, names):
+            raise forms.ValidationError(
+                f"They would wait for each other, and none could be used: {' needs '.join(circle)}."
+            )
+        return names
+
+    def clean_approvals_needed(self) -> int:
+        needed: int = self.cleaned_data["approvals_needed"]
+        if needed > 1 and self.instance.access == Access.READ:
+            raise forms.ValidationError("This tool only reads: it needs nobody's approval.")
+        return needed
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
@@ -65,6 +103,21 @@ class ToolForm(forms.ModelForm):
     def _numbers(self) -> list[str]:
         properties = self.instance.input_schema.get("properties", {})
         return [name for name, schema in properties.items() if NUMERIC & _types(schema)]
+
+
+def _circle(own: str, wanted: list[str]) -> list[str]:
+    """The way from a tool back to itself through what each requires; empty where there is none."""
+    requires = dict(Tool.objects.exclude(requires=[]).values_list("name", "requires"))
+    ways = [[own, name] for name in wanted]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop()
+        if way[-1] == own:
+            return way
+        if way[-1] not in seen:
+            seen.add(way[-1])
+            ways += [[*way, name] for name in requires.get(way[-1], [])]
+    return []
 
 
 def _types(schema: Any) -> set[str]:
@@ -88,9 +141,20 @@ class ToolAdmin(HistoryAdmin):
                 "fields": (
                     "approval",
                     ("staff_above_argument", "staff_above_amount"),
+                    "approvals_needed",
                     "confirmation",
-                    "repeat_safe",
-                )
+                ),
+                "description": "A change counts for what is asked from now on. What was approved before it and is not "
+                "sent yet comes back to staff, with the difference.",
+            },
+        ),
+        ("Before it", {"fields": ("requires",)}),
+        (
+            "When nobody knows what came of it",
+            {
+                "fields": ("repeat_safe", "read_back"),
+                "description": "Where a call was sent and no clear answer came, Smart Support sends it again with the "
+                "same key if that is safe, and staff can look up how it stands.",
             },
         ),
         ("What it sends", {"fields": ("sends",)}),

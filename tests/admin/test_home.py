@@ -34,6 +34,7 @@ def test_an_empty_house_says_what_to_do_first(root: Client) -> None:
     assert cards(root) == {
         "Approvals waiting for you": (0, "Nothing waits for a decision."),
         "Waiting for a person": (0, "Nobody has asked for a person."),
+        "With a colleague": (0, "Nobody has taken one over."),
         "Conversations today": (0, "With anything said since midnight UTC."),
         "Conversations with a failure today": (0, "Every turn worked."),
     }
@@ -45,6 +46,13 @@ def test_the_numbers_and_their_lists_agree(root: Client) -> None:
     failed = rows.turn(rows.customer(), "t-failed")
     Turn.objects.filter(pk=failed.pk).update(status=TurnStatus.FAILED, sealed_at=timezone.now())
     rows.turn(rows.customer(), "t-old")
+    rows.turn(rows.customer(), "t-held")
+    Conversation.objects.filter(thread_id="t-held").update(
+        last_activity_at=timezone.now() - timedelta(days=1),
+        status="held",
+        held_by="sam",
+        held_at=timezone.now() - timedelta(minutes=5),
+    )
     yesterday = timezone.now() - timedelta(days=1)
     Conversation.objects.filter(thread_id="t-old").update(
         last_activity_at=yesterday, status="waiting", handoff_at=timezone.now() - timedelta(hours=3)
@@ -53,6 +61,7 @@ def test_the_numbers_and_their_lists_agree(root: Client) -> None:
     assert cards(root) == {
         "Approvals waiting for you": (1, "The oldest has waited 17 min."),
         "Waiting for a person": (1, "The first asked 3 h ago."),
+        "With a colleague": (1, "The longest for 5 min."),
         "Conversations today": (2, "With anything said since midnight UTC."),
         "Conversations with a failure today": (1, "One turn failed."),
     }
@@ -86,12 +95,27 @@ def test_people_see_only_what_they_may(client: Client) -> None:
 
 
 def approvals_item(client: Client) -> str:
-    """The sidebar's entry for the approvals, as HTML on one line."""
+    return item(client, reverse("admin:agents_action_changelist"))
+
+
+def item(client: Client, link: str) -> str:
+    """The sidebar's entry for a list, as HTML on one line."""
     page = client.get("/admin/").content.decode()
     sidebar = page[page.index('id="nav-sidebar-apps"') :]
-    link = reverse("admin:agents_action_changelist")
-    item = next(part for part in re.findall(r"<a\b.*?</a>", sidebar, re.DOTALL) if f'href="{link}"' in part)
-    return re.sub(r"\s+", " ", item)
+    entry = next(part for part in re.findall(r"<a\b.*?</a>", sidebar, re.DOTALL) if f'href="{link}"' in part)
+    return re.sub(r"\s+", " ", entry)
+
+
+def test_what_waits_for_a_person_is_counted_beside_the_conversations(client: Client) -> None:
+    client.force_login(rows.staff("sam", "chat.view_conversation"))
+    link = reverse("admin:chat_conversation_changelist")
+
+    nothing = item(client, link)
+    rows.waiting_for_a_person()
+    one = item(client, link)
+
+    assert re.findall(r"<span[^>]*> ?(.*?) ?</span>", nothing) == ["forum", "Conversations"]
+    assert re.findall(r"<span[^>]*> ?(.*?) ?</span>", one) == ["forum", "Conversations", "1"]
 
 
 def test_nothing_waiting_is_no_badge_and_not_an_empty_one(client: Client) -> None:

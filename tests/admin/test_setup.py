@@ -140,7 +140,8 @@ def test_the_export_needs_the_permission_to_look(client: Client) -> None:
 
 def tool_form(tool: Tool, **fields: Any) -> dict[str, Any]:
     form = {name: getattr(tool, name) for name in ("title", "description", "approval", "confirmation")}
-    return form | {"enabled": "on", "staff_above_argument": "", "staff_above_amount": ""} | fields
+    empty = {"staff_above_argument": "", "staff_above_amount": "", "requires": "", "read_back": ""}
+    return form | {"enabled": "on", "approvals_needed": "1"} | empty | fields
 
 
 def change(client: Client, tool: Tool, **fields: Any) -> Any:
@@ -178,6 +179,9 @@ def test_a_tools_words_and_approval_are_edited(root: Client) -> None:
         ({"staff_above_argument": "order_id", "staff_above_amount": "5"}, "They are: percent."),
         ({"staff_above_argument": "nothing", "staff_above_amount": "5"}, "They are: percent."),
         ({"title": ""}, "This field is required."),
+        ({"requires": "nothing_like_it"}, "There is no tool named nothing_like_it."),
+        ({"requires": "cancel_order"}, "A tool cannot require itself"),
+        ({"approvals_needed": "3"}, "Select a valid choice."),
     ],
 )
 def test_a_tool_that_cannot_be_is_refused(root: Client, fields: dict[str, str], message: str) -> None:
@@ -191,6 +195,57 @@ def test_a_tool_that_cannot_be_is_refused(root: Client, fields: dict[str, str], 
         Tool.objects.values().get()
         == Tool.objects.filter(pk=tool.pk, approval="customer", title=tool.title).values().get()
     )
+
+
+def test_what_a_tool_needs_before_who_agrees_and_how_it_is_looked_up_are_edited(root: Client) -> None:
+    check, status = rows.reading_tool("verify_identity"), rows.reading_tool()
+    tool = rows.tool("refund", approval="staff")
+
+    answer = change(
+        root,
+        tool,
+        approvals_needed="2",
+        requires="verify_identity\r\n\r\nget_order_status\r\nverify_identity",
+        read_back=str(status.pk),
+        repeat_safe="on",
+    )
+
+    tool.refresh_from_db()
+    assert answer.status_code == 302, answer.context["errors"]
+    assert (tool.approvals_needed, tool.requires) == (2, [check.name, status.name])
+    assert (tool.read_back, tool.repeat_safe) == (status, True)
+
+
+def test_tools_that_would_wait_for_each_other_are_refused(root: Client) -> None:
+    first = rows.tool("first", requires=["second"])
+    second = rows.tool("second", requires=["third"])
+    third = rows.tool("third")
+
+    answer = change(root, third, requires="first")
+
+    third.refresh_from_db()
+    assert "third needs first needs second needs third" in answer.content.decode()
+    assert third.requires == []
+    assert change(root, first, requires="second\nthird").status_code == 302
+    assert change(root, second, requires="second").status_code == 200
+
+
+def test_only_a_tool_that_reads_shows_how_it_stands(root: Client) -> None:
+    tool, other = rows.tool(), rows.tool("other")
+
+    answer = change(root, tool, read_back=str(other.pk))
+
+    tool.refresh_from_db()
+    assert (answer.status_code, tool.read_back) == (200, None)
+
+
+def test_nobody_has_to_agree_twice_to_a_tool_that_reads(root: Client) -> None:
+    tool = rows.reading_tool()
+
+    answer = change(root, tool, approvals_needed="2")
+
+    tool.refresh_from_db()
+    assert (answer.status_code, tool.approvals_needed) == (200, 1)
 
 
 def test_a_tool_that_reads_needs_nobody(root: Client) -> None:
