@@ -1,5 +1,6 @@
 """What one tab of a customer has been told of one conversation, kept by `seq` across all its sockets."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +17,20 @@ class Transcript:
     acknowledged: dict[int, Frame] = field(default_factory=dict)  # own messages, by `accepted`
     complete: set[str] = field(default_factory=set)  # turns that have ended, as this socket was told
     faults: list[str] = field(default_factory=list)
+    resumed_at: int = 0
+    trail: deque[str] = field(
+        default_factory=lambda: deque(maxlen=12)
+    )  # the newest frames, for whoever looks why
 
     def new_socket(self) -> None:
-        self.complete = set()
+        """What follows comes on another socket, which is asked for what comes after `last`. Of that event itself the
+        frames behind the first may come again: the socket before may have broken between them."""
+        self.complete, self.resumed_at = set(), self.last
+        self.trail.append("new socket")
 
     def take(self, frame: Frame) -> None:
         """Note a frame that reports an event, or a token."""
+        self.trail.append(f"{frame['type']} {frame.get('seq', '')}".strip())
         if frame["type"] == "token":
             if frame["turn_id"] in self.complete:
                 self._fault(f"a token of turn {frame['turn_id']} came after its message_complete")
@@ -36,7 +45,7 @@ class Transcript:
             return
         seq, kind = frame["seq"], frame["type"]
         known = self.frames.get(seq, {})
-        if kind in known:
+        if kind in known and (seq != self.resumed_at or known[kind] != frame):
             self._fault(f"{kind} came twice with seq {seq}")
         elif seq < self.last:
             self._fault(f"{kind} with seq {seq} came after seq {self.last}")
@@ -57,7 +66,7 @@ class Transcript:
         return told
 
     def _fault(self, text: str) -> None:
-        self.faults.append(f"{self.thread_id}: {text}")
+        self.faults.append(f"{self.thread_id}: {text} (newest frames: {', '.join(self.trail)})")
 
 
 def _bare(frame: Frame) -> Frame:

@@ -83,11 +83,25 @@ def test_a_tab_notices_what_comes_twice_late_or_after_the_end() -> None:
         tab.take(frame)
     tab.take({"type": "token", "turn_id": "t"})
 
-    assert [fault.split(": ")[1] for fault in tab.faults] == [
+    assert [fault.split(": ")[1].split(" (")[0] for fault in tab.faults] == [
         "agent_response came twice with seq 3",
         "agent_response with seq 2 came after seq 3",
         "a token of turn t came after its message_complete",
     ]
+
+
+def test_only_the_second_frame_of_the_last_event_may_come_again_on_a_new_socket() -> None:
+    tab = Transcript("thread")
+    failed = [_frame(1, "agent_response"), _frame(2, "error"), _frame(2, "message_complete")]
+
+    for frame in failed:
+        tab.take(frame)
+    tab.new_socket()
+    tab.take(failed[2])
+    assert tab.faults == []
+
+    tab.take(failed[0])
+    assert len(tab.faults) == 1
 
 
 def test_an_acknowledged_message_is_the_message_of_a_replay() -> None:
