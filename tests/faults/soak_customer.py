@@ -58,6 +58,7 @@ class Customer:
         self._news = asyncio.Event()
         self._outstanding: list[str] = []
         self._resumed: set[str] = set()
+        self._pongs = 0
         self._busy: set[str] = set()  # turns that were accepted and neither ended nor wait for somebody
         self._decisions: set[asyncio.Task[None]] = set()
         self._web = 0
@@ -242,6 +243,8 @@ class Customer:
         self.counts[f"frame {kind}"] += 1
         if kind == "resumed":
             self._resumed.add(frame["thread_id"])
+        elif kind == "pong":
+            self._pongs += 1
         elif kind == "error" and "seq" not in frame:
             self._refused(frame)
         elif kind == "accepted":
@@ -343,6 +346,16 @@ class Customer:
     async def caught_up(self, thread_id: str, seq: int, seconds: float) -> bool:
         """Whether the live socket tells of event `seq` without being asked again."""
         return await self._wait(lambda: self.transcripts[thread_id].last >= seq, seconds)
+
+    async def whereabouts(self, thread_id: str) -> str:
+        """How the open socket is, for whoever looks why it was not told something."""
+        self._pongs = 0
+        with suppress(*BROKEN):
+            await self._send({"type": "ping"})
+        answered = await self._wait(lambda: self._pongs, 5)
+        state = "gone" if self._socket is None else "answers a ping" if answered else "answers no ping"
+        newest = ", ".join(self.transcripts[thread_id].trail)
+        return f"socket {self._socket_number} to {self.addresses[self._web]} {state}; newest frames: {newest}"
 
     async def leave_for_good(self) -> None:
         for task in list(self._decisions):

@@ -81,9 +81,8 @@ async def _told(stack: SoakStack, customer: Customer, found: Evidence) -> None:
             found.faults.append(f"{thread_id}: could not be replayed: {error!r}")
             continue
         if not await customer.caught_up(thread_id, fresh.last, CATCH_UP_SECONDS):
-            found.faults.append(
-                f"{thread_id}: the open socket stayed at seq {transcript.last} of {fresh.last}"
-            )
+            stayed = f"{thread_id}: the open socket stayed at seq {transcript.last} of {fresh.last}"
+            found.faults.append(f"{stayed} ({await customer.whereabouts(thread_id)})")
         found.faults += fresh.faults
         found.told.append(Told(thread_id, transcript.whole(), fresh.whole()))
 
