@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from agents.approvals import Decider
 from agents.models import Action, ActionStatus
 from chat import frames, history, staffing, stopping, turns
 from chat.models import Conversation, Event
@@ -19,8 +20,12 @@ def state(conversation: Conversation) -> tuple[Any, ...]:
     return row.status, row.last_seq, row.last_line, row.last_activity_at, rows.log_size(row)
 
 
+SAM = Decider(kind="staff", name="sam", id="user:1")
+NINA = Decider(kind="staff", name="nina", id="user:2")
+
+
 def write(row: Conversation, text: object = "Hello, **Sam** here.", **more: Any) -> staffing.Written:
-    return staffing.write(thread_id=row.thread_id, text=text, by_name="sam", **more)
+    return staffing.write(thread_id=row.thread_id, text=text, **{"by": SAM, **more})
 
 
 @db
@@ -34,7 +39,8 @@ def test_what_staff_write_is_in_the_log_the_frames_and_the_agents_memory() -> No
     assert (event.kind, event.turn_id, event.payload) == (
         "staff_wrote", None, {"content": "Hello, **Sam** here.", "by_name": "sam"},
     )  # fmt: skip
-    assert (row.status, row.last_line, row.last_seq) == ("waiting", "Hello, **Sam** here.", written.seq)
+    assert (row.status, row.last_line, row.last_seq) == ("held", "Hello, **Sam** here.", written.seq)
+    assert (row.held_by, row.events.get(seq=written.seq - 1).kind) == ("sam", "taken_over")
     assert history.before(row.pk, row.last_seq + 1)[-1].role == "staff"
 
 
@@ -56,16 +62,34 @@ def test_the_customer_is_not_told_the_writers_name() -> None:
 
 
 @db
-def test_staff_write_while_an_agent_is_at_work() -> None:
+def test_who_writes_while_an_agent_is_at_work_takes_the_conversation_over() -> None:
     turn = rows.turn(rows.customer(), "t-1")
     claim = turns.claim("one")
     assert claim is not None
 
     written = write(turn.conversation)
 
-    assert written.seq == 2
-    assert turns.claim("two") is None  # it starts no turn
-    assert turns.seal(claim, turns.TurnStatus.COMPLETED, [rows.facts.Fact("turn_completed", key="end")])
+    kinds = list(turn.conversation.events.order_by("seq").values_list("kind", flat=True))
+    assert kinds == ["message_received", "turn_stopped", "taken_over", "staff_wrote"]
+    assert written.seq == 4
+    assert turns.claim("two") is None
+    assert (
+        turns.seal(claim, turns.TurnStatus.COMPLETED, [rows.facts.Fact("turn_completed", key="end")]) is None
+    )
+
+
+@db
+def test_who_writes_into_a_conversation_that_somebody_has_takes_it_from_nobody() -> None:
+    row = rows.waiting_for_a_person()
+    write(row)
+
+    write(row, "And I am Nina.", by=NINA)
+
+    row.refresh_from_db()
+    assert (row.held_by, row.epoch) == ("sam", 1)
+    assert [event.payload["by_name"] for event in row.events.filter(kind="staff_wrote").order_by("seq")] == [
+        "sam", "nina",
+    ]  # fmt: skip
 
 
 @db
@@ -102,7 +126,7 @@ def test_the_longest_message_and_odd_characters_are_kept() -> None:
 @db
 def test_a_thread_that_is_not_there_is_not_opened() -> None:
     with pytest.raises(ThreadNotFound):
-        staffing.write(thread_id="t-none", text="Hello", by_name="sam")
+        staffing.write(thread_id="t-none", text="Hello", by=SAM)
 
     assert not Conversation.objects.exists()
 
@@ -111,6 +135,7 @@ def test_a_thread_that_is_not_there_is_not_opened() -> None:
 def test_what_is_sent_again_under_the_same_key_is_written_once() -> None:
     row, other = rows.waiting_for_a_person(), rows.waiting_for_a_person()
     first = write(row, "One", once="k")
+    write(other, "Zero")
     before = state(row)
 
     again = write(row, "Two", once="k")
@@ -119,7 +144,7 @@ def test_what_is_sent_again_under_the_same_key_is_written_once() -> None:
     assert state(row) == before
     assert not write(row, "Three", once="l").repeated
     assert not write(other, "One", once="k").repeated
-    assert not staffing.write(thread_id=row.thread_id, text="Mine", by_name="nina", once="k").repeated
+    assert not staffing.write(thread_id=row.thread_id, text="Mine", by=NINA, once="k").repeated
     assert not write(row, "Four").repeated
     assert not write(row, "Four").repeated
 
@@ -137,7 +162,7 @@ def test_two_clicks_at_the_same_moment_are_one_message() -> None:
 
 
 def resolve(row: Conversation) -> Conversation:
-    return staffing.resolve(thread_id=row.thread_id, by_name="sam")
+    return staffing.resolve(thread_id=row.thread_id, by=SAM)
 
 
 @db
@@ -159,14 +184,15 @@ def test_a_conversation_is_resolved_and_the_customers_next_message_opens_it_agai
 
 
 @db
-def test_an_open_conversation_may_be_resolved_and_staff_may_still_write() -> None:
+def test_an_open_conversation_may_be_resolved_and_who_writes_afterwards_has_it() -> None:
     turn = rows.turn(rows.customer(), "t-1")
     rows.finish(turn)
 
     resolve(turn.conversation)
     write(turn.conversation)
 
-    assert state(turn.conversation)[0] == "resolved"
+    assert state(turn.conversation)[0] == "held"
+    assert resolve(turn.conversation).held_by == ""
 
 
 @db
