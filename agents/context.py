@@ -46,9 +46,9 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One thing said earlier in the conversation."""
+    """One thing said earlier in the conversation; or done, as the log has it; or a summary of what came before."""
 
-    role: str  # customer | agent | staff
+    role: str  # customer | agent | staff | record | summary
     text: str
 
 

@@ -29,10 +29,10 @@ from agents.routing import UPSET, Decision, continues, decide
 from agents.turn_messages import (
     call_ids,
     from_record,
-    history_messages,
     normalised_calls,
     prompt,
     spoken,
+    spoken_messages,
 )
 from agents.turn_state import Next, State
 from smartsupport.lib.text import storable
@@ -66,7 +66,7 @@ async def _decide(context: TurnContext) -> Decision:
         await context.journal.append(facts.handoff_requested(reason=UPSET, by="rule", key="route"))
         return Decision(handoff=UPSET, by="rule")
     cards = [_card(agent) for agent in context.registry.agents]
-    history = history_messages(context.history)
+    history = spoken_messages(context.history)
     live = context.live_agent
     if live and continues(cards=cards, live_agent=live, message=context.message, history=history):
         reason = f"Goes on with {live.replace('_', ' ')}."

@@ -25,17 +25,36 @@ from smartsupport.lib.text import storable
 RESULT_LIMIT = 70_000
 CALLS_LIMIT = 16
 STAFF_PREFIX = "[A colleague wrote] "
+RECORD_PREFIX = "[Record] "
+RECORD_NAME = "record"
+SPOKEN = ("customer", "agent", "staff")
 
 
 def history_messages(history: Sequence[Said]) -> list[BaseMessage]:
-    """What was said before this turn, oldest first."""
-    spoken: list[BaseMessage] = []
-    for said in history:
-        if said.role == "customer":
-            spoken.append(HumanMessage(said.text))
-        else:
-            spoken.append(AIMessage(STAFF_PREFIX + said.text if said.role == "staff" else said.text))
-    return spoken
+    """What was said and done before this turn, oldest first. What the log adds is neither the customer's nor a system
+    prompt's: an assistant message with a mark and a name of its own."""
+    return [_of(said) for said in history]
+
+
+def spoken_messages(history: Sequence[Said]) -> list[BaseMessage]:
+    """What people and agents said, oldest first."""
+    return history_messages([said for said in history if said.role in SPOKEN])
+
+
+def _of(said: Said) -> BaseMessage:
+    if said.role == "customer":
+        return HumanMessage(said.text)
+    if said.role in SPOKEN:
+        return AIMessage((STAFF_PREFIX if said.role == "staff" else "") + _unmarked(said.text))
+    return AIMessage(RECORD_PREFIX + said.text, name=RECORD_NAME)
+
+
+def _unmarked(text: str) -> str:
+    """Text of an agent or of staff, with nothing in it that looks like a mark of ours."""
+    for mark in (RECORD_PREFIX, STAFF_PREFIX):
+        word = mark.strip()
+        text = text.replace(word, f"({word[1:-1]})")
+    return text
 
 
 def prompt(system: str, context: TurnContext, turn: Sequence[AnyMessage]) -> list[BaseMessage]:

@@ -23,7 +23,7 @@ from agents.facts import Fact
 from agents.providers import as_outage, chat_model
 from agents.registry import current
 from agents.runner import Runner
-from chat import events, handoff, history, turns
+from chat import events, handoff, history, summaries, turns
 from chat.journal import TurnJournal
 from chat.models import TurnStatus
 from chat.turns import Claim
@@ -52,6 +52,7 @@ class _Run:
     ending: bool = (
         False  # being sealed or parked: cancelling could do nothing any more but lose the last frame
     )
+    to_summarise: bool = False  # much was told whole of the conversation before it
     left: list[Fact] = field(default_factory=list)  # what its journal had not yet written when it ended
 
     def cancel(self, why: str = "") -> None:
@@ -160,7 +161,7 @@ class TurnEngine:
                 return
             if claim.lapses > LAPSES_LIMIT:
                 raise RuntimeError(f"{claim.lapses} workers were lost while they ran this turn.")
-            context, journal = await in_thread(lambda: _context(claim))
+            context, journal, run.to_summarise = await in_thread(lambda: _context(claim))
             run.journal = journal
             try:
                 outcome = await self._runner.run(context)
@@ -206,6 +207,8 @@ class TurnEngine:
         log.info("turn_sealed", status=status.value)
         await _quietly(events.publish(batch))
         await _quietly(self._runner.forget(claim.turn_id))
+        if run.to_summarise:
+            await _quietly(in_thread(lambda: summaries.kick(claim.conversation_id)))
 
     async def _cancelled(self, run: _Run) -> None:
         """Stopped by somebody, or stuck; or this worker is leaving: then the turn goes to another one. What was sent
@@ -280,7 +283,9 @@ class TurnEngine:
                     run.cancel("idle")
 
 
-def _context(claim: Claim) -> tuple[TurnContext, TurnJournal]:
+def _context(claim: Claim) -> tuple[TurnContext, TurnJournal, bool]:
+    """What the turn is given, and whether its conversation should be summarised."""
+    told = history.read(claim.conversation_id, claim.message_seq)
     recorded = {} if claim.fresh else history.recorded(claim.turn_id)
     registry = current()
     required = {name for agent in registry.agents for tool in agent.tools for name in tool.requires}
@@ -291,14 +296,14 @@ def _context(claim: Claim) -> tuple[TurnContext, TurnJournal]:
         customer_id=claim.customer_id,
         bindings={"customer.id": claim.business_id} if claim.business_id else {},
         message=claim.content,
-        history=history.before(claim.conversation_id, claim.message_seq),
+        history=told.said,
         live_agent=claim.live_agent,
         fresh=claim.fresh,
         registry=registry,
         journal=journal,
         desk=handoff.desk_of(claim.conversation_id),
     )
-    return context, journal
+    return context, journal, told.overdue
 
 
 async def _quietly(work: "asyncio.Future[None] | object") -> None:

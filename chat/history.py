@@ -1,45 +1,208 @@
-"""What a turn is told of the conversation before it."""
+"""What a turn is told of the conversation before it: within a budget of tokens, however long the conversation is.
 
+The newest part is told whole, in the order in which the agents met it; what came before is a summary, which
+`chat.summaries` makes now and then. Between two summaries the history only grows at its end, so that the beginning of a
+prompt is the same bytes from turn to turn, and providers can cache it. See docs/long-conversations.md.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.conf import settings
+from django.db.models import BigIntegerField, Case, F, OuterRef, Q, QuerySet, Subquery, When
 
+from agents import tokens
 from agents.context import Said
 from agents.facts import Fact
+from chat import records
 from chat.models import Event
+from chat.submission import BETWEEN_MESSAGES
 
-MESSAGES_LIMIT = 40
-CHARACTERS_LIMIT = 6_000
-ROLES = {
-    "message_received": "customer",
-    "replied": "agent",
-    "question_asked": "agent",
-    "staff_wrote": "staff",
+ROWS_MOST = 400
+"""Events that are looked at for one prompt: more than its budget has room for."""
+SPOKEN = {
+    "message_received": ("customer", "content"),
+    "replied": ("agent", "content"),
+    "question_asked": ("agent", "message"),
+    "staff_wrote": ("staff", "content"),
 }
-TEXT_FIELDS = {"question_asked": "message"}
+SUMMARY = "summarised"
+# Shares of the budget, in percent. A summary and what is told whole must have room together until the next summary.
+SUMMARY_PERCENT, LINE_PERCENT, SUMMARISE_ABOVE_PERCENT = 30, 35, 45
+CUT_OFF = " …"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was said or done: the first and last of its events, and whether it is an outcome to remember."""
+
+    first: int
+    last: int
+    said: Said
+    outcome: bool = False
+
+    @property
+    def tokens(self) -> int:
+        return tokens.of_message(self.said.text)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a turn is told, oldest first; and whether so much of it is told whole that it should be summarised."""
+
+    said: tuple[Said, ...]
+    overdue: bool
+
+
+def share(percent: int) -> int:
+    """So many percent of the budget, in tokens."""
+    return int(settings.PROMPT_HISTORY_TOKENS) * percent // 100
 
 
 def before(conversation_id: UUID, seq: int) -> tuple[Said, ...]:
-    """The newest things said up to the customer's message `seq`, oldest first: at most 40, and about 6,000 characters,
-    so that the prompt stays flat however long the conversation gets. The newest is kept whatever its length, cut.
+    """What was said and done before the turn whose first message is event `seq`, oldest first."""
+    return read(conversation_id, seq).said
 
-    The answers to earlier messages belong to it though they may have been given after this message came in; messages
-    that are queued behind this one, and their answers, do not."""
+
+def read(conversation_id: UUID, seq: int) -> History:
+    """The history of the turn whose first message is event `seq`. Two queries at most, over an index.
+
+    What became of earlier messages belongs to it though it may have been recorded after this message came in; messages
+    that are queued behind this one, and what came of them, do not.
+    """
     earlier = Q(turn__message_seq__lt=seq) | Q(turn=None)
-    rows = (
-        Event.objects.filter(earlier, conversation_id=conversation_id, kind__in=ROLES)
-        .order_by("-seq")
-        .values_list("kind", "payload")[:MESSAGES_LIMIT]
-    )
+    newest = list(_told(conversation_id).filter(earlier).order_by("-seq")[:ROWS_MOST])
+    summary = next((row for row in newest if _covers_before(row, seq)), None)
+    if summary is None and len(newest) == ROWS_MOST:
+        made = Event.objects.filter(conversation_id=conversation_id, kind=SUMMARY)
+        summary = made.filter(payload__through_seq__lt=seq).order_by("-seq").first()
+    through = summary.payload["through_seq"] if summary else 0
+    lines = lines_of(row for row in reversed(newest) if row.seq > through)
+    told = [Said("summary", summary_text(summary.payload))] if summary else []
+    room = share(100) - sum(tokens.of_message(said.text) for said in told)
+    overdue = sum(line.tokens for line in lines) > share(SUMMARISE_ABOVE_PERCENT)
+    return History((*told, *_newest_within(room, lines)), overdue)
+
+
+def _covers_before(row: Event, seq: int) -> bool:
+    return row.kind == SUMMARY and bool(row.payload["through_seq"] < seq)
+
+
+def _newest_within(room: int, lines: Sequence[Line]) -> list[Said]:
+    """The newest lines that fit; the newest of all in any case."""
     kept: list[Said] = []
-    room = CHARACTERS_LIMIT
-    for kind, payload in rows:
-        text = payload[TEXT_FIELDS.get(kind, "content")]
-        if room <= 0:
+    for line in reversed(lines):
+        room -= line.tokens
+        if room < 0 and kept:
             break
-        kept.append(Said(ROLES[kind], text[-room:] if len(text) > room else text))
-        room -= len(text)
-    return tuple(reversed(kept))
+        kept.append(line.said)
+    return kept[::-1]
+
+
+def lines_after(conversation_id: UUID, after: int, end: int, *, limit: int) -> list[Line]:
+    """Everything said and done between two events, oldest first; at most `limit` events are read."""
+    rows = _told(conversation_id).filter(seq__gt=after, seq__lt=end).order_by("seq")[:limit]
+    return lines_of(rows)
+
+
+def _told(conversation_id: UUID) -> QuerySet[Event]:
+    """The events that a model is told of, and summaries. `place` is where the agents met it: a message that waited in
+    the queue was read when its turn began, not when it came."""
+    begun = Event.objects.filter(turn=OuterRef("turn")).exclude(kind="message_received").order_by("seq")
+    place = Case(
+        When(kind="message_received", turn__isnull=False, then=Subquery(begun.values("seq")[:1])),
+        default=F("seq"),
+        output_field=BigIntegerField(),
+    )
+    of_actions = Q(kind__in=records.OF_ACTIONS, payload__has_key="action_id")
+    kinds = [*SPOKEN, *records.OTHERS, "turn_retried", SUMMARY]
+    rows = Event.objects.filter(of_actions | Q(kind__in=kinds), conversation_id=conversation_id)
+    return rows.annotate(place=place)
+
+
+def lines_of(rows: Iterable[Event]) -> list[Line]:
+    """Events (in order of `seq`) as lines, in the order in which the agents met them."""
+    known = list(rows)
+    arguments = _arguments(known)
+    answered = {row.payload["action_id"] for row in known if row.kind == "tool_returned"}
+    retried = {row.turn_id: row.seq for row in known if row.kind == "turn_retried"}
+    lines: list[Line] = []
+    joins: UUID | None = None  # the turn whose messages came last
+    for row in sorted(known, key=lambda row: (_place(row), row.seq)):
+        if row.kind in (SUMMARY, "turn_retried"):
+            continue
+        if _is_replaced(row, retried) or (row.kind == "tool_called" and _action_id(row) in answered):
+            continue  # it was said again, or is told with its outcome
+        line = _line(row, arguments.get(_action_id(row)))
+        if row.kind == "message_received" and row.turn_id and row.turn_id == joins:
+            lines[-1] = _joined(lines[-1], line)
+        else:
+            lines.append(line)
+        joins = row.turn_id if row.kind == "message_received" else None
+    return [replace(line, said=_cut(line.said)) for line in lines]
+
+
+def _place(row: Event) -> int:
+    """Where the agents met it (of `_told`); behind everything else what nobody has begun to answer."""
+    place: int | None = getattr(row, "place", row.seq)
+    return 2**63 if place is None else place
+
+
+def _is_replaced(row: Event, retried: dict[UUID | None, int]) -> bool:
+    """Half an answer, or a failure, of a turn that was tried again afterwards."""
+    broken = row.kind == "turn_failed" or bool(row.payload.get("cut"))
+    return broken and row.seq < retried.get(row.turn_id, 0)
+
+
+def _action_id(row: Event) -> str:
+    return str(row.payload.get("action_id") or row.payload.get("interrupt_id") or "")
+
+
+def _arguments(rows: Sequence[Event]) -> dict[str, dict[str, Any]]:
+    """The newest arguments of each action, by its id."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        arguments = row.payload.get("args") if row.kind == "tool_called" else row.payload.get("params")
+        if isinstance(arguments, dict) and _action_id(row):
+            found[_action_id(row)] = arguments
+    return found
+
+
+def _line(row: Event, arguments: dict[str, Any] | None) -> Line:
+    if row.kind not in SPOKEN:
+        text = records.sentence(row.kind, row.payload, arguments)
+        return Line(row.seq, row.seq, Said("record", text), records.is_outcome(row.kind, row.payload))
+    role, field = SPOKEN[row.kind]
+    return Line(
+        row.seq, row.seq, Said(role, row.payload[field] + (CUT_OFF if row.payload.get("cut") else ""))
+    )
+
+
+def _joined(one: Line, other: Line) -> Line:
+    """Messages that one turn answers: as that turn was given them."""
+    text = one.said.text + BETWEEN_MESSAGES + other.said.text
+    return Line(min(one.first, other.first), max(one.last, other.last), Said(one.said.role, text))
+
+
+def _cut(said: Said) -> Said:
+    """What is too long for a history has its beginning and its end in it, the same ones in every turn."""
+    return Said(said.role, tokens.cut_to(said.text, share(LINE_PERCENT)))
+
+
+def summary_text(payload: dict[str, Any]) -> str:
+    """A summary's event as the model is told it."""
+    parts = [f"Summary of the conversation before this: {payload['text']}"]
+    if payload["outcomes"]:
+        left_out = payload["outcomes_left_out"]
+        head = "What was really done" + (f" (the newest; {left_out} older ones left out)" if left_out else "")
+        parts.append("\n- ".join([f"{head}:", *payload["outcomes"]]))
+    if payload["ids"]:
+        parts.append(f"Numbers and ids that were mentioned: {', '.join(payload['ids'])}")
+    if payload["language"]:
+        parts.append(f"The customer writes in: {payload['language']}")
+    return "\n".join(parts)
 
 
 def succeeded(conversation_id: UUID, tools: set[str]) -> set[str]:

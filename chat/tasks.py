@@ -5,6 +5,7 @@ from celery import current_app, shared_task
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from chat import summaries as summaries  # its task is found here
 from chat import webhook_sending
 
 log = structlog.get_logger(__name__)
@@ -30,7 +31,7 @@ def send_webhooks() -> None:
 def kick_webhooks(*, after: float = 0.0) -> None:
     """Ask the jobs to look now, or `after` so many seconds. A broker that is away or silent fails nobody: the sweep
     looks too."""
-    options = {"socket_timeout": KICK_SECONDS, "socket_connect_timeout": KICK_SECONDS}
+    options = {"socket_timeout": KICK_SECONDS, "socket_connect_timeout": KICK_SECONDS, "max_retries": 1}
     try:
         with current_app.connection_for_write(
             connect_timeout=KICK_SECONDS, transport_options=options

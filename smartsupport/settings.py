@@ -211,6 +211,8 @@ MULTITASK_STRATEGY = env.choice("MULTITASK_STRATEGY", ["enqueue", "reject", "int
 # People: when somebody is there, and when a conversation is handed to them without anybody asking.
 BUSINESS_HOURS, BUSINESS_TIMEZONE = env.business_hours("BUSINESS_HOURS", "BUSINESS_TIMEZONE")
 HANDOFF_AFTER_FAILURES = env.integer("HANDOFF_AFTER_FAILURES", 3, low=0, high=100)
+# What a model is told of a conversation before the newest message: at most so many tokens, the older part summarised.
+PROMPT_HISTORY_TOKENS = env.integer("PROMPT_HISTORY_TOKENS", 4_000, low=500, high=200_000)
 
 # Webhooks
 WEBHOOK_URL = env.http_url("WEBHOOK_URL")

@@ -19,6 +19,7 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
+from agents import summarising
 from agents.lexical import language_of
 from agents.providers.offline import reply
 from agents.providers.offline.conversation import read_prompt
@@ -27,6 +28,10 @@ from agents.providers.offline.tools import read_tools
 
 MODEL_NAME = "offline-rules-1"
 _STRUCTURED = "structured_schema"
+_FORMS: dict[str, Callable[[Sequence[BaseMessage]], str]] = {
+    "Routing": route_prompt,
+    summarising.TITLE: summarising.answer_by_rules,
+}
 
 
 def approximate_tokens(text: str) -> int:
@@ -68,16 +73,16 @@ class OfflineChatModel(BaseChatModel):
     def with_structured_output(
         self, schema: dict[str, Any] | type[BaseModel], *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        """Answers in the routing schema, and in no other: NotImplementedError. `method` and `strict`
-        change nothing.
+        """Answers in the schemas of routing and of summaries, and in no other: NotImplementedError. `method` and
+        `strict` change nothing.
         """
         is_class = isinstance(schema, type)
         title = schema.__name__ if isinstance(schema, type) else schema.get("title") or schema.get("name")
-        if title != "Routing":
+        if title not in _FORMS:
             raise NotImplementedError(
-                f"The offline model routes messages; it cannot answer in the schema {title!r}."
+                f"The offline model routes and summarises; it cannot answer in the schema {title!r}."
             )
-        raw = self.bind(**{_STRUCTURED: "Routing"})
+        raw = self.bind(**{_STRUCTURED: title})
         parser: Runnable[Any, Any] = JsonOutputParser()
         if is_class:
             parser = parser | schema.model_validate  # type: ignore[union-attr]
@@ -91,8 +96,8 @@ class OfflineChatModel(BaseChatModel):
 
     def _answer(self, messages: Sequence[BaseMessage], **kwargs: Any) -> AIMessage:
         declared = kwargs.get("tools") or []
-        if kwargs.get(_STRUCTURED):
-            text, calls = route_prompt(messages), []
+        if form := kwargs.get(_STRUCTURED):
+            text, calls = _FORMS[form](messages), []
         else:
             tools = [] if kwargs.get("tool_choice") == "none" else read_tools(declared)
             answer = reply.compose(read_prompt(messages), tools, self.today())
