@@ -78,7 +78,7 @@ class TurnEngine:
         chat_model()  # loads the provider's package now, not while the first customer waits
         log.info("turns_worker_started", worker=self.name)
         # They go on while the worker drains: what still runs here must not lose its lease.
-        beside = (self._beat(), self._renew(), self._end_the_idle())
+        beside = (self._beat(), self._renew(), self._look_for_stops(), self._end_the_idle())
         self._beside = [asyncio.ensure_future(work) for work in beside]
         await _quietly(self._forget_sealed())
         while not self._draining:
@@ -253,7 +253,7 @@ class TurnEngine:
             await asyncio.sleep(heartbeat.INTERVAL_SECONDS)
 
     async def _renew(self) -> None:
-        """Keep the leases of what runs here, drop what was taken away, and notice a stop whose message was lost."""
+        """Keep the leases of what runs here, and drop what was taken away."""
         while True:
             await asyncio.sleep(settings.TURN_LEASE_SECONDS / 3)
             mine = {turn_id: run.claim.fence for turn_id, run in self._running.items()}
@@ -270,8 +270,19 @@ class TurnEngine:
                     continue
                 if turn_id not in held:
                     run.cancel()
-                elif held[turn_id].stop:
-                    run.cancel("stop")
+
+    async def _look_for_stops(self) -> None:
+        """Find out that a turn is to stop where no message has told it."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if mine := list(self._running):
+                try:
+                    to_stop = await in_thread(partial(turns.to_stop, mine))
+                except DatabaseError:
+                    log.exception("look_failed")
+                else:
+                    for turn_id in to_stop:
+                        self.stop(turn_id)
 
     async def _end_the_idle(self) -> None:
         """End turns of which nothing comes any more: a provider that holds its connection open, a lock, a loop."""

@@ -110,6 +110,12 @@ def renew(turns: dict[UUID, int]) -> dict[UUID, Held]:
         return {turn_id: Held(turn_id, stop) for turn_id, stop in cursor.fetchall()}
 
 
+def to_stop(turn_ids: list[UUID]) -> list[UUID]:
+    """Those of the running turns that somebody wants to end."""
+    wanted = Turn.objects.filter(pk__in=turn_ids, status=TurnStatus.RUNNING, stop_requested=True)
+    return list(wanted.values_list("pk", flat=True))
+
+
 def seal(
     claim_: Claim, status: TurnStatus, facts: list[Fact], *, live_agent: str = "", error: str = ""
 ) -> events.Batch | None:

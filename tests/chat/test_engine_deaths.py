@@ -182,6 +182,28 @@ async def test_a_turn_that_was_stopped_while_no_worker_was_there_leaves_nothing(
     assert_nothing_is_kept(mortal, customer.thread_id)
 
 
+async def test_a_turn_that_was_stopped_after_its_worker_had_died_is_not_taken_up_again(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    model = scripted_model_server
+    model.script(
+        routed("order_lookup"), answers(text="Never seen.", delay_ms=LONG_MS), answers(text="Not either.")
+    )
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message("What is the status of order 1042?")
+        asked(model, 2)
+        mortal.kill("turns")
+        await customer.send({"type": "stop", "thread_id": customer.thread_id})
+        worker(mortal)
+        frames = await customer.until("message_complete")
+
+    assert (texts(frames), frames[-1]["status"]) == ([], "stopped")
+    assert len(model.requests()) == 2
+    assert_sound(mortal, customer.thread_id)
+    assert_nothing_is_kept(mortal, customer.thread_id)
+
+
 async def test_a_worker_that_was_held_up_past_its_lease_goes_on_with_its_own_turn(
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:

@@ -285,6 +285,23 @@ async def test_over_the_api(stack: Stack, scripted_model_server: RunningModel) -
         assert stack.api.post(f"/conversations/{customer.thread_id}/stop").json()["data"]["stopping"] is False
 
 
+async def test_a_stop_of_which_the_worker_was_not_told(
+    stack: Stack, scripted_model_server: RunningModel
+) -> None:
+    """The broker was away when somebody asked for it: the worker looks by itself."""
+    scripted_model_server.script(routed("order_lookup"), answers(chunks=PIECES, token_delay_ms=20))
+    async with Chatter(stack.socket_url) as customer:
+        await customer.message(QUESTION)
+        begun = await customer.until("token")
+        asked_at = datetime.now(UTC)
+
+        stack.db("UPDATE chat_turn SET stop_requested = true WHERE id = %s", begun[0]["turn_id"])
+        frames = await customer.until("message_complete")
+
+    assert frames[-1]["status"] == "stopped"
+    assert (datetime.fromisoformat(frames[-1]["at"]) - asked_at).total_seconds() < 2
+
+
 async def test_interrupting_with_the_next_message(stack: Stack, scripted_model_server: RunningModel) -> None:
     scripted_model_server.script(routed("order_lookup"), answers(chunks=PIECES, token_delay_ms=10))
     async with Chatter(stack.socket_url) as customer:
