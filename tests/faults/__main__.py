@@ -155,7 +155,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--only", default="", help="rows whose group or title has this text")
     parser.add_argument("--scenario", default=",".join(SCENARIOS), help="which columns, comma-separated")
-    parser.add_argument("--lanes", type=int, default=2, help="how many stacks at once (2)")
+    parser.add_argument("--lanes", type=int, default=3, help="how many stacks at once (3)")
     parser.add_argument("--control", action="store_true", help="put the control's table beside it")
     parser.add_argument("--docs", action="store_true", help="write the table into docs/faults.md")
     options = parser.parse_args()
