@@ -143,9 +143,10 @@ def running() -> Iterator[Place]:
 def _server(stack: ExitStack, *words: str) -> str:
     """Start a server that prints its address first; the address."""
     process = tethered.start([sys.executable, *words], cwd=ROOT, output=subprocess.PIPE)
-    stack.callback(process.wait)
-    stack.callback(process.terminate)
     assert process.stdout is not None
+    assert process.stdin is not None
+    for at_the_end in (process.stdout.close, process.stdin.close, process.wait, process.terminate):
+        stack.callback(at_the_end)
     ready, _, _ = select.select([process.stdout], [], [], 60)
     line = process.stdout.readline().decode() if ready else ""
     if "http" not in line:
