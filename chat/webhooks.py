@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 ESCALATED = "conversation.escalated"
 SUMMARY_LIMIT = 2_000
 SUMMARY_MESSAGES = 30
+OLDER_LIMIT = 1_000
+LEAST_LINE = 20
 SPEAKERS = {
     "message_received": "Customer",
     "replied": "Agent",
@@ -85,17 +87,24 @@ def _write(conversation: Conversation, kind: str, body: dict[str, Any]) -> None:
 def summary(conversation_id: UUID) -> str:
     """What was said, as plain text of at most 2,000 characters: the summary of the older part where there is one, then
     the newest messages, one a line, oldest first."""
-    rows = Event.objects.filter(conversation_id=conversation_id, kind__in=[*SPEAKERS, SUMMARISED])
+    logged = Event.objects.filter(conversation_id=conversation_id)
+    older = logged.filter(kind=SUMMARISED).order_by("-seq").values_list("payload", flat=True).first() or {}
+    first = shortened(f"Before that: {older['text']}", OLDER_LIMIT) if older.get("text") else ""
+    spoken = logged.filter(kind__in=SPEAKERS, seq__gt=older.get("through_seq", 0)).order_by("-seq")
     lines: list[str] = []
-    room = SUMMARY_LIMIT
-    for kind, payload in rows.order_by("-seq").values_list("kind", "payload")[:SUMMARY_MESSAGES]:
-        text = payload.get("content") or payload.get("text") or payload.get("message") or ""
-        line = f"{SPEAKERS[kind]}: {text}" if kind in SPEAKERS else f"Before that: {text}"
-        lines.append(line if len(line) <= room else line[: max(0, room - 1)] + "…")
+    room = SUMMARY_LIMIT - (len(first) + 1 if first else 0)
+    for kind, payload in spoken.values_list("kind", "payload")[:SUMMARY_MESSAGES]:
+        line = shortened(f"{SPEAKERS[kind]}: {payload.get('content') or payload.get('message') or ''}", room)
+        lines.append(line)
         room -= len(line) + 1
-        if room <= 1 or kind == SUMMARISED:
+        if room < LEAST_LINE:
             break
-    return "\n".join(reversed(lines))
+    return "\n".join([*([first] if first else []), *reversed(lines)])
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` characters, with an ellipsis where something was cut; line breaks stay."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def pretty(payload: Any) -> str:

@@ -158,11 +158,20 @@ def test_the_summary_is_the_newest_that_was_said_and_at_most_2000_characters(rec
 
 
 def test_a_summary_that_there_is_stands_for_what_was_before(receiver: Receiver) -> None:
+    """It is made in the background: what was said while it was made is newer than what it tells."""
     turn = rows.turn(rows.customer(), content="long ago")
-    rows.happened(turn, facts.Fact("summarised", {"text": "They ordered a lamp."}))
-    rows.happened(turn, facts.replied(agent="a", content="Hello.", key="r"))
+    rows.happened(turn, facts.replied(agent="a", content="Meanwhile.", key="r1"))
+    rows.happened(turn, facts.Fact("summarised", {"text": "They ordered a lamp.", "through_seq": 1}))
+    rows.happened(turn, facts.replied(agent="a", content="Hello.", key="r2"))
 
-    assert webhooks.summary(turn.conversation_id) == "Before that: They ordered a lamp.\nAgent: Hello."
+    text = webhooks.summary(turn.conversation_id)
+
+    assert text == "Before that: They ordered a lamp.\nAgent: Meanwhile.\nAgent: Hello."
+    long = {"text": "x" * 5000, "through_seq": 1}
+    rows.happened(
+        turn, facts.Fact("summarised", long), facts.replied(agent="a", content="y" * 3000, key="r3")
+    )
+    assert len(webhooks.summary(turn.conversation_id)) <= 2000
 
 
 # --- the signature ---------------------------------------------------------------------------------
