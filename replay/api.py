@@ -32,6 +32,9 @@ class StepSerializer(serializers.Serializer[Any]):
     result = serializers.JSONField(allow_null=True)
     reasoning = serializers.CharField(allow_null=True)
     tokens = serializers.IntegerField(allow_null=True, help_text="In and out together.")
+    tokens_cached = serializers.IntegerField(
+        allow_null=True, help_text="Those of the tokens in that the provider had in its cache."
+    )
     cost_usd = serializers.FloatField(allow_null=True, help_text="Null where it is not known.")
     duration_ms = serializers.IntegerField(allow_null=True)
     title = serializers.CharField(help_text="The step as a sentence.")

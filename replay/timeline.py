@@ -66,6 +66,7 @@ class Step:
     reasoning: str | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_cached: int | None = None
     cost_micros: int | None = None
     duration_ms: int | None = None
     details: list[tuple[str, str]] = field(default_factory=list)
@@ -106,6 +107,7 @@ def step(event: Event) -> Step:
         agent=event.agent,
         tokens_in=event.tokens_in,
         tokens_out=event.tokens_out,
+        tokens_cached=event.tokens_cached,
         cost_micros=event.cost_micros,
         duration_ms=event.duration_ms,
         turn_id=event.turn_id,

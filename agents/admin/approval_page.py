@@ -23,6 +23,7 @@ def page_context(row: Action, user: Any) -> dict[str, Any]:
     for_customer = row.approver == Approver.CUSTOMER
     overdue = waiting and row.expires_at <= timezone.now()
     own = decider_id(user)
+    fresh = approvals.drift(row) if waiting else []
     return {
         "title": "Approval",
         "approval": row,
@@ -31,7 +32,8 @@ def page_context(row: Action, user: Any) -> dict[str, Any]:
         "arguments": argument_rows(row),
         "proposed": proposed_rows(row),
         "bound": bound_rows(row),
-        "difference": _difference(row, waiting),
+        "difference": difference_rows(fresh or row.difference),
+        "fresh_difference": bool(fresh),
         "switched_off": waiting and not row.tool.enabled,
         "voted": any(vote["id"] == own for vote in row.votes),
         "agreed": [vote["name"] for vote in row.votes],
@@ -65,12 +67,6 @@ def _name_of(decider: str) -> str:
         key = apps.get_model("chat.ApiKey").objects.filter(pk=known).first() if known else None
         return f"the API key {key.name}" if key else "an API key that is gone"
     return ""
-
-
-def _difference(row: Action, waiting: bool) -> list[tuple[str, str, str]]:
-    """What has changed about the tool: since now, or when the approval came back."""
-    fresh = approvals.drift(row) if waiting else []
-    return difference_rows(fresh or row.difference)
 
 
 def _sent(row: Action) -> dict[str, Any] | None:

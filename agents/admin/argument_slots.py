@@ -209,7 +209,7 @@ def _help(schema: dict[str, Any], kind: Any, required: bool) -> str:
         words.append("Written as JSON.")
     if not required:
         default = schema.get("default")
-        words.append("Empty: left out." if default is None else f"Empty: {shown_value(default)}.")
+        words.append("May be left out." if default is None else f"Left out, it is {_option(default)}.")
     return " ".join(word for word in words if word)
 
 

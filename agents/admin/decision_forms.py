@@ -72,6 +72,7 @@ class SeenForm(DecisionForm):
             **shown,
             "bound": bound_rows(action),
             "difference": difference_rows(fresh or action.difference),
+            "fresh_difference": bool(fresh),
             "agreed": [vote["name"] for vote in action.votes],
         }
 

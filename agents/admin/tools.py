@@ -21,6 +21,7 @@ NUMERIC = {"integer", "number"}
 class ToolForm(forms.ModelForm):
     requires = LinesField(
         required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         label="What must have succeeded before",
         help_text="Names of tools, one per line: verify_identity. Each must have worked earlier in the same "
         "conversation, or this one is refused and the agent is told why.",

@@ -22,7 +22,10 @@ def test_support_staff_look_decide_and_answer_and_change_nothing_else() -> None:
     client = member(staff.SUPPORT)
     action = rows.waiting_for_staff()
 
-    client.post(f"/admin/agents/action/{action.pk}/approve/", {"_form_submitted": "True", "seen": action.arguments_hash})
+    client.post(
+        f"/admin/agents/action/{action.pk}/approve/",
+        {"_form_submitted": "True", "seen": action.arguments_hash},
+    )
 
     action.refresh_from_db()
     assert action.status == "approved"

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from agents.models import Action
+from agents.models import Action, Tool
 from chat.models import Event
 from tests import rows
 
@@ -97,3 +97,97 @@ def test_who_may_only_look_is_offered_nothing(client: Client) -> None:
     action.refresh_from_db()
     assert url(action, "it_happened") not in page
     assert (done.status_code, action.status) == (403, "unknown")
+
+
+def repeatable() -> Action:
+    """An unknown outcome of a tool that is safe to send again; the business system is not there."""
+    action = rows.outcome_unknown()
+    Tool.objects.filter(pk=action.tool_id).update(repeat_safe=True, server_url="http://127.0.0.1:9/shop")
+    tool = Tool.objects.get(pk=action.tool_id)
+    Action.objects.filter(pk=action.pk).update(tool_fingerprint=tool.fingerprint())
+    action = Action.objects.get(pk=action.pk)
+    Action.objects.filter(pk=action.pk).update(arguments_hash=action.expected_hash())
+    return Action.objects.select_related("turn__conversation").get(pk=action.pk)
+
+
+def test_what_was_sent_is_shown_whole(sam: Client) -> None:
+    action = rows.outcome_unknown()
+    request = {
+        "method": "POST",
+        "url": "https://shop.example/orders/1042/discount",
+        "query": [["dry", "no"]],
+        "body": {"note": "<b>hi</b>"},
+    }
+    Action.objects.filter(pk=action.pk).update(sent=request, attempts=3, http_status=503)
+
+    page = sam.get(url(action)).content.decode()
+
+    for shown in (
+        "What was sent", "POST https://shop.example/orders/1042/discount", "attempt 3", "dry", "&lt;b&gt;hi",
+        f"Idempotency-Key: {action.pk}", "HTTP 503", "nobody knows whether it happened",
+    ):  # fmt: skip
+        assert shown in page
+    assert "<b>hi" not in page
+
+
+def test_only_what_is_safe_is_offered_to_be_sent_again(sam: Client) -> None:
+    action = rows.outcome_unknown()
+    assert url(action, "send_again") not in sam.get(url(action)).content.decode()
+
+    refused = sam.post(url(action, "send_again"), {"_form_submitted": "True"}, follow=True)
+
+    action.refresh_from_db()
+    assert "is not declared safe to send again" in refused.content.decode()
+    assert (action.status, action.repeats) == ("unknown", 0)
+
+
+def test_sending_again_without_an_answer_leaves_it_unknown_and_says_so(sam: Client) -> None:
+    action = repeatable()
+    page = sam.get(url(action)).content.decode()
+    assert url(action, "send_again") in page
+    assert "This tool is safe to send again" in page
+
+    done = sam.post(url(action, "send_again"), {"_form_submitted": "True"}, follow=True)
+
+    page = done.content.decode()
+    action.refresh_from_db()
+    assert (action.status, action.repeats) == ("unknown", 1)
+    assert "Again no clear answer came." in page
+    assert "Sent again by sam at" in page
+    timeline = sam.get(reverse("admin:chat_conversation_change", args=[action.turn.conversation_id]))
+    assert "sam sent apply_discount again, to find out what came of it" in timeline.content.decode()
+
+
+def test_who_may_only_look_sends_nothing_again(client: Client) -> None:
+    action = repeatable()
+    client.force_login(rows.staff("nina", "agents.view_action"))
+
+    page = client.get(url(action)).content.decode()
+    done = client.post(url(action, "send_again"), {"_form_submitted": "True"})
+
+    action.refresh_from_db()
+    assert url(action, "send_again") not in page
+    assert (done.status_code, action.status, action.repeats) == (403, "unknown", 0)
+
+
+def test_how_it_stands_is_looked_up_from_the_page(sam: Client) -> None:
+    action = rows.waiting_for_staff()
+    assert url(action, "standing") not in sam.get(url(action)).content.decode()
+    reading = rows.reading_tool(server_url="http://127.0.0.1:9/shop")
+    Tool.objects.filter(pk=action.tool_id).update(read_back=reading)
+    before = rows.log_size(action.turn.conversation)
+
+    page = sam.get(url(action)).content.decode()
+    piece = sam.get(url(action, "standing")).content.decode()
+
+    assert url(action, "standing") in page
+    assert "GET http://127.0.0.1:9/shop/orders/1042/get_order_status" in piece
+    assert "console-fault" in piece  # nobody answers there
+    assert rows.log_size(action.turn.conversation) == before
+
+
+def test_without_the_permission_nothing_is_looked_up(client: Client) -> None:
+    action = rows.waiting_for_staff()
+    client.force_login(rows.staff("nina"))
+
+    assert client.get(url(action, "standing")).status_code == 403
