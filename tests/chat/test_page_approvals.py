@@ -297,7 +297,9 @@ def test_several_changes_of_every_type_are_told_in_words(visitor: Visitor, page:
     peer = _asked(visitor)
     _discount(peer, 2)
 
-    _resolve(peer, 3, changed={"notify_customer": [True, False], "codes": [["A"], ["A", "B"]], "note": [None, "x"]})
+    _resolve(
+        peer, 3, changed={"notify_customer": [True, False], "codes": [["A"], ["A", "B"]], "note": [None, "x"]}
+    )
 
     expect(_card(page, "Give a 20% discount on order 1042?").locator(".changes")).to_have_text(
         'Approved with changes: codes ["A","B"] instead of ["A"], note x instead of none, '
@@ -318,10 +320,14 @@ def test_an_approval_that_comes_back_is_open_again_for_staff(visitor: Visitor, p
     card = _card(page, "Cancel order 1042?")
     expect(card).to_have_count(1)
     expect(card).to_contain_text("Waiting for our team")
-    expect(card).to_contain_text("This was approved before, but what it does has changed since. Nothing was done")
+    expect(card).to_contain_text(
+        "This was approved before, but what it does has changed since. Nothing was done"
+    )
     expect(card.get_by_role("button")).to_have_count(0)
     expect(card.get_by_role("timer")).to_be_visible()
-    expect(page.locator("#announcer p").last).to_have_text("Waiting for our team to approve: Cancel order 1042?")
+    expect(page.locator("#announcer p").last).to_have_text(
+        "Waiting for our team to approve: Cancel order 1042?"
+    )
     _resolve(peer, 5)
     expect(card).to_contain_text("Approved by our team")
     expect(card.get_by_text("has changed since")).to_be_hidden()

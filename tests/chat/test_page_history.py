@@ -86,7 +86,9 @@ def test_older_pages_are_loaded_at_the_top_and_the_reader_stays_where_they_are(
     expect(page.locator(".mine")).to_have_count(30)
     expect(page.get_by_role("button", name="Load earlier messages")).to_be_hidden()
     page.locator("#conversation").evaluate(TOP)
-    expect(page.locator("#earlier").get_by_text("This is the beginning of the conversation.")).to_be_in_viewport()
+    expect(
+        page.locator("#earlier").get_by_text("This is the beginning of the conversation.")
+    ).to_be_in_viewport()
     expect(page.locator(".bubble")).to_have_text([f"Question {seq}" for seq in range(1, 90, 3)])
     assert peer.nothing_more()
 

@@ -112,6 +112,76 @@ def test_everything_is_readable_and_large_enough_and_fits(somebody: Visitor) -> 
     peer.cut()
     somebody.say("Written in the meantime")
 
+    _assert_fits(page)
+
+
+def _tell_of_trouble(peer: Peer) -> None:
+    """What is waited for, what failed, what came back, and a person who joins."""
+    ask = {"turn_id": "t1", "interrupt_id": "i1", "action": "apply_discount", "message": "Discount?"}
+    still = {"params": {"percent": 20}, "expires_at": "2099-01-01T00:00:00Z", **ask}
+    resolved = {"turn_id": "t1", "interrupt_id": "i1", "resolution": "approved", "by": "staff"}
+    peer.send("interrupt", seq=2, approver="customer", **still)
+    peer.send("interrupt_resolved", seq=3, changed={"percent": [20, 10]}, params={"percent": 10}, **resolved)
+    other = {"turn_id": "t0", "interrupt_id": "i2"}
+    peer.send("interrupt", seq=4, approver="staff", **{**still, **other})
+    peer.send("interrupt_resolved", seq=5, **{**resolved, **other})
+    peer.send("interrupt", seq=6, approver="staff", **{**still, **other})
+    call = {
+        "turn_id": "t1",
+        "agent": "a",
+        "tool": "cancel_order",
+        "title": "Cancel an order",
+        "call_id": "c1",
+    }
+    peer.send("tool_call", seq=7, args={}, **call)
+    peer.send("tool_result", seq=8, ok=False, result={"kind": "unknown", "message": "Staff check."}, **call)
+    cut = {"agent": "order_lookup", "html": "<p>Half an ans</p>", "cut": True}
+    peer.send("agent_response", seq=9, turn_id="t1", **cut)
+    peer.send(
+        "handoff", seq=10, turn_id="t1", by="rule", reason="", ticket="T-00000001-0002", available_at=LATER
+    )
+
+
+LATER = "2099-01-01T00:00:00Z"
+
+
+def test_waiting_failing_and_people_are_readable_large_enough_and_fit(somebody: Visitor) -> None:
+    page = somebody.page
+    somebody.open()
+    page.evaluate("localStorage.setItem('smartsupport.thread', JSON.stringify('long'))")
+    page.reload()
+    peer = somebody.pages.next_peer()
+    peer.thread_id = "long"
+    peer.receive("history")
+    said = {"turn_id": "t1", "content": "Please " * 30, "client_message_id": "c1"}
+    peer.page([peer.frame("user_message", seq=1, **said)], after=0, seq=1)
+    peer.receive("resume")
+    peer.resumed(1)
+    peer.receive("history")
+    peer.send("error", code="unavailable", message="An error occurred processing your message.")
+    expect(page.locator("#earlier").get_by_role("button", name="Try again")).to_be_visible()
+    _tell_of_trouble(peer)
+    peer.send("reasoning", turn_id="t1", agent="a", content="hm", offset=0)
+    somebody.say("Queued, then")
+    peer.accept(11, "t2", position=1)
+    expect(somebody.log.get_by_text("Queued", exact=True)).to_be_visible()
+    _assert_fits(page)
+
+    peer.send("error", seq=12, turn_id="t1", code="turn_idle", message="It took too long.", retriable=True)
+    peer.send("message_complete", seq=12, turn_id="t1", status="failed")
+    peer.send("error", seq=13, turn_id="t2", code="turn_idle", message="It took too long.", retriable=True)
+    peer.send("message_complete", seq=13, turn_id="t2", status="failed")
+    expect(somebody.log.get_by_role("button", name="Try again")).to_be_visible()
+    _assert_fits(page)
+    peer.send("handoff", seq=14, turn_id=None, by="staff", reason="")
+    peer.send("staff_message", seq=15, turn_id=None, content="Hello, " * 30)
+    somebody.say("To a person")
+    peer.accept(16, None)
+    expect(somebody.log.get_by_text("Sent", exact=True)).to_be_visible()
+    _assert_fits(page)
+
+
+def _assert_fits(page: Page) -> None:
     assert page.evaluate(CONTRASTS) == []
     assert page.evaluate(SMALL_TARGETS) == []
     width = page.viewport_size["width"] if page.viewport_size else 0

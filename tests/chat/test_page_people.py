@@ -158,7 +158,14 @@ def test_a_request_for_a_colleague_says_so_while_the_agent_goes_on(
 
 def _outside_hours(**fields: Any) -> dict[str, Any]:
     opens = (datetime.now(UTC) + timedelta(days=3)).isoformat()
-    return {"turn_id": "t1", "by": "rule", "reason": "x", "ticket": "HV-2041", "available_at": opens, **fields}
+    return {
+        "turn_id": "t1",
+        "by": "rule",
+        "reason": "x",
+        "ticket": "HV-2041",
+        "available_at": opens,
+        **fields,
+    }
 
 
 def test_outside_business_hours_the_page_says_when_somebody_is_there_and_the_reference(

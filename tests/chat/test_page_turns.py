@@ -124,7 +124,9 @@ def test_a_refused_retry_says_what_to_do_instead(visitor: Visitor, page: Page) -
 
     peer.send("error", code="not_retriable", message="There is nothing to try again.")
 
-    expect(visitor.log.get_by_text("This cannot be tried again. Please send your message again.")).to_be_visible()
+    expect(
+        visitor.log.get_by_text("This cannot be tried again. Please send your message again.")
+    ).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_hidden()
     expect(page.locator(".problem")).to_be_focused()
 
@@ -242,7 +244,14 @@ def test_a_cut_answer_is_kept_and_says_so(visitor: Visitor, page: Page) -> None:
     peer.send("token", turn_id="t1", agent="a", content="Once upon", offset=0)
     expect(page.locator(".is-live")).to_have_text("Once upon")
 
-    cut = {"agent": "a", "html": "<p>Once upon</p>", "content": "Once upon", "offset": 0, "end": 9, "cut": True}
+    cut = {
+        "agent": "a",
+        "html": "<p>Once upon</p>",
+        "content": "Once upon",
+        "offset": 0,
+        "end": 9,
+        "cut": True,
+    }
     peer.send("agent_response", seq=2, turn_id="t1", **cut)
     peer.send("message_complete", seq=3, turn_id="t1", status="stopped")
 
@@ -319,7 +328,13 @@ def test_a_call_without_a_result_is_closed_with_its_turn_and_a_late_result_is_st
     visitor: Visitor, page: Page, status: str
 ) -> None:
     peer = _asked(visitor)
-    call = {"turn_id": "t1", "agent": "a", "tool": "cancel_order", "title": "Cancel an order", "call_id": "c1"}
+    call = {
+        "turn_id": "t1",
+        "agent": "a",
+        "tool": "cancel_order",
+        "title": "Cancel an order",
+        "call_id": "c1",
+    }
     peer.send("tool_call", seq=2, args={}, **call)
     tool = page.locator("details.tool")
     expect(tool).to_have_attribute("data-status", "running")
@@ -334,10 +349,18 @@ def test_a_call_without_a_result_is_closed_with_its_turn_and_a_late_result_is_st
 
 def test_an_outcome_that_nobody_knows_is_not_called_a_failure(visitor: Visitor, page: Page) -> None:
     peer = _asked(visitor)
-    call = {"turn_id": "t1", "agent": "a", "tool": "cancel_order", "title": "Cancel an order", "call_id": "c1"}
+    call = {
+        "turn_id": "t1",
+        "agent": "a",
+        "tool": "cancel_order",
+        "title": "Cancel an order",
+        "call_id": "c1",
+    }
     peer.send("tool_call", seq=2, args={}, **call)
 
-    peer.send("tool_result", seq=3, ok=False, result={"kind": "unknown", "message": "Staff will check."}, **call)
+    peer.send(
+        "tool_result", seq=3, ok=False, result={"kind": "unknown", "message": "Staff will check."}, **call
+    )
 
     expect(page.locator("details.tool")).to_contain_text("nobody knows yet whether it happened")
     peer.send("tool_result", seq=4, ok=True, result={"status": "cancelled"}, **call)
