@@ -2,15 +2,18 @@
 
 import asyncio
 import copy
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults import boundaries, rows
+from tests.faults import __main__ as program
+from tests.faults import boundaries, report, rows
 from tests.faults.audit import Finding, Record, audit
 from tests.faults.cells import Cell, Result, Strike
-from tests.faults.orders import Passing
+from tests.faults.orders import Desk, Passage, Passing
 from tests.faults.report import Part, cell
 from tests.faults.rows import NotCovered, Row
 from tests.faults.scenarios import SCENARIOS
@@ -288,17 +291,76 @@ def test_the_auditor_finds(
     assert finding in audit(record, SCENARIOS["two"])
 
 
-def test_a_cell_says_what_is_worst_in_it() -> None:
+def part(seconds: float, status: str = "succeeded", *findings: Finding) -> Part:
+    """One run of the row "after claim"."""
     row = Row("turns worker killed", "after claim")
+    return Part(row, "write", "claim", "after", 1, list(findings), seconds, 1, [status])
 
-    def part(seconds: float, status: str = "succeeded", *findings: Finding) -> Part:
-        return Part(row, "write", "claim", "after", 1, list(findings), seconds, 1, [status])
 
+def test_a_cell_says_what_is_worst_in_it() -> None:
     assert cell([]) == "–"
     assert cell([part(1.26)]) == "ok, 1.3 s"
     assert cell([part(1.2), part(2.5)]) == "ok ×2, 2.5 s"
     assert cell([part(1.2, "unknown")]) == "unknown, 1.2 s"
     assert cell([part(1.2), part(2.5, "succeeded", Finding("lost", "it"))]) == "**WRONG** 1 of 2, 2.5 s"
+
+
+@pytest.mark.parametrize(
+    ("findings", "status"), [([], 0), ([Finding("lost", "event number 2 is missing")], 1)]
+)
+def test_the_exit_status_tells_whether_a_cell_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], findings: list[Finding], status: int
+) -> None:
+    parts = [part(1.2), part(2.5, "succeeded", *findings)]
+
+    assert program._tell(parts, tmp_path, seconds=9.0, control=None, docs=False) == status
+
+    [numbers] = tmp_path.glob("*.json")
+    found = json.loads(numbers.read_text())
+    assert found["totals"] == {"duplicate": 0, "lost": status, "untrue": 0}
+    assert len(found["parts"]) == 2
+    told = capsys.readouterr().out
+    assert f"2 faults in 1 cells, {status} wrong" in told
+    assert ("event number 2 is missing" in told) is bool(status)
+
+
+def test_no_cell_is_not_a_success(tmp_path: Path) -> None:
+    assert program._tell([], tmp_path, seconds=0.0, control=None, docs=False) == 1
+
+
+def test_the_table_replaces_what_a_page_has_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"Before\n{report.BEGIN}\nold\n{report.END}\nAfter\n")
+
+    report.put_into(page, "new")
+
+    assert page.read_text() == f"Before\n{report.BEGIN}\nnew\n{report.END}\nAfter\n"
+    page.write_text("No place")
+    with pytest.raises(ValueError, match="has no place for the table"):
+        report.put_into(page, "new")
+    assert page.read_text() == "No place"
+
+
+def test_an_order_is_carried_out_once_at_its_crossing(tmp_path: Path) -> None:
+    desk, first, second = Desk(tmp_path), Passage(tmp_path), Passage(tmp_path)
+    assert not first.crossed("claim", "after")  # there is no order
+    desk.give("claim", "after", 2)
+
+    assert not first.crossed("claim", "after")
+    assert not first.crossed("claim", "before")
+    assert desk.fired_at() is None
+    assert first.crossed("claim", "after")
+
+    assert desk.fired_at() is not None
+    assert not first.crossed("claim", "after")
+    assert not second.crossed("claim", "after")
+    assert desk.passings() == [
+        Passing("claim", "after", 1),
+        Passing("claim", "before", 1),
+        Passing("claim", "after", 2),
+    ]
+    desk.give("claim", "after", 1)  # counted anew from each order
+    assert first.crossed("claim", "after")
 
 
 def test_the_passings_of_a_run_are_in_order(undisturbed: dict[str, Result]) -> None:
