@@ -90,6 +90,9 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     at = serializers.DateTimeField(source="created_at")
     tokens_in = serializers.IntegerField(allow_null=True)
     tokens_out = serializers.IntegerField(allow_null=True)
+    tokens_cached = serializers.IntegerField(
+        allow_null=True, help_text="Those of `tokens_in` that the provider had in its cache."
+    )
     duration_ms = serializers.IntegerField(allow_null=True)
     cost_micros = serializers.IntegerField(allow_null=True, help_text="Micro-dollars.")
 
@@ -104,6 +107,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
             "payload",
             "tokens_in",
             "tokens_out",
+            "tokens_cached",
             "cost_micros",
             "duration_ms",
             "at",

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection
 
 from agents.context import StaleTurn
 from agents.facts import Fact
-from chat import events, history, submission
+from chat import events, submission
 from chat.models import Conversation, Event, Turn
 from tests import rows
 from tests.at_once import at_once
@@ -146,33 +146,6 @@ def test_a_broker_that_is_away_does_not_stop_the_log(settings: Any) -> None:
     )
 
     assert [seq for seq, _ in log(turn.conversation)] == [1, batch.first, again.seq]
-
-
-def test_a_turn_knows_what_was_said_before_it_however_late_it_was_answered() -> None:
-    owner = rows.customer()
-    first = rows.turn(owner, content="Where is order 1042?")
-    second = rows.turn(owner, first.conversation.thread_id, content="And 1043?")
-    third = rows.turn(owner, first.conversation.thread_id, content="Thanks.")
-    rows.happened(first, fact("On its way."))
-    rows.happened(third, fact("You are welcome."))
-
-    said = history.before(second.conversation_id, second.message_seq)
-
-    assert [(line.role, line.text) for line in said] == [
-        ("customer", "Where is order 1042?"),
-        ("agent", "On its way."),
-    ]
-
-
-def test_the_history_stays_short_however_long_the_conversation_gets() -> None:
-    turn = rows.turn(rows.customer(), content="x" * 9_000)
-    rows.happened(turn, *[fact("y" * 500) for _ in range(60)])
-    last = rows.turn(turn.conversation.customer, turn.conversation.thread_id)
-
-    said = history.before(last.conversation_id, last.message_seq)
-
-    assert sum(len(line.text) for line in said) <= history.CHARACTERS_LIMIT
-    assert {line.role for line in said} == {"agent"}
 
 
 def test_a_page_of_events_begins_where_the_last_one_ended() -> None:

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.django_db
 
 STEP = {
     "step", "type", "timestamp", "content", "agent", "tool", "params", "result", "reasoning", "tokens",
-    "cost_usd", "duration_ms", "title", "turn_id",
+    "tokens_cached", "cost_usd", "duration_ms", "title", "turn_id",
 }  # fmt: skip
 
 

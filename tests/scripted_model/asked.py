@@ -1,5 +1,6 @@
 """A request for a chat completion, read once into what rules look at."""
 
+import json
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,8 @@ class Asked:
         self.messages: list[dict[str, Any]] = body.get("messages") or []
         self.stream = bool(body.get("stream"))
         self.model = str(body.get("model") or "")
+        self.cached_tokens = 0
+        """How much of the prompt's beginning an earlier request had too: the server's to find out."""
         self.wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
 
     @cached_property
@@ -61,6 +64,11 @@ class Asked:
         return (
             texts + len(str(self.body.get("tools") or "")) + len(str(self.body.get("response_format") or ""))
         )
+
+    @property
+    def beginning_first(self) -> str:
+        """The prompt in the order in which providers cache it: tools, then messages."""
+        return json.dumps([self.body.get("response_format"), self.body.get("tools"), self.messages])
 
     @property
     def prompt_tokens(self) -> int:

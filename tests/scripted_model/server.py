@@ -10,6 +10,7 @@ from aiohttp import web
 
 from tests.scripted_model import thumb, wire
 from tests.scripted_model.asked import Asked
+from tests.scripted_model.prompt_cache import PromptCache
 from tests.scripted_model.script import BadScript, Reply, Rule, parse
 
 SSE = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
@@ -21,6 +22,7 @@ class ScriptedModel:
 
     def __init__(self, keep: int) -> None:
         self.rules: list[Rule] = []
+        self.cache = PromptCache()
         self.requests: deque[dict[str, Any]] = deque(maxlen=keep)
 
     def reply_to(self, asked: Asked) -> Reply:
@@ -33,11 +35,13 @@ class ScriptedModel:
     async def complete(self, request: web.Request) -> web.StreamResponse:
         received = time.monotonic()
         asked = Asked(json.loads(await request.read()))
+        asked.cached_tokens = self.cache.look_up(asked.beginning_first)
         record: dict[str, Any] = {
             "path": request.path_qs,
             "headers": {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers},
             "body": asked.body,
             "prompt_tokens": asked.prompt_tokens,
+            "cached_tokens": asked.cached_tokens,
             "received": received,  # seconds of the machine's monotonic clock, like the next ones
             "first_piece": None,
             "finished": None,
@@ -66,6 +70,7 @@ class ScriptedModel:
 
     async def forget_requests(self, request: web.Request) -> web.Response:
         self.requests.clear()
+        self.cache = PromptCache()
         return web.json_response({"forgotten": True})
 
 

@@ -54,7 +54,7 @@ def usage(asked: Asked, reply: Reply) -> dict[str, Any]:
         "prompt_tokens": asked.prompt_tokens,
         "completion_tokens": answered,
         "total_tokens": asked.prompt_tokens + answered,
-        "prompt_tokens_details": {"cached_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": asked.cached_tokens},
     }
 
 
