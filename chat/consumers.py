@@ -111,6 +111,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
         async with self.order:  # nothing of the log is sent before its own message is known as such
             accepted = await in_thread(submit)
+            joins = accepted.conversation_id not in self.positions and accepted.seq + accepted.repeated > 1
             position = await self._follow(accepted.conversation_id, frame.thread_id, sent=accepted.seq - 1)
             if position.sent < accepted.seq:
                 position.acknowledged.add(accepted.seq)
@@ -125,6 +126,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 }
             )
         await self._catch_up(position)
+        if joins:
+            await self._show_written(position)
 
     async def _interrupt_response(self, frame: ClientFrame) -> None:
         conversation = await self._owned(frame.thread_id)
@@ -132,7 +135,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         given = frame.fields.get("interrupt_id")
         if approved is not True and approved is not False:
             raise _invalid_response()
+        joins = conversation.pk not in self.positions
         position = await self._follow(conversation.pk, frame.thread_id)
+        if joins:
+            await self._show_written(position)
         action_id = await in_thread(lambda: _action_meant(conversation, given))
         by = approvals.Decider(kind="customer", name="the customer", customer_id=self._visitor().customer_id)
         try:
@@ -162,13 +168,18 @@ class ChatConsumer(AsyncWebsocketConsumer):
             seen = partial(events.frames_repeated, conversation.pk, frame.thread_id, position.sent)
             await self._send_frames(position, await in_thread(seen))
         await self._catch_up(position)
-        ended, written = await in_thread(lambda: (_ended(conversation.pk), _being_written(conversation.pk)))
+        await self._show_written(position)
+        await self._send({"type": "resumed", "thread_id": frame.thread_id, "seq": position.sent})
+
+    async def _show_written(self, position: Position) -> None:
+        """Hand the text so far of what is being written to a socket that has just joined."""
+        looked_up = position.conversation_id
+        ended, written = await in_thread(lambda: (_ended(looked_up), _being_written(looked_up)))
         position.ended.extend(turn_id for turn_id in ended if turn_id not in position.ended)
         for turn_id, sealed in written.items():
             position.sealed = {str(turn_id): sealed}
             if preview := await live.partial_frame(turn_id):
                 await self._send_live(position, preview)
-        await self._send({"type": "resumed", "thread_id": frame.thread_id, "seq": position.sent})
 
     async def _history(self, frame: ClientFrame) -> None:
         conversation = await self._owned(frame.thread_id)
@@ -235,6 +246,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 lambda: Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation_id)
             )
         position = self.positions[conversation_id] = Position(conversation_id, thread_id, sent)
+        if sent:  # a worker that was held up may still show text of a turn that ended before this socket came
+            position.ended.extend(await in_thread(lambda: _ended(conversation_id)))
         watch().add(self)
         return position
 

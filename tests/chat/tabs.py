@@ -162,12 +162,12 @@ class Tab:
         assert self._chatter is not None
         self.cuts += 1
         self._chatter.socket.transport.abort()
+        await self._chatter.socket.wait_closed()
         self.reached_cut.set()
         if self.gate is not None:
             await self.gate.wait()
         await self.open()
 
     async def close(self) -> None:
-        self.reached_cut.set()
         if self._chatter is not None:
             await self._chatter.socket.close()

@@ -70,6 +70,7 @@ class Conversation:
         [asked] = [frame for (_, kind), frame in tab.transcript.events.items() if kind == "interrupt"]
         await tab.decide(asked["interrupt_id"])
         await tab.until(lambda known: known.has("message_complete", times=2))
+        tab.reached_cut.set()  # if it ever does
 
     async def _watch(self) -> None:
         await self._opened.wait()
