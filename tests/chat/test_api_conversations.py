@@ -2,8 +2,11 @@
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from agents import facts
+from agents.approvals import Decider
+from chat import takeover, turns
 from chat.models import Conversation, Turn
 from tests import rows
 
@@ -173,3 +176,42 @@ def test_a_turn_is_found_in_its_own_thread_only(reader: Client) -> None:
     rows.turn(rows.customer(), "t-2")
 
     assert reader.get(f"{URL}/t-2/turns/{turn.pk}").status_code == 404
+
+
+def test_a_turn_that_was_tried_again_shows_how_it_stands_now(reader: Client) -> None:
+    turn = rows.turn(rows.customer(), "t-1")
+    failed = {
+        "code": "model_unavailable",
+        "message": "The assistant cannot answer right now.",
+        "detail": "inner",
+    }
+    rows.happened(turn, facts.Fact("turn_failed", failed, key="end"))
+    Turn.objects.filter(pk=turn.pk).update(
+        status="failed", started_at=timezone.now(), sealed_at=timezone.now()
+    )
+    broken = reader.get(f"{URL}/t-1/turns/{turn.pk}").json()["data"]
+
+    turns.retry(customer_id=None, thread_id="t-1")
+
+    again = reader.get(f"{URL}/t-1/turns/{turn.pk}").json()["data"]
+    assert broken["error"] == {
+        "code": "model_unavailable",
+        "message": "The assistant cannot answer right now.",
+    }
+    assert (broken["status"], again["status"], again["error"], again["sealed_at"]) == (
+        "failed",
+        "queued",
+        None,
+        None,
+    )
+
+
+def test_what_a_colleague_holds_is_listed_as_held(reader: Client) -> None:
+    for thread in ("t-1", "t-2"):
+        rows.turn(rows.customer(), thread)
+    takeover.take_over(thread_id="t-2", by=Decider("staff", "Sam", id="user:1"))
+
+    row = reader.get(f"{URL}/t-2").json()["data"]
+
+    assert threads(reader, "?status=held") == ["t-2"]
+    assert (row["status"], row["held_by"], row["held_at"] is not None) == ("held", "Sam", True)
