@@ -178,8 +178,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         position.ended.extend(turn_id for turn_id in ended if turn_id not in position.ended)
         for turn_id, sealed in written.items():
             position.sealed = {str(turn_id): sealed}
-            if preview := await live.partial_frame(turn_id):
-                await self._send_live(position, preview)
+            for kind in ("reasoning", "token"):
+                if preview := await live.partial_frame(turn_id, kind):
+                    await self._send_live(position, preview)
 
     async def _history(self, frame: ClientFrame) -> None:
         conversation = await self._owned(frame.thread_id)
@@ -288,7 +289,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         worker that was held up does not know yet that its turn was stopped or taken over."""
         if frame["turn_id"] in position.ended:
             return
-        if frame["offset"] >= position.sealed.get(frame["turn_id"], 0):
+        if frame["type"] == "reasoning" or frame["offset"] >= position.sealed.get(frame["turn_id"], 0):
             await self._send(frame)
 
     async def _as_told(self, refusal: ServiceError) -> ServiceError:

@@ -139,7 +139,7 @@ def _clarification(event: Shown) -> list[Frame]:
 
 def _handoff(event: Shown) -> list[Frame]:
     payload = event.payload
-    later = {name: payload[name] for name in ("ticket", "available_at") if name in payload}
+    later: Frame = {name: payload[name] for name in ("ticket", "available_at") if name in payload}
     return [{"type": "handoff", "reason": payload["reason"], "by": payload["by"], **later}]
 
 

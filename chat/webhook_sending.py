@@ -80,7 +80,7 @@ WHERE id = (
             AND (o.created_at, o.id) < (d.created_at, d.id))
     ORDER BY d.next_attempt_at, d.created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-RETURNING id, attempts_made, payload, resent_by
+RETURNING id, attempts_made
 """
 
 
@@ -104,16 +104,12 @@ def claim() -> Attempt | None:
         row = cursor.fetchone()
         if row is None:
             return None
-        delivery_id, number, payload, resent_by = row
-        earlier = WebhookAttempt.objects.filter(delivery_id=delivery_id, duration_ms=None)
+        delivery_id, number = row
+        delivery = WebhookDelivery.objects.get(pk=delivery_id)
+        earlier = WebhookAttempt.objects.filter(delivery=delivery, duration_ms=None)
         earlier.update(error=NOBODY_SAW)
-        WebhookAttempt.objects.create(delivery_id=delivery_id, number=number, by_name=resent_by)
-    return Attempt(delivery_id, number, canonical_json(_decoded(payload)).encode())
-
-
-def _decoded(payload: Any) -> Any:
-    """A raw cursor gives jsonb as Django's connection is set up to: as text."""
-    return WebhookDelivery._meta.get_field("payload").from_db_value(payload, None, connection)
+        WebhookAttempt.objects.create(delivery=delivery, number=number, by_name=delivery.resent_by)
+    return Attempt(delivery_id, number, canonical_json(delivery.payload).encode())
 
 
 def headers(attempt: Attempt, at: datetime) -> dict[str, str]:

@@ -76,24 +76,25 @@ async def test_a_worker_that_slept_through_it_shows_nothing_when_it_wakes_up(
 ) -> None:
     model.script(routed("order_lookup"), ENDLESS)
     before = stack.log("turns").count("turn_lost")
-    async with Chatter(stack.socket_url) as customer:
+    async with (
+        Chatter(stack.socket_url) as customer,
+        Chatter(stack.socket_url, cookie=customer.cookie) as late,
+    ):
         await customer.message(QUESTION)
         await customer.until("token")
         stack.processes["turns"].send_signal(signal.SIGSTOP)
         try:
             staff(stack, customer.thread_id, "takeover")
             await told_of_take_over(customer)
+            late.thread_id = customer.thread_id  # a tab that has no past of this conversation
+            await late.message("Hello?")
+            assert (await late.frame())["turn_id"] is None
+            await customer.until("user_message")
         finally:
             stack.processes["turns"].send_signal(signal.SIGCONT)
         lost(stack, before)
         await customer.quiet()
-
-        # Somebody who comes now, without a past, is not shown what it still streamed either.
-        async with Chatter(stack.socket_url, cookie=customer.cookie) as late:
-            late.thread_id = customer.thread_id
-            await late.message("Hello?")
-            assert (await late.frame())["turn_id"] is None
-            await late.quiet()
+        await late.quiet()
     assert_sound(stack, customer.thread_id)
 
 
