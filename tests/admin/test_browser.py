@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page, Request, expect, sync_playwright
 
-from agents import facts
+from agents import approvals, facts
 from agents.models import Action, Agent, Tool
 from chat.models import Conversation
 from tests import rows
@@ -112,9 +112,7 @@ def test_approving_on_a_phone(live_server: Any) -> None:
 
     with staff_browser(live_server, viewport=PHONE) as (page, faults):
         page.goto(reverse("admin:agents_action_change", args=[action.pk]))
-        page.get_by_role("main").or_(page.locator("#content-main")).first.get_by_role(
-            "button", name="Approve"
-        ).click()
+        page.locator("#content-main").get_by_role("button", name="Approve", exact=True).click()
         dialog = page.locator("#dialog")
         expect(dialog).to_contain_text("Give 10% off order 1042.")
         dialog.get_by_role("button", name="Approve").click()
@@ -123,6 +121,73 @@ def test_approving_on_a_phone(live_server: Any) -> None:
 
     action.refresh_from_db()
     assert (action.status, action.decided_by_name) == ("approved", "root")
+
+
+def test_editing_and_approving_on_a_phone(live_server: Any) -> None:
+    action = rows.waiting_for_staff(order_id="1042", percent=10)
+
+    with staff_browser(live_server, viewport=PHONE) as (page, faults):
+        page.goto(reverse("admin:agents_action_change", args=[action.pk]))
+        page.locator("#content-main").get_by_role("button", name="Approve with changes").click()
+        dialog = page.locator("#dialog")
+        approve = dialog.get_by_role("button", name="Approve with these values")
+        dialog.get_by_label("percent").fill("five")
+        approve.click()
+        expect(dialog).to_contain_text("Write a whole number, such as 10.")
+        expect(dialog.get_by_label("percent")).to_have_value("five")
+        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        dialog.get_by_label("percent").fill("5")
+        approve.click()
+        expect(page.get_by_text("Approved with changes: Give 5% off order 1042.")).to_be_visible()
+        page.goto(reverse("admin:agents_action_change", args=[action.pk]))
+        expect(page.get_by_text("Changed by root")).to_be_visible()
+        assert (wider, faults) == (0, [])
+
+    action.refresh_from_db()
+    assert (action.status, action.args) == ("approved", {"order_id": "1042", "percent": 5})
+
+
+def test_a_call_that_changed_meanwhile_is_shown_before_it_is_approved(live_server: Any) -> None:
+    action = rows.waiting_for_staff(order_id="1042", percent=10)
+    Tool.objects.update(approvals_needed=2)
+    Action.objects.update(approvals_needed=2)
+    action.refresh_from_db()
+    Action.objects.update(
+        arguments_hash=action.expected_hash(), tool_fingerprint=Tool.objects.get().fingerprint()
+    )
+    Action.objects.update(arguments_hash=Action.objects.get().expected_hash())
+    nina = approvals.Decider("staff", "nina", id="user:0")
+    other = {"order_id": "1042", "percent": 90}
+
+    with staff_browser(live_server, viewport=DESK) as (page, faults):
+        page.goto(reverse("admin:agents_action_change", args=[action.pk]))
+        page.locator("#content-main").get_by_role("button", name="Approve", exact=True).click()
+        dialog = page.locator("#dialog")
+        expect(dialog).to_contain_text("Give 10% off order 1042.")
+        _in_a_thread(lambda: approvals.decide(action_id=action.pk, approved=True, by=nina, arguments=other))
+        dialog.get_by_role("button", name="Approve").click()
+        expect(dialog).to_contain_text("The arguments were changed while you looked at them.")
+        expect(dialog).to_contain_text("Give 90% off order 1042.")
+        expect(dialog).to_contain_text("Approved by nina; a second person has to agree.")
+        dialog.get_by_role("button", name="Approve").click()
+        expect(page.get_by_text("Give 90% off order 1042.")).to_be_visible()
+        assert faults == []
+
+    action.refresh_from_db()
+    assert (action.status, action.decided_by_name, action.args) == ("approved", "root", other)
+
+
+def test_looking_how_it_stands_does_not_block_the_page(live_server: Any) -> None:
+    action = rows.waiting_for_staff()
+    reading = rows.reading_tool(server_url="http://127.0.0.1:9/shop")
+    Tool.objects.filter(pk=action.tool_id).update(read_back=reading)
+
+    with staff_browser(live_server, viewport=PHONE) as (page, faults):
+        page.goto(reverse("admin:agents_action_change", args=[action.pk]))
+        page.get_by_role("button", name="Look in the business system").click()
+        expect(page.locator("#standing")).to_contain_text("GET http://127.0.0.1:9/shop/orders/1042")
+        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert (wider, faults) == (0, [])
 
 
 def test_declining_from_the_list_needs_a_reason(live_server: Any) -> None:
@@ -152,12 +217,19 @@ def test_answering_and_resolving_on_a_phone(live_server: Any) -> None:
         page.goto(reverse("admin:chat_conversation_change", args=[row.pk]))
         content, dialog = page.locator("#content-main"), page.locator("#dialog")
         content.get_by_role("button", name="Write to the customer").click()
+        expect(dialog).to_contain_text("by writing, you take it over")
         dialog.get_by_role("button", name="Send").click()
         expect(dialog).to_contain_text("Write something first.")
         dialog.get_by_label("Message").fill("Hello Ada,\nwe are **on** it.")
         dialog.get_by_role("button", name="Send").click()
         expect(page.get_by_text("Sent. The customer sees it in the chat.")).to_be_visible()
         expect(content.locator(".timeline-staff strong")).to_have_text("on")
+        composer = page.get_by_role("form", name="Write to the customer")
+        composer.get_by_role("button", name="Send").click()
+        expect(composer).to_contain_text("Write something first.")
+        composer.get_by_label("Message").fill("It will be *done* today.")
+        composer.get_by_role("button", name="Send").click()
+        expect(content.locator(".timeline-staff em")).to_have_text("done")
         content.get_by_role("button", name="Mark as resolved").click()
         dialog.get_by_role("button", name="Mark as resolved").click()
         expect(page.get_by_text("root marked the conversation as resolved")).to_be_visible()
@@ -165,8 +237,10 @@ def test_answering_and_resolving_on_a_phone(live_server: Any) -> None:
         assert faults == []
 
     row.refresh_from_db()
-    assert (row.status, row.last_line) == ("resolved", "Hello Ada, we are **on** it.")
-    assert row.events.get(kind="staff_wrote").payload["content"] == "Hello Ada,\nwe are **on** it."
+    assert (row.status, row.last_line) == ("resolved", "It will be *done* today.")
+    first, second = row.events.filter(kind="staff_wrote").order_by("seq")
+    assert first.payload["content"] == "Hello Ada,\nwe are **on** it."
+    assert second.payload["content"] == "It will be *done* today."
 
 
 def test_settling_on_a_phone(live_server: Any) -> None:

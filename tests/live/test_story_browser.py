@@ -54,7 +54,7 @@ async def test_ask_cancel_approve_and_see_it_everywhere(offline_stack: Stack, pa
     await _sign_in(staff, offline_stack)
     await staff.goto(f"{offline_stack.url}/admin/agents/action/")
     await staff.get_by_role("link", name=f"Give a 10% discount on order {ORDER + 1}").first.click()
-    await staff.locator("#content-main").get_by_role("button", name="Approve").click()
+    await staff.locator("#content-main").get_by_role("button", name="Approve", exact=True).click()
     await staff.locator("#dialog").get_by_role("button", name="Approve").click()
     await expect(staff.get_by_text("Approved: ").first).to_be_visible()
     await expect(_told(page, "Approved by our team")).to_be_visible()
