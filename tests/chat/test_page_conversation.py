@@ -146,7 +146,7 @@ def test_a_queued_message_waits_at_the_end_and_keeps_its_own_answer(visitor: Vis
     visitor.say("Second")
     peer.accept(2, "t2", position=1)
 
-    expect(page.get_by_text("Queued", exact=True)).to_be_visible()
+    expect(visitor.log.get_by_text("Queued", exact=True)).to_be_visible()
     assert visitor.texts() == ["You: First", "A One", "You: Second Queued"]
 
     peer.send(

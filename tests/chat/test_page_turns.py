@@ -166,14 +166,15 @@ def test_several_queued_messages_become_one_next_turn(visitor: Visitor, page: Pa
     for seq, content in ((2, "Second"), (3, "Third")):
         visitor.say(content)
         peer.accept(seq, "t2", position=seq - 1)
-    expect(page.get_by_text("Queued", exact=True)).to_have_count(2)
+    expect(visitor.log.get_by_text("Queued", exact=True)).to_have_count(2)
     assert visitor.texts() == ["You: First", "A One", "You: Second Queued", "You: Third Queued"]
+    expect(page.locator("#announcer p")).to_have_text(["Queued", "Queued"])
 
     peer.send("agent_response", seq=4, turn_id="t1", agent="a", html="<p>One.</p>", offset=0, end=3)
     peer.send("message_complete", seq=5, turn_id="t1", status="completed")
     peer.send("routing", seq=6, turn_id="t2", agents=["a"], reason="")
 
-    expect(page.get_by_text("Queued", exact=True)).to_have_count(0)
+    expect(visitor.log.get_by_text("Queued", exact=True)).to_have_count(0)
     expect(page.locator(".routing")).to_be_visible()
     assert [text.split()[-1] for text in visitor.texts()[:4]] == ["First", "One.", "Second", "Third"]
     expect(page.get_by_text("Working on your answer…")).to_be_visible()
@@ -191,7 +192,7 @@ def test_the_eleventh_message_goes_back_into_the_box(visitor: Visitor, page: Pag
 
     expect(page.get_by_label("Your message")).to_have_value("One too many")
     expect(page.get_by_role("alert")).to_contain_text("Send this one when they are done.")
-    expect(page.get_by_text("Queued", exact=True)).to_have_count(10)
+    expect(visitor.log.get_by_text("Queued", exact=True)).to_have_count(10)
 
 
 def test_a_busy_conversation_gives_the_text_back(visitor: Visitor, page: Page) -> None:

@@ -56,6 +56,10 @@ function wordsFor(item) {
       return [...handoffWords(item), text.handoffStay].join(" ");
     case "joined":
       return `${text.joined}. ${text.joinedMore}`;
+    case "queued":
+      return text.queued;
+    case "sent":
+      return text.sent;
     case "retrying":
       return text.retrying;
     case "handback":

@@ -149,7 +149,7 @@ function showWhoAnswers(held) {
 function tellNews(state) {
   for (const item of state.news.splice(0)) {
     announcer.tell(item);
-    if (document.hidden) unread += 1;
+    if (document.hidden && !item.own) unread += 1;
   }
   document.title = unread ? text.closeTitle(unread, pageTitle) : pageTitle;
 }

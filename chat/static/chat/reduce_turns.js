@@ -21,6 +21,8 @@ export const turnFrames = {
     const fields = pending ? { content: pending.content, clientMessageId: pending.id } : null;
     putMessage(state, frame, turn, fields);
     if (turn && frame.position === 0) start(turn, frame.seq);
+    const waits = turn ? frame.position > 0 && "queued" : "sent";
+    if (pending && waits) state.news.push({ key: waits, kind: waits, seq: frame.seq, turnId: null, own: true });
   },
   user_message(state, frame, turn) {
     state.pending = state.pending.filter((one) => one.id !== frame.client_message_id);
@@ -77,7 +79,7 @@ export const turnFrames = {
     }
     if (turn.endedAt > frame.seq) return;
     Object.assign(turn, { status: "open", retry: null });
-    state.news.push({ key: "retrying", kind: "retrying", seq: frame.seq, turnId: turn.id });
+    state.news.push({ key: "retrying", kind: "retrying", seq: frame.seq, turnId: turn.id, own: true });
   },
 };
 

@@ -11,6 +11,7 @@ import { ReconnectingSocket } from "./socket.js";
 import { kindOfError } from "./errors.js";
 import { answer, apply, applyPage, createState, hasGap, settle } from "./store.js";
 import { runningTurn } from "./order.js";
+import { Questions } from "./questions.js";
 import * as memory from "./memory.js";
 
 /** A piece of text that is missing shows at once. */
@@ -21,8 +22,6 @@ const RESUME_AGAIN_MS = 2_000;
 const ANSWER_PATIENCE_MS = 20_000;
 /** Messages of one page of history. */
 const PAGE = 20;
-/** @type {Record<string, string>} */
-const ANSWERED_BY = { resumed: "resume", history: "history" };
 
 export class Session {
   #catchingUp = false;
@@ -30,7 +29,6 @@ export class Session {
   #gapTimer = 0;
   #answerTimer = 0;
   #silent = true;
-  /** @type {{type: string, answered: boolean}[]} */ #asked = [];
 
   /** @param {{url: () => string, heartbeatSeconds?: number, onChange: () => void}} options */
   constructor({ url, heartbeatSeconds, onChange }) {
@@ -53,6 +51,7 @@ export class Session {
       onFrame: (frame) => this.#take(frame),
       onStatus: (status) => this.#connectionIs(status),
     });
+    this.questions = new Questions(this.socket);
   }
 
   get status() {
@@ -114,7 +113,7 @@ export class Session {
     state.earlier = { ...earlier, status: "loading" };
     this.#paging = true;
     this.changed();
-    const told = await this.#ask({ type: "history", thread_id: state.threadId, before: earlier.before, limit: PAGE });
+    const told = await this.questions.ask({ type: "history", thread_id: state.threadId, before: earlier.before, limit: PAGE });
     this.#paging = false;
     // Where the connection was lost, the reader at the top asks again with the next one.
     if (state.earlier?.status === "loading") state.earlier = { ...state.earlier, status: told === null ? "idle" : "failed" };
@@ -203,22 +202,12 @@ export class Session {
   async #askForNewest() {
     const { threadId, last, earlier } = this.state;
     if (this.minted || last > 0 || earlier) return true;
-    return this.#ask({ type: "history", thread_id: threadId, limit: PAGE });
+    return this.questions.ask({ type: "history", thread_id: threadId, limit: PAGE });
   }
 
   async #askForMissed() {
     const { threadId, floor } = this.state;
-    return this.#ask({ type: "resume", thread_id: threadId, after: floor });
-  }
-
-  /** @param {Record<string, any>} frame @returns {Promise<boolean | null>} whether it was answered; null: nobody knows */
-  async #ask(frame) {
-    const ask = { type: frame.type, answered: false };
-    this.#asked.push(ask);
-    this.socket.send(frame);
-    const alive = await this.socket.ping();
-    this.#asked = this.#asked.filter((one) => one !== ask);
-    return alive ? ask.answered : null;
+    return this.questions.ask({ type: "resume", thread_id: threadId, after: floor });
   }
 
   /** @param {Record<string, any> & {type: string}} frame */
@@ -230,7 +219,7 @@ export class Session {
     if (frame.at && !this.#catchingUp) this.serverAhead = Date.parse(frame.at) - Date.now() || 0;
     if (this.#silent) this.state.news = [];
     if (this.state.ended === "gone") {
-      for (const ask of this.#asked) ask.answered = true;
+      this.questions.closeAll();
       if (this.#unknownThread()) return;
     }
     if (frame.type === "error" || this.state.pending.length !== waiting) {
@@ -243,8 +232,7 @@ export class Session {
 
   /** @param {Record<string, any> & {type: string}} frame */
   #takeAnswer(frame) {
-    const ask = this.#asked.find((one) => one.type === ANSWERED_BY[frame.type]);
-    if (ask) ask.answered = true;
+    this.questions.answered(frame.type);
     if (frame.thread_id !== this.state.threadId) return;
     if (frame.type === "resumed") settle(this.state, frame.seq);
     else applyPage(this.state, /** @type {any} */ (frame));
@@ -254,8 +242,9 @@ export class Session {
   /** What the server could not tell just now is asked for again; it is nothing that the customer has to know. @param {Record<string, any>} frame */
   #refusedToTell(frame) {
     if (frame.type !== "error" || Number.isInteger(frame.seq) || !(this.#catchingUp || this.#paging)) return false;
-    const asked = this.state.pending.some((one) => one.inFlight);
-    return !asked && ["turn", "other"].includes(kindOfError(frame));
+    const { pending, items, turns } = this.state;
+    const sent = [...items.values()].some((item) => item.sending) || [...turns.values()].some((turn) => turn.retry === "asked");
+    return !sent && !pending.some((one) => one.inFlight) && kindOfError(frame) !== "thread";
   }
 
   /** A thread without a word in it may be unknown: not there yet, or not ours any more. */
