@@ -40,7 +40,7 @@ class Options:
     customers: int = 200
     seconds: float = 1200
     seed: str = ""
-    pace: float = 12.0
+    pace: float = 20.0
     weather: float = 6.0
     leave: bool = True
     token_delay_ms: float = 15.0
@@ -165,7 +165,7 @@ def _options(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--seed", default="", help="a word that chooses the steps; without one, a new one is drawn"
     )
-    parser.add_argument("--pace", type=float, default=12, help="mean seconds between two steps of a customer")
+    parser.add_argument("--pace", type=float, default=20, help="mean seconds between two steps of a customer")
     parser.add_argument("--weather", type=float, default=6, help="mean seconds between two faults")
     parser.add_argument("--keep-logs", action="store_true", help="keep the programs' logs beside the report")
     return parser.parse_args(words)
