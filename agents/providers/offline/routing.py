@@ -11,6 +11,7 @@ from langchain_core.messages import BaseMessage, SystemMessage
 
 from agents import lexical_router
 from agents.cards import AgentCard, ToolCard
+from agents.lexical_mood import is_angry
 from agents.providers.offline.conversation import read_prompt
 
 _BLOCK = re.compile(r"```json\s*(\[.*?\])\s*```", re.DOTALL)
@@ -45,6 +46,7 @@ def route_prompt(messages: Sequence[BaseMessage]) -> str:
         "intents": [{"agent": i.agent, "confidence": i.confidence, "why": i.why} for i in route.intents],
         "wants_person": route.wants_person,
         "person_reason": route.person_reason,
+        "upset": is_angry(prompt.message),
         "question": route.question,
         "reason": "",
     }
