@@ -101,21 +101,25 @@ def groups() -> Iterator[tuple[Caller, set[str]]]:
 def everybody_refused(
     world: World, route: Route, methods: tuple[str, ...]
 ) -> Iterator[tuple[Caller, list[str]]]:
-    """Every caller whom the route has to refuse, with the methods by which."""
+    """Every caller whom the route has to refuse, with the methods by which.
+
+    A view of the API has a method for each verb. A page of the console knows GET and POST: the other verbs are tried by
+    nobody and by staff without the permission. OPTIONS of the API describes a view to whoever may call anything at all.
+    """
     known = [method for method in methods if answers(route, method)]
     needed = {method: asked(route, method) for method in known}
-    for stranger in strangers(world):
-        yield stranger, list(methods)
-    for scope in sorted({one.scope for one in needed.values()}):
-        of_scope = [method for method in known if needed[method].scope == scope and method != "OPTIONS"]
+    served = [method for method in known if not (route.is_api and method == "OPTIONS")]
+    usual = [method for method in served if route.is_api or method in ("GET", "POST")]
+    for place, stranger in enumerate(strangers(world)):
+        yield stranger, usual if place and route.is_console else list(methods)
+    for scope in sorted({needed[method].scope for method in usual}):
+        of_scope = [method for method in usual if needed[method].scope == scope]
         for key in keys_without(scope):
             yield key, of_scope
-    for missing in {one for of_method in needed.values() for one in of_method.permissions}:
-        of_permission = [m for m in known if missing in needed[m].permissions and m != "OPTIONS"]
-        if of_permission:
-            yield staff_without(missing), of_permission
+    for missing in {one for method in served for one in needed[method].permissions}:
+        yield staff_without(missing), [m for m in served if missing in needed[m].permissions]
     for member, held in groups():
-        closed = [m for m in known if not (held and needed[m].met_by(held)) and m != "OPTIONS"]
+        closed = [method for method in usual if not (held and needed[method].met_by(held))]
         if closed:
             yield member, closed
 
