@@ -37,6 +37,9 @@ class Journal(Protocol):
     async def token(self, agent: str, text: str) -> None:
         """Show a piece of text that is still being written. Not recorded."""
 
+    async def reasoning(self, agent: str, text: str) -> None:
+        """Show a piece of what the model thinks before it answers, where the deployment shows it. Not recorded."""
+
     def recorded(self, key: str) -> Fact | None:
         """What an earlier attempt at this turn recorded under `key`."""
 

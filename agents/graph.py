@@ -23,7 +23,7 @@ from agents.handoff_words import told
 from agents.lexical import language_of
 from agents.lexical_mood import is_angry
 from agents.prompts import system_prompt
-from agents.providers import chat_model
+from agents.providers import REASONING, chat_model
 from agents.registry import AgentSpec, ToolSpec
 from agents.routing import UPSET, Decision, continues, decide
 from agents.turn_messages import (
@@ -154,6 +154,8 @@ async def _ask_model(
     async for chunk in model.astream(prompt(system_prompt(spec), context, messages)):
         piece = cast(AIMessageChunk, chunk)
         whole = piece if whole is None else whole + piece
+        if thought := piece.additional_kwargs.get(REASONING):
+            await context.journal.reasoning(spec.name, thought)
         if text := storable(piece.text):
             await context.journal.token(spec.name, text)
     answer = whole or AIMessageChunk(content="")

@@ -13,6 +13,7 @@ from agents.context import StaleTurn
 from agents.facts import Fact, replied
 from chat import events, live
 from chat.models import Turn, TurnStatus
+from chat.reasoning import Reasoning
 from chat.turns import Claim
 from smartsupport.lib.text import storable
 from smartsupport.lib.threads import in_thread
@@ -48,6 +49,7 @@ class TurnJournal:
         self._noted: list[Fact] = []
         self._soon: asyncio.Task[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
+        self._reasoning = Reasoning(claim)
 
     def recorded(self, key: str) -> Fact | None:
         return self._recorded.get(key)
@@ -126,10 +128,16 @@ class TurnJournal:
         if not held.exists():
             raise StaleTurn(f"Turn {self._claim.turn_id} is no longer held with fence {self._claim.fence}.")
 
+    async def reasoning(self, agent: str, text: str) -> None:
+        await self._settle_soon()
+        self.progressed_at = time.monotonic()
+        await self._reasoning.add(agent, storable(text))
+
     async def token(self, agent: str, text: str) -> None:
         text = storable(text)  # as the event will have it: the same number of code points
         await self._settle_soon()
         self.progressed_at = time.monotonic()
+        await self._reasoning.close()
         self._agent = agent
         self._text += text
         self._unsent += text
@@ -167,6 +175,7 @@ class TurnJournal:
 
     async def _placed(self, facts: tuple[Fact, ...]) -> list[Fact]:
         """The facts, with a reply's place in the streamed text: it seals the tokens before its `end`."""
+        await self._reasoning.close()
         await self._flush()
         placed: list[Fact] = []
         for fact in facts:
@@ -193,6 +202,7 @@ class TurnJournal:
         self._unsent = ""
         with suppress(StaleTurn):
             await self._settle_soon()
+        await self._reasoning.drop()
         await live.clear(self._claim.turn_id)
 
 

@@ -39,16 +39,25 @@ async def close() -> None:
         await own.aclose()
 
 
-def _key(turn_id: UUID) -> str:
-    return f"smartsupport:live:{turn_id}"
+def _key(turn_id: UUID, kind: str = "token") -> str:
+    return f"smartsupport:live:{turn_id}" + ("" if kind == "token" else f":{kind}")
 
 
 async def show(
-    conversation_id: UUID, turn_id: UUID, thread_id: str, agent: str, base: int, text: str, new: str
+    conversation_id: UUID,
+    turn_id: UUID,
+    thread_id: str,
+    agent: str,
+    base: int,
+    text: str,
+    new: str,
+    *,
+    kind: str = "token",
 ) -> None:
-    """Publish `new`, the end of `text`, which begins at code point `base` of the turn's streamed text."""
+    """Publish `new`, the end of `text`, which begins at code point `base` of the turn's streamed text, or of its
+    `reasoning`, which is counted apart."""
     frame = {
-        "type": "token",
+        "type": kind,
         "thread_id": thread_id,
         "turn_id": str(turn_id),
         "agent": agent,
@@ -57,14 +66,14 @@ async def show(
     }
     partial = {**frame, "content": text, "offset": base}
     async with _preview():
-        await client().set(_key(turn_id), json.dumps(partial), ex=KEPT_SECONDS)
+        await client().set(_key(turn_id, kind), json.dumps(partial), ex=KEPT_SECONDS)
         message = {"type": "conversation.live", "conversation": str(conversation_id), "frame": frame}
         await get_channel_layer().group_send(group_of(conversation_id), message)
 
 
-async def clear(turn_id: UUID) -> None:
+async def clear(turn_id: UUID, kind: str = "token") -> None:
     async with _preview():
-        await client().delete(_key(turn_id))
+        await client().delete(_key(turn_id, kind))
 
 
 @asynccontextmanager
@@ -77,8 +86,8 @@ async def _preview() -> AsyncIterator[None]:
         log.warning("preview_lost", error=str(error))
 
 
-async def partial_frame(turn_id: UUID) -> dict[str, Any] | None:
-    """The text so far, as one token frame, or None where nothing is being written."""
-    stored = await client().get(_key(turn_id))
+async def partial_frame(turn_id: UUID, kind: str = "token") -> dict[str, Any] | None:
+    """The text (or `reasoning`) so far, as one frame, or None where nothing is being written."""
+    stored = await client().get(_key(turn_id, kind))
     frame: dict[str, Any] | None = json.loads(stored) if stored else None
     return frame

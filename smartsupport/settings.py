@@ -213,6 +213,8 @@ BUSINESS_HOURS, BUSINESS_TIMEZONE = env.business_hours("BUSINESS_HOURS", "BUSINE
 HANDOFF_AFTER_FAILURES = env.integer("HANDOFF_AFTER_FAILURES", 3, low=0, high=100)
 # What a model is told of a conversation before the newest message: at most so many tokens, the older part summarised.
 PROMPT_HISTORY_TOKENS = env.integer("PROMPT_HISTORY_TOKENS", 4_000, low=500, high=200_000)
+# Whether customers see what a model thinks before it answers, where it says so.
+SHOW_REASONING = env.boolean("SHOW_REASONING", False)
 
 # Webhooks
 WEBHOOK_URL = env.http_url("WEBHOOK_URL")

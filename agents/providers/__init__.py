@@ -22,9 +22,11 @@ from agents.providers.build import (
     missing,
     new_model,
 )
+from agents.providers.catalogue import REASONING
 from agents.providers.outages import ModelUnavailable, as_outage
 
 __all__ = [
+    "REASONING",
     "ModelUnavailable",
     "ProviderNotConfigured",
     "ProviderNotInstalled",

@@ -9,6 +9,8 @@ REQUEST_SECONDS = 60.0  # silence before the first byte, or between two pieces o
 REPETITIONS = 1
 IDLE_CONNECTION_SECONDS = 55.0  # a kept connection saves the next turn a TLS handshake
 AZURE_API_VERSION = "2024-10-21"
+REASONING = "reasoning"
+"""Where a piece of a streamed answer carries what the model thinks: a key of its `additional_kwargs`."""
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ class _LeanStream(BaseChatOpenAI):
             if piece is None:
                 continue
             kind = type(piece.message)
+            if thought := _reasoning(event):
+                piece.message.additional_kwargs[catalogue.REASONING] = thought
             finished = finished or "finish_reason" in (piece.generation_info or {})
             if run_manager:
                 await run_manager.on_llm_new_token(piece.text, chunk=piece)
@@ -114,6 +116,18 @@ class _LeanStream(BaseChatOpenAI):
         if form:
             _refuse_unfinished(result, answer)
         return result
+
+
+def _reasoning(event: dict[str, Any]) -> str:
+    """What the model thinks, in a piece of a stream: no part of OpenAI's protocol, but what servers that speak it
+    send beside the text, under one of two names."""
+    choices = event.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    delta = first.get("delta") if isinstance(first, dict) else None
+    if not isinstance(delta, dict):
+        return ""
+    thought = delta.get("reasoning_content") or delta.get("reasoning")
+    return thought if isinstance(thought, str) else ""
 
 
 def _refuse_unfinished(result: ChatResult, answer: Any) -> None:

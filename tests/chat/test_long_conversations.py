@@ -120,3 +120,15 @@ async def test_the_jobs_summarise_and_the_next_turn_reads_it(
 
 def summarised(stack: Stack, thread_id: str) -> list[dict[str, Any]]:
     return [event for event in stack.events(thread_id) if event["kind"] == "summarised"]
+
+
+async def test_what_a_model_thinks_is_not_shown_where_nobody_asked_for_it(
+    stack: Stack, scripted_model_server: RunningModel
+) -> None:
+    thinking = [{"reasoning": "I wonder."}, "It is on its way."]
+    scripted_model_server.script({"match": {"stream": True}, "reply": {"chunks": thinking}})
+    async with Chatter(stack.socket_url) as customer:
+        frames = await customer.say("What is the status of order 1042?")
+
+    assert "reasoning" not in {frame["type"] for frame in frames}
+    assert "I wonder" not in json.dumps([*frames, *stack.events(customer.thread_id)], default=str)

@@ -48,6 +48,7 @@ BAD = [
     ("AZURE_OPENAI_ENDPOINT", "//models.example.com"),
     ("TEMPLATE_NAME", "shop"),
     ("ALLOW_ANONYMOUS_CHAT", "2"),
+    ("SHOW_REASONING", "sometimes"),
     ("PROMPT_HISTORY_TOKENS", "499"),
     ("PROMPT_HISTORY_TOKENS", "many"),
     ("SESSION_TTL_MINUTES", "0"),
