@@ -1,17 +1,21 @@
 """What a turn's journal writes later is written in the order in which it was said, or not at all."""
 
 import asyncio
+import threading
 
 import pytest
+from django.db import connection, transaction
 
 from agents.context import StaleTurn
-from agents.facts import Fact
+from agents.facts import Fact, replied
 from chat import history, live
 from chat.journal import TurnJournal
-from chat.models import Event, Turn
+from chat.models import Conversation, Event, Turn
 from chat.turns import Claim
+from smartsupport.lib.threads import in_thread
 from tests import rows
 from tests.factories import claim, on_loop
+from tests.live.stack import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUTED = Fact("routed", {"agents": ["a"], "reason": "", "by": "model"}, key="route")
@@ -99,3 +103,62 @@ def test_closing_waits_for_what_is_being_written() -> None:
     on_loop(turn())
 
     assert kinds(held) == ["routed"]
+
+
+def test_a_turn_that_is_cancelled_waits_for_what_it_is_writing() -> None:
+    """Whether the answer was recorded decides what is recorded with the end: all of it is said, and once."""
+    held, journal = opened()
+    locked, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Conversation.objects.select_for_update().get(pk=held.conversation_id)
+            locked.set()
+            free.wait(30)
+        connection.close()
+
+    def somebody_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return bool(cursor.fetchone()[0])
+
+    async def turn() -> list[Fact]:
+        await journal.token("a", "Whole.")
+        writing = asyncio.ensure_future(journal.append(replied(agent="a", content="Whole.", key="reply:1")))
+        await in_thread(lambda: until(somebody_waits))
+        writing.cancel()
+        asyncio.get_running_loop().call_soon(free.set)
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        left = journal.take_left()
+        await journal.close()
+        await live.close()
+        return left
+
+    other = threading.Thread(target=hold)
+    other.start()
+    locked.wait(30)
+    left = on_loop(turn())
+    other.join(30)
+
+    assert (kinds(held), left) == (["replied"], [])
+
+
+def test_what_was_shown_and_not_recorded_is_left_for_the_end() -> None:
+    _, journal = opened()
+
+    async def turn() -> list[Fact]:
+        await journal.token("a", "Half 🙂 ")
+        await journal.append(replied(agent="a", content="Half 🙂 ", key="reply:1"))
+        await journal.token("a", "and a")
+        journal.note(CHOSE)
+        left = journal.take_left()
+        await journal.close()
+        await live.close()
+        return left
+
+    noted, cut = on_loop(turn())
+
+    assert noted == CHOSE
+    assert (cut.kind, cut.agent, cut.key) == ("replied", "a", "reply:cut:0")
+    assert cut.payload == {"content": "and a", "cut": True, "offset": 7, "end": 12}
