@@ -127,9 +127,10 @@ def test_a_turn_that_is_cancelled_waits_for_what_it_is_writing() -> None:
         writing = asyncio.ensure_future(journal.append(replied(agent="a", content="Whole.", key="reply:1")))
         await in_thread(lambda: until(somebody_waits))
         writing.cancel()
-        asyncio.get_running_loop().call_soon(free.set)
+        asyncio.get_running_loop().call_later(0.3, free.set)
         with pytest.raises(asyncio.CancelledError):
             await writing
+        assert free.is_set()
         left = journal.take_left()
         await journal.close()
         await live.close()
