@@ -20,7 +20,8 @@ async def test_a_member_of_staff_answers_in_the_open_chat_and_after_a_reload(off
         sent = stack.api.post(f"{thread}/staff-messages", json={"content": "Hello, this is **Sam**."})
 
         assert sent.status_code == 201
-        message = await customer.frame()
+        taken, message = await customer.frame(), await customer.frame()
+        assert (taken["type"], taken["by"]) == ("handoff", "staff")
         assert message == {
             "type": "staff_message",
             "content": "Hello, this is **Sam**.",
@@ -31,7 +32,7 @@ async def test_a_member_of_staff_answers_in_the_open_chat_and_after_a_reload(off
             "at": message["at"],
         }
         await customer.quiet()
-        assert stack.api.get(thread).json()["data"]["status"] == "waiting"
+        assert stack.api.get(thread).json()["data"]["status"] == "held"
 
     async with Chatter(stack.socket_url, cookie=customer.cookie) as back:
         await back.send({"type": "resume", "thread_id": customer.thread_id, "after": 0})
@@ -39,5 +40,11 @@ async def test_a_member_of_staff_answers_in_the_open_chat_and_after_a_reload(off
         assert found(told, "staff_message") == message
 
         back.thread_id = customer.thread_id
+        await back.message("It is the blue one.")
+        assert (await back.frame())["turn_id"] is None
+        await back.quiet()
+
+        stack.api.post(f"{thread}/handback")
+        assert (await back.frame())["type"] == "handback"
         answered = await back.say("Thank you!")
         assert answered[-1]["type"] == "message_complete"
