@@ -2,10 +2,13 @@
 
 import base64
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +25,7 @@ from chat.models import Conversation, Event, WebhookAttempt, WebhookDelivery
 from tests import rows
 from tests.at_once import at_once
 from tests.chat.hooks import Answer, Receiver, receiving
+from tests.live.stack import until
 
 pytestmark = pytest.mark.django_db
 committed = pytest.mark.django_db(transaction=True)
@@ -568,3 +572,30 @@ def test_no_secret_is_logged(receiver: Receiver, caplog: pytest.LogCaptureFixtur
     assert SECRET.removeprefix("whsec_") not in caplog.text
     for post in receiver.posts:
         assert post.headers["webhook-signature"] not in caplog.text
+
+
+@committed
+def test_the_jobs_send_it_at_once_and_again_on_time(
+    receiver: Receiver, server_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """A worker as it runs, without beat: the first attempt is asked for by the hand-over, the second by the first."""
+    receiver.will(Answer(503), Answer())
+    env = server_environment | {
+        "WEBHOOK_URL": receiver.url,
+        "WEBHOOK_SECRET": SECRET,
+        "SAFE_HTTP_ALLOWED_HOSTS": receiver.host,
+    }
+    command = [sys.executable, "-m", "celery", "-q", "-A", "smartsupport", "worker", "--concurrency", "1"]
+    with (tmp_path / "jobs.log").open("wb") as log:
+        jobs = subprocess.Popen(
+            [*command, "--without-gossip", "--without-mingle"], env=env, stdout=log, stderr=log
+        )
+    try:
+        delivery = escalate()
+        until(lambda: delivery.attempts.filter(status=200).exists() or jobs.poll() is not None)
+    finally:
+        jobs.terminate()
+        jobs.wait(60)
+
+    assert [one.status for one in attempts(delivery)] == [503, 200], (tmp_path / "jobs.log").read_text()
+    assert SECRET not in (tmp_path / "jobs.log").read_text()
