@@ -1,6 +1,8 @@
 """One cell: a scenario, and what happens at which moment of it."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,14 +29,16 @@ Outage = Callable[[FaultStack], None]
 
 @dataclass(frozen=True)
 class Strike:
-    """What happens, and when: `victim` ("turns" or "web") is killed at the boundary's nth crossing, or whoever crosses
-    it is held while `outage` happens. `rules` are the business's own faults. Without a boundary nothing else happens.
+    """What happens, and when: `victim` ("turns" or "web") is killed at the boundary's nth crossing (`freeze`: it is
+    stopped there until another has taken its turn, and then goes on), or whoever crosses it is held while `outage`
+    happens. `rules` are the business's own faults. Without a boundary nothing else happens.
     `in_doubt`: nobody can know what came of the writes, though nobody dies; `effects` is how many there are then."""
 
     boundary: str = ""
     side: str = ""
     nth: int = 1
     victim: str = ""
+    freeze: bool = False
     outage: Outage | None = None
     rules: tuple[dict[str, Any], ...] = ()
     in_doubt: bool = False
@@ -76,6 +80,7 @@ class Cell:
         self._reached_seconds = reached_seconds
         self._in_doubt: frozenset[str] = frozenset()
         self._struck_at: float | None = None
+        self._frozen = 0
         self._customer = Customer(stack, scenario, self._may_decide)
 
     async def run(self) -> Result:
@@ -97,6 +102,8 @@ class Cell:
         await asyncio.to_thread(self._wait_until_settled)
         passings = stack.desk.passings()
         stack.desk.withdraw()
+        if self._frozen:
+            os.kill(self._frozen, signal.SIGKILL)
         record = await self._record()
         stack.db("UPDATE agents_tool SET repeat_safe = true WHERE NOT repeat_safe")
         if strike.effects not in (None, len(record.journal)):
@@ -121,7 +128,9 @@ class Cell:
         if not self._scenario.repeatable:
             stack.db("UPDATE agents_tool SET repeat_safe = false")
         strike = self._strike
-        stack.desk.give(strike.boundary, strike.side, strike.nth, stack.victims.get(strike.victim, 0))
+        sign = signal.SIGSTOP if strike.freeze else signal.SIGKILL
+        victim = stack.victims.get(strike.victim, 0)
+        stack.desk.give(strike.boundary, strike.side, strike.nth, victim, sign)
 
     def _carry_out(self) -> None:
         """Wait until the blow has fallen, look what was in flight, and start another process."""
@@ -138,10 +147,29 @@ class Cell:
         if strike.outage:
             strike.outage(stack)
             return
+        if strike.freeze:
+            self._thaw_late(stack.victims[strike.victim])
+            return
         stack.wait_dead(strike.victim)
         if strike.victim == "turns":
             self._in_doubt = self._in_flight()
         stack.begin(strike.victim)
+
+    def _thaw_late(self, frozen: int) -> None:
+        """Let another worker take the turn, and then the first one wake up, who does not know that it has lost it."""
+        stack, customer = self._stack, self._customer
+        self._frozen = frozen
+        stack.begin("turns")
+        another = f"-{stack.victims['turns']}"
+
+        def taken() -> bool:
+            found = turns(stack, customer.thread_id)
+            return customer.done_at > 0 or any(turn["worker"].endswith(another) for turn in found)
+
+        try:
+            until(taken, seconds=PATIENCE_SECONDS)
+        finally:
+            os.kill(frozen, signal.SIGCONT)
 
     def _in_flight(self) -> frozenset[str]:
         """The tools whose dispatch is recorded and whose answer is not: of these nobody knows now, and where they are

@@ -39,6 +39,7 @@ class Customer:
         self.done_at = 0.0
         self.retries = 0
         self._to_retry = False
+        self._resumed = 0
 
     async def run(self) -> None:
         """Until the turn has ended. Reconnects for as long as whoever called it waits."""
@@ -55,6 +56,7 @@ class Customer:
         async with Chatter(self._stack.socket_url, cookie=self.cookie) as chat:
             chat.thread_id, self.cookie = self.thread_id, chat.cookie
             if self.accepted:
+                self._resumed = self.last
                 await chat.send({"type": "resume", "thread_id": self.thread_id, "after": self.last})
             else:
                 await chat.message(self._scenario.message, client_message_id=self._message_id)
@@ -70,6 +72,8 @@ class Customer:
             self.refused.append(frame)
             if frame["code"] == "unavailable":
                 raise Unavailable  # as the page does: come back, and try again
+        elif kind not in LIVE and self._is_repeated(frame):
+            return
         elif kind not in LIVE:
             self.seen.append(frame)
             self.last = max(self.last, frame["seq"])
@@ -86,6 +90,12 @@ class Customer:
                 await self._decide(chat, waiting)
         if kind == "resumed" and self._to_retry:
             await chat.send({"type": "retry", "thread_id": self.thread_id})
+
+    def _is_repeated(self, frame: Frame) -> bool:
+        """An event may have two frames, and a socket may break between them: on `resume`, those of the last event that
+        was seen come again."""
+        place = (frame["seq"], frame["type"])
+        return frame["seq"] == self._resumed and place in {(seen["seq"], seen["type"]) for seen in self.seen}
 
     async def _end(self, chat: Chatter, status: str) -> None:
         if status != "failed" or self.retries:

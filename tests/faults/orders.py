@@ -1,4 +1,4 @@
-"""How the driver tells a process where to die. Orders are files: what is to be killed reads them as it passes.
+"""How the driver tells a process where to die, or to freeze. Orders are files: what is to be killed reads them as it passes.
 
 A passing is one crossing of one side of a boundary, counted from the moment the order was given. The order is taken
 by a rename, so it is carried out once, whoever passes.
@@ -20,14 +20,16 @@ HELD_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Kill `victim` (a process id) at the `nth` crossing of this side of a boundary; hold whoever crosses it until it
-    is released where `victim` is 0. Without a boundary nothing is done, and crossings are only written down."""
+    """Send `victim` (a process id) the signal `sign` at the `nth` crossing of this side of a boundary; hold whoever
+    crosses it until it is released where `victim` is 0. Without a boundary nothing is done, and crossings are only
+    written down."""
 
     number: int
     boundary: str = ""
     side: str = ""
     nth: int = 1
     victim: int = 0
+    sign: int = signal.SIGKILL
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,22 @@ class Desk:
         folder.mkdir(parents=True, exist_ok=True)
         self._number = 0
 
-    def give(self, boundary: str = "", side: str = "", nth: int = 1, victim: int = 0) -> None:
+    def give(
+        self,
+        boundary: str = "",
+        side: str = "",
+        nth: int = 1,
+        victim: int = 0,
+        sign: int = signal.SIGKILL,
+    ) -> None:
         """Put an order into force instead of the one before."""
         self.withdraw()
         for name in ("fired.json", "released", "trace.jsonl"):
             (self._folder / name).unlink(missing_ok=True)
         self._number += 1
-        _write(self._folder / "order.json", asdict(Order(self._number, boundary, side, nth, victim)))
+        _write(
+            self._folder / "order.json", asdict(Order(self._number, boundary, side, nth, victim, int(sign)))
+        )
 
     def withdraw(self) -> None:
         (self._folder / "order.json").unlink(missing_ok=True)
@@ -128,7 +139,7 @@ class Passage:
         _write(self._folder / "fired.json", {"at": time.monotonic(), "by": os.getpid()})
         if not order.victim:
             return True
-        os.kill(order.victim, signal.SIGKILL)
+        os.kill(order.victim, order.sign)
         return False
 
 

@@ -5,7 +5,7 @@ has its rows at once; what the log has and no boundary saw, and a boundary that 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tests.faults.boundaries import EVENT, WRAPPED
@@ -27,6 +27,8 @@ ABOUT_DISPATCH = {
     EVENT + "tool_returned",
 }
 """Where it matters whether a tool is safe to repeat."""
+FROZEN = {"read", "write"}
+"""The scenarios in which a worker is frozen, too."""
 Traces = Mapping[str, Result]
 
 
@@ -129,6 +131,13 @@ VALKEY = {
 }
 
 
+def freezes(traces: Traces, scenarios: Mapping[str, Scenario]) -> Iterator[Planned]:
+    """The turns worker is stopped at a crossing, as by a suspended machine, and wakes up when its turn is another's."""
+    for row, scenario, strike in _crossings(traces, scenarios, "turns worker frozen past its lease"):
+        if scenario.name in FROZEN and strike.boundary not in OF_WEB | {"message accepted", "decision"}:
+            yield Planned(row, scenario, partial(_always, replace(strike, victim="turns", freeze=True)))
+
+
 def beside(traces: Traces, scenarios: Mapping[str, Scenario]) -> Iterator[Planned]:
     """Web killed, servers restarted."""
     for row, scenario, strike in _crossings(traces, scenarios, ""):
@@ -199,4 +208,9 @@ def _always(strike: Strike, servers: Servers) -> Strike:
 
 def plan(traces: Traces, scenarios: Mapping[str, Scenario]) -> list[Planned]:
     """Every cell's parts, kills first."""
-    return [*kills(traces, scenarios), *beside(traces, scenarios), *cuts(scenarios)]
+    return [
+        *kills(traces, scenarios),
+        *freezes(traces, scenarios),
+        *beside(traces, scenarios),
+        *cuts(scenarios),
+    ]
