@@ -102,6 +102,20 @@ class TurnMachine(RuleBasedStateMachine):
             held.conversation_id, [replied(agent="a", content="Hm.", key="")], turn_id=held.turn_id, fence=held.fence
         ))  # fmt: skip
 
+    @rule()
+    def work_until_somebody_is_asked(self) -> None:
+        """Three steps in one: by chance alone they hardly ever follow each other."""
+        held = turns.claim("worker")
+        if held is not None:
+            self.ask_for_approval(held)
+            turns.park(held)
+
+    @rule()
+    def work_until_it_fails(self) -> None:
+        held = turns.claim("worker")
+        if held is not None:
+            self.seal(held, TurnStatus.FAILED)
+
     @rule(held=claims)
     def ask_for_approval(self, held: Claim) -> None:
         """As the graph's gate does it: under the lock that the journal's transaction takes."""
@@ -288,7 +302,7 @@ def test_the_life_of_turns() -> None:
     run_state_machine_as_test(
         TurnMachine,
         settings=settings(
-            max_examples=20,
+            max_examples=25,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
