@@ -45,7 +45,7 @@ def sentence(kind: str, payload: dict[str, Any], arguments: dict[str, Any] | Non
 _FIXED = {
     "taken_over": "A colleague took the conversation over.",
     "handed_back": "The colleague gave the conversation back to the agents.",
-    "turn_stopped": "The answer was stopped here. Nothing was done after that.",
+    "turn_stopped": "The answer was stopped here. What had not been sent by then was not carried out.",
     "turn_failed": "The answer broke off here because of a fault.",
 }
 

@@ -90,7 +90,7 @@ def test_an_action_of_a_stopped_turn_is_known_to_the_next(talk: Conversation) ->
         ("record", 'The customer approved cancel_order {"order_id":1042}.'),
         ("record", 'cancel_order {"order_id":1042} was done. Result: {"status":"cancelled"}'),
         ("agent", "I have canc …"),
-        ("record", "The answer was stopped here. Nothing was done after that."),
+        ("record", "The answer was stopped here. What had not been sent by then was not carried out."),
     ]
 
 
