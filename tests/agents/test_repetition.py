@@ -8,6 +8,8 @@ import httpx
 import pytest
 from django.conf import LazySettings
 from django.db import transaction
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from agents import approvals, executor, facts, repetition, settlement, tasks
@@ -317,3 +319,26 @@ def test_customers_are_not_told_who_sent_it_again(tools: dict[str, Tool], shop: 
 
     assert "sam" not in str(frames)
     assert facts.action_repeated(interrupt_id=action.pk, action="a", by_name="", attempt=1).key
+
+
+@pytest.mark.parametrize("shown", ["API", "console"])
+def test_it_is_sent_again_from_outside(
+    shown: str, tools: dict[str, Tool], shop: httpx.Client, client: Client
+) -> None:
+    action = nobody_saw(tools["cancel_order"], shop)
+    client.force_login(rows.staff("sam", "agents.view_action", "agents.decide_action"))
+
+    if shown == "API":
+        client.defaults["HTTP_X_API_KEY"] = rows.key("interrupts:decide", "interrupts:read")
+        data = client.post(f"/api/v1/interrupts/{action.pk}/repeat").json()["data"]
+        assert (data["outcome"], data["sent"]["repeats"]) == ("succeeded", 1)
+        assert data["sent"]["idempotency_key"] == str(action.pk)
+        assert data["sent"]["url"].endswith("/customers/cus_1001/orders/1042/cancellation")
+    else:
+        url = reverse("admin:agents_action_send_again", args=[action.pk])
+        page = client.post(url, {"_form_submitted": "True"}, follow=True).content.decode()
+        assert "It has happened: the business system confirms it." in page
+        assert url not in page
+
+    assert Action.objects.get(pk=action.pk).status == ActionStatus.SUCCEEDED
+    assert len(journal(shop)) == 1
