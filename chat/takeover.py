@@ -52,13 +52,15 @@ def hold(conversation_id: UUID, by: Decider) -> Conversation:
         raise AlreadyHeld(f"{conversation.held_by} has taken over already.", held_by=conversation.held_by)
     # All turns and actions before the conversation, whatever their number: the order of locks that everybody keeps.
     stopped = [turn for turn in stopping.unfinished(conversation) if _closed(turn)]
-    Conversation.objects.filter(pk=conversation.pk).update(
+    free = Conversation.objects.filter(pk=conversation.pk).exclude(status=ConversationStatus.HELD)
+    if not free.update(
         status=ConversationStatus.HELD,
         held_by=by.name[:150],
         held_at=timezone.now(),
         epoch=F("epoch") + 1,
         live_agent="",
-    )
+    ):
+        raise AlreadyHeld("Somebody has taken over already.", held_by="")  # not while the lock is held
     for turn in stopped:
         events.append(conversation.pk, stopping.ended(turn), turn_id=turn.pk)
     events.append(conversation.pk, [Fact("taken_over", {"by_name": by.name})])
