@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
+import psycopg
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
 from agents import executor
@@ -36,6 +38,8 @@ CAPACITY = 64
 LAPSES_LIMIT = 4
 POLL_SECONDS = 1.0
 DISPATCH_GRACE_SECONDS = 1.5
+RELEASE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before each attempt to give a turn back when the database was away."""
 BROKE = "An error occurred processing your message."
 IDLE = "The answer took too long, so it was ended. Please try again."
 
@@ -173,6 +177,8 @@ class TurnEngine:
             await self._cancelled(run)
         except StaleTurn:
             await self._stale(run)
+        except (OperationalError, InterfaceError, psycopg.OperationalError):
+            await self._again(run)
         except Exception as error:
             await self._failed(run, error)
 
@@ -231,6 +237,21 @@ class TurnEngine:
             await self._seal_stopped(run)
         else:
             log.warning("turn_lost", fence=claim.fence)
+
+    async def _again(self, run: _Run) -> None:
+        """The database was away. Nothing is wrong with the turn: it is run again from its log, by whoever claims it
+        first; at the latest when its lease has run out. It counts as lost, so that it is not tried for ever."""
+        log.warning("turn_interrupted_by_database", exc_info=True)
+        run.ending = True
+        if run.journal is not None:
+            await executor.drain(DISPATCH_GRACE_SECONDS, run.journal)
+        for pause in RELEASE_PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                await in_thread(lambda: turns.release(run.claim, lapsed=True))
+                return
+            except DatabaseError:
+                log.warning("turn_not_released_yet", seconds=pause)
 
     async def _failed(self, run: _Run, error: Exception) -> None:
         outage = as_outage(error)

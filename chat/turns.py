@@ -208,10 +208,11 @@ def has_action(conversation_id: UUID, action_id: UUID) -> bool:
     return Action.objects.filter(pk=action_id, turn__conversation_id=conversation_id).exists()
 
 
-def release(claim_: Claim) -> bool:
-    """Give a running turn back to the queue, for another worker to go on with. Returns whether it was still held."""
+def release(claim_: Claim, *, lapsed: bool = False) -> bool:
+    """Give a running turn back to the queue, for another worker to go on with. Returns whether it was still held.
+    `lapsed`: its worker could not go on with it."""
     mine = Turn.objects.filter(pk=claim_.turn_id, fence=claim_.fence, status=TurnStatus.RUNNING)
-    handed = bool(mine.update(status=TurnStatus.QUEUED, lease_until=None))
+    handed = bool(mine.update(status=TurnStatus.QUEUED, lease_until=None, lapses=F("lapses") + int(lapsed)))
     if handed:
         wake_from_sync()
     return handed

@@ -33,6 +33,7 @@ class Watch:
     def __init__(self) -> None:
         self._followers: set[Follower] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._healing: dict[Follower, asyncio.Task[None]] = {}
 
     def add(self, follower: Follower) -> None:
         self._followers.add(follower)
@@ -57,9 +58,22 @@ class Watch:
                 told[conversation_id] = min(seq, told.get(conversation_id, seq))
         behind = await in_thread(lambda: events.behind(told)) if told else {}
         for follower in list(self._followers):
-            for conversation_id, seq in follower.told().items():
-                if seq < behind.get(conversation_id, 0):
-                    await follower.catch_up(conversation_id)
+            late = [
+                conversation_id
+                for conversation_id, seq in follower.told().items()
+                if seq < behind.get(conversation_id, 0)
+            ]
+            if late and follower not in self._healing:
+                self._healing[follower] = healing = asyncio.ensure_future(self._catch_up(follower, late))
+                healing.add_done_callback(lambda _, healed=follower: self._healing.pop(healed, None))
+
+    async def _catch_up(self, follower: Follower, late: list[UUID]) -> None:
+        """One socket that is slow, or closing, is nobody else's matter."""
+        try:
+            for conversation_id in late:
+                await follower.catch_up(conversation_id)
+        except Exception:
+            log.warning("follower_not_healed", exc_info=True)
 
 
 _watches: dict[asyncio.AbstractEventLoop, Watch] = {}

@@ -2,6 +2,7 @@
 
 import logging.config
 import warnings
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -27,6 +28,12 @@ app.autodiscover_tasks()
 def log_like_everything_else(**_: Any) -> None:
     """Connecting here is what keeps Celery from setting up logging of its own."""
     logging.config.dictConfig(settings.LOGGING)
+
+
+@setup_logging.connect
+def make_room_for_the_schedule(**_: Any) -> None:
+    """Beat keeps its schedule in a file, and would end without a word where the folder is missing."""
+    Path(settings.CELERY_BEAT_SCHEDULE_FILENAME).parent.mkdir(parents=True, exist_ok=True)
 
 
 @celeryd_init.connect

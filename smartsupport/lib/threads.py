@@ -1,6 +1,7 @@
 """Database work off the event loop."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -10,6 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 T = TypeVar("T")
 THREADS = 8
+IDLE_SECONDS = 1.0
 _executor = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
 
 
@@ -28,9 +30,10 @@ _seen = threading.local()
 
 
 def _with_connection(work: Callable[[], T]) -> T:
-    """When one connection broke, the others are suspect: each thread takes a fresh one before its next work."""
+    """When one connection broke, the others are suspect: each thread takes a fresh one before its next work. One that
+    was idle is tried first, so that a database that was restarted meanwhile is nobody's error."""
     global _breaks
-    if getattr(_seen, "breaks", 0) != _breaks:
+    if getattr(_seen, "breaks", 0) != _breaks or (_was_idle() and not connection.is_usable()):
         connection.close()
         _seen.breaks = _breaks
     try:
@@ -38,3 +41,15 @@ def _with_connection(work: Callable[[], T]) -> T:
     except (OperationalError, InterfaceError):
         _breaks += 1
         raise
+    finally:
+        _seen.used_at = time.monotonic()
+
+
+def _was_idle() -> bool:
+    used_at: float | None = getattr(_seen, "used_at", None)
+    return (
+        used_at is not None
+        and time.monotonic() - used_at > IDLE_SECONDS
+        and connection.connection is not None
+        and not connection.in_atomic_block
+    )

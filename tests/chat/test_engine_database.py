@@ -1,0 +1,79 @@
+"""The database hangs up on everybody while a turn runs: the turn is run again from its log, not given up."""
+
+import time
+
+import pytest
+
+from smartsupport.lib.threads import IDLE_SECONDS
+from tests.agents.graph_script import actions, answers, assert_sound, call, routed, texts, turns
+from tests.chat.engine_stack import asked, struck
+from tests.live.chatter import Chatter, types
+from tests.live.stack import Stack, until
+from tests.scripted_model.fixture import RunningModel
+
+pytestmark = pytest.mark.xdist_group("live-mortal")
+CANCEL = call("cancel_order", {"order_id": 1042})
+SLOW_MS = 1_500
+
+
+def hang_up(stack: Stack) -> None:
+    """End every connection but our own, as a restart does."""
+    stack.db(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    )
+
+
+async def test_while_nobody_does_anything(mortal: Stack, scripted_model_server: RunningModel) -> None:
+    """A connection that was ended while it was idle is nobody's error."""
+    scripted_model_server.script(routed("order_lookup"), answers(text="Being packed.", times=None))
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.say("What is the status of order 1042?")
+        used_last = time.monotonic()
+        hang_up(mortal)
+        until(lambda: time.monotonic() > used_last + IDLE_SECONDS + 0.2)
+        frames = await customer.say("And now?")
+
+    assert texts(frames) == ["Being packed."]
+    assert "error" not in types(frames)
+
+
+async def test_while_the_model_answers(mortal: Stack, scripted_model_server: RunningModel) -> None:
+    model = scripted_model_server
+    model.script(routed("order_lookup"), answers(text="Being packed.", delay_ms=SLOW_MS, times=None))
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message("What is the status of order 1042?")
+        asked(model, 2)
+        hang_up(mortal)
+        await customer.until("accepted")
+        until(lambda: turns(mortal, customer.thread_id)[0]["status"] == "completed")
+
+    said = [
+        event["payload"]["content"]
+        for event in mortal.events(customer.thread_id)
+        if event["kind"] == "replied"
+    ]
+    assert said == ["Being packed."]
+    assert_sound(mortal, customer.thread_id)
+
+
+async def test_between_an_approval_and_its_effect(mortal: Stack, scripted_model_server: RunningModel) -> None:
+    mortal.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": SLOW_MS, "times": 1})
+    model = scripted_model_server
+    model.script(routed("order_actions"), answers(CANCEL), answers(text="Cancelled.", times=None))
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.say("Cancel order 1042")
+        await customer.decide(True)
+        struck(mortal)
+        hang_up(mortal)
+        until(lambda: turns(mortal, customer.thread_id)[0]["status"] == "completed")
+        frames = await customer.until("message_complete")
+
+    assert texts(frames) == ["Cancelled."]
+    assert len(mortal.journal("cancel_order")) == 1
+    [action] = actions(mortal, customer.thread_id)
+    assert action["status"] == "succeeded"
+    assert_sound(mortal, customer.thread_id)
