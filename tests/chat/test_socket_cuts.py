@@ -118,7 +118,7 @@ async def test_cut_after_every_frame_in_two_tabs(stack: Stack) -> None:
         await conversation.check()
     cut = [tab.cuts for one in all_of_them for tab in (one.writer, one.watcher)]
     assert max(cut) == 1
-    assert sum(cut) > 0.8 * len(cut)  # where text came in fewer pieces, there was no such frame
+    assert sum(cut) > 0.6 * len(cut)  # where text came in fewer pieces, there was no such frame
 
 
 @live
