@@ -39,7 +39,9 @@ class ConversationAdmin(ReadOnlyAdmin):
     list_display = ("line", "state", "who", "agent", "active")
     list_filter = ("status", HappenedFilter, "live_agent")
     search_fields = ("thread_id", "customer__name", "customer__email", "customer__subject", "last_line")
-    search_help_text = "Customer, thread id, the last line, or the reference that the customer was given (T-...)"
+    search_help_text = (
+        "Customer, thread id, the last line, or the reference that the customer was given (T-...)"
+    )
     list_select_related = ("customer",)
     list_per_page = 50
     ordering = ("-last_activity_at",)
