@@ -137,7 +137,7 @@ class ActionAdmin(ReadOnlyAdmin):
         variant=ActionVariant.SUCCESS,
         dialog={
             "title": "Approve this action?",
-            "description": "It is carried out at once in the business system, exactly as shown.",
+            "description": "It is carried out in the business system exactly as shown, as soon as nobody else has to agree.",
             "form_class": ApproveForm,
             "form_submit_text": "Approve",
         },
@@ -153,8 +153,7 @@ class ActionAdmin(ReadOnlyAdmin):
         variant=ActionVariant.PRIMARY,
         dialog={
             "title": "Approve with other values?",
-            "description": "It is carried out at once with what you write here. The agent and the customer are told "
-            "what was changed.",
+            "description": "It is carried out with what you write here. The agent and the customer are told what was changed.",
             "form_class": ChangeForm,
             "form_submit_text": "Approve with these values",
         },
