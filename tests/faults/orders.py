@@ -1,4 +1,4 @@
-"""How the driver tells a process where to die, or to freeze. Orders are files: what is to be killed reads them as it passes.
+"""How the driver tells a process where to die, or to freeze. Orders are files, which are read at each crossing.
 
 A passing is one crossing of one side of a boundary, counted from the moment the order was given. The order is taken
 by a rename, so it is carried out once, whoever passes.
