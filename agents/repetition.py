@@ -6,11 +6,12 @@ the answer to the repetition tells what came of the first attempt. Carrying it o
 
 import time
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.apps import apps
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from agents import executor, tool_http
@@ -24,7 +25,8 @@ log = structlog.get_logger(__name__)
 PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
 """How long after an attempt without a clear answer the next one is made by itself. There are no more than these."""
 WITHIN = timedelta(days=1)
-"""How long after its dispatch an action is sent again by itself: businesses forget a key after a day."""
+"""How long after its decision an action is sent again, by itself or by staff: businesses forget a key after a day, and
+what was forgotten happens twice."""
 SWEEP_SECONDS = 25.0
 """How long one sweep begins new repetitions."""
 
@@ -63,16 +65,34 @@ def _check(action: Action) -> None:
         raise NotRepeatable(
             f"The tool {action.tool_name} is not declared safe to send again: it could happen twice. {LOOK_INSTEAD}"
         )
+    if not _is_recent(action):
+        raise NotRepeatable(
+            "It was sent more than a day ago. The business system may have forgotten it by now, and it could happen "
+            f"twice. {LOOK_INSTEAD}"
+        )
+
+
+def _is_recent(action: Action) -> bool:
+    return action.decided_at is not None and action.decided_at > timezone.now() - WITHIN
 
 
 def is_repeatable(action: Action) -> bool:
     """Whether staff are offered to send it again."""
-    return bool(action.status == ActionStatus.UNKNOWN and action.tool.repeat_safe and action.tool.enabled)
+    safe = action.tool.repeat_safe and action.tool.enabled and _is_recent(action)
+    return bool(safe and action.status == ActionStatus.UNKNOWN)
+
+
+def _newer(customer: Any, tool: Any, since: Any) -> QuerySet[Action]:
+    """What was opened for the customer with the same tool since, unless it was given up. Whoever asks again has moved on: what
+    was meant before could come on top of it (a second refund), or put an older value in its place."""
+    given_up = [ActionStatus.REJECTED, ActionStatus.EXPIRED, ActionStatus.CANCELLED]
+    same = Action.objects.filter(customer=customer, tool=tool, created_at__gt=since)
+    return same.exclude(status__in=given_up)
 
 
 def due() -> QuerySet[Action]:
     """Actions that are to be sent again now, the oldest first: of turns that no worker has and nobody stopped, in
-    conversations that nobody has taken over since."""
+    conversations that nobody has taken over since, of tools that the customer has not asked anything of since."""
     now = timezone.now()
     ripe = Q()
     for number, pause in enumerate(PAUSES):
@@ -89,6 +109,7 @@ def due() -> QuerySet[Action]:
             turn__epoch=F("turn__conversation__epoch"),
         )
         .exclude(turn__conversation__status="held")
+        .exclude(Exists(_newer(OuterRef("customer"), OuterRef("tool"), OuterRef("created_at"))))
         .order_by("finished_at")
     )
 
@@ -120,5 +141,7 @@ def _check_due(action: Action) -> None:
         raise NotDue("Somebody has taken the conversation over.")
     if action.turn.status == "stopped" or action.turn.stop_requested:
         raise NotDue("The turn was stopped.")
+    if _newer(action.customer_id, action.tool_id, action.created_at).exists():
+        raise NotDue("The customer has asked for the like again since.")
     if action.repeats >= len(PAUSES):
         raise NotDue("It was sent again often enough.")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -126,6 +127,10 @@ def forged(action: Action) -> None:
     Action.objects.filter(pk=action.pk).update(arguments='{"order_id":1043}')
 
 
+def let_a_day_pass(action: Action) -> None:
+    Action.objects.filter(pk=action.pk).update(decided_at=timezone.now() - repetition.WITHIN)
+
+
 def settled(action: Action) -> None:
     settlement.settle(action_id=action.pk, happened=True, by=SAM, note="Seen.")
 
@@ -135,6 +140,7 @@ def settled(action: Action) -> None:
     [
         (not_safe, "not_repeatable", "is not declared safe to send again"),
         (switched_off, "not_repeatable", "has been switched off since this was approved"),
+        (let_a_day_pass, "not_repeatable", "It was sent more than a day ago."),
         (changed, "not_repeatable", "has changed since this was approved"),
         (forged, "not_repeatable", "The arguments are not the ones that were approved."),
         (settled, "not_unknown", "it is known that it happened"),
@@ -238,10 +244,6 @@ def run(action: Action) -> None:
     Turn.objects.filter(pk=action.turn_id).update(status=TurnStatus.RUNNING)
 
 
-def let_a_day_pass(action: Action) -> None:
-    Action.objects.filter(pk=action.pk).update(decided_at=timezone.now() - repetition.WITHIN)
-
-
 @pytest.mark.parametrize(
     "change", [take_over, take_over_and_hand_back, stop, run, let_a_day_pass, not_safe, switched_off, changed]
 )
@@ -257,6 +259,46 @@ def test_by_itself_nothing_is_sent_where_a_person_has_come_between(
 
     assert state(action) == before
     assert journal(shop) == []
+
+
+def ask_again(action: Action, *, status: str = ActionStatus.SUCCEEDED) -> Action:
+    """The customer did not wait: the same was asked for in a later message."""
+    later = Action.objects.get(pk=action.pk)
+    later.pk, later.turn = uuid4(), rows.turn(action.customer, action.turn.conversation.thread_id)
+    later.status, later.finished_at = status, timezone.now()
+    later._state.adding = True
+    later.save(force_insert=True)
+    return later
+
+
+@pytest.mark.parametrize("status", ["awaiting", "approved", "succeeded", "failed", "unknown"])
+def test_what_the_customer_asked_for_again_is_not_done_a_second_time_by_itself(
+    status: str, tools: dict[str, Tool], shop: httpx.Client
+) -> None:
+    action = nobody_saw(tools["cancel_order"], shop, drop="before")
+    due_now(action)
+    assert repetition.due().filter(pk=action.pk).exists()
+    later = ask_again(action, status=status)
+
+    assert not repetition.due().exclude(pk=later.pk).exists()
+    with pytest.raises(repetition.NotDue):
+        executor.repeat(action.pk, allowed=repetition._check_due)
+
+    assert Action.objects.get(pk=action.pk).status == ActionStatus.UNKNOWN
+    assert journal(shop) == []
+
+
+@pytest.mark.parametrize("status", ["rejected", "expired", "cancelled"])
+def test_what_was_asked_for_again_and_given_up_changes_nothing(
+    status: str, tools: dict[str, Tool], shop: httpx.Client
+) -> None:
+    action = nobody_saw(tools["cancel_order"], shop)
+    due_now(action)
+    ask_again(action, status=status)
+
+    assert repetition.repeat_due() == 1
+
+    assert len(journal(shop)) == 1
 
 
 @pytest.mark.parametrize("change", [take_over, take_over_and_hand_back, stop])
