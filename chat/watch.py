@@ -64,8 +64,7 @@ class Watch:
                 if seq < behind.get(conversation_id, 0)
             ]
             if late and follower not in self._healing:
-                self._healing[follower] = healing = asyncio.ensure_future(self._catch_up(follower, late))
-                healing.add_done_callback(lambda _, healed=follower: self._healing.pop(healed, None))
+                self._healing[follower] = asyncio.ensure_future(self._catch_up(follower, late))
 
     async def _catch_up(self, follower: Follower, late: list[UUID]) -> None:
         """One socket that is slow, or closing, is nobody else's matter."""
@@ -74,6 +73,8 @@ class Watch:
                 await follower.catch_up(conversation_id)
         except Exception:
             log.warning("follower_not_healed", exc_info=True)
+        finally:
+            del self._healing[follower]
 
 
 _watches: dict[asyncio.AbstractEventLoop, Watch] = {}
