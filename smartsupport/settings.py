@@ -200,7 +200,7 @@ TURN_LEASE_SECONDS = env.integer("TURN_LEASE_SECONDS", 30, low=2, high=600)
 TURN_DRAIN_SECONDS = env.integer("TURN_DRAIN_SECONDS", 20, low=0, high=600)
 TOOL_TIMEOUT_SECONDS = env.integer("TOOL_TIMEOUT_SECONDS", 60, low=1, high=600)
 # A turn from which nothing has come for so long (no text, no tool's answer) is ended as failed.
-TURN_IDLE_SECONDS = env.integer("TURN_IDLE_SECONDS", 150, low=2, high=3600)
+TURN_IDLE_SECONDS = env.integer("TURN_IDLE_SECONDS", max(150, TOOL_TIMEOUT_SECONDS + 90), low=2, high=3600)
 if TURN_IDLE_SECONDS <= TOOL_TIMEOUT_SECONDS:
     raise ImproperlyConfigured(
         "TURN_IDLE_SECONDS must be longer than TOOL_TIMEOUT_SECONDS: a tool's answer may take that long."
