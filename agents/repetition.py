@@ -83,8 +83,8 @@ def is_repeatable(action: Action) -> bool:
 
 
 def _newer(customer: Any, tool: Any, since: Any) -> QuerySet[Action]:
-    """What was opened for the customer with the same tool since, unless it was given up. Whoever asks again has moved on: what
-    was meant before could come on top of it (a second refund), or put an older value in its place."""
+    """What was opened for the customer with the same tool since, unless it was given up. Whoever asks again has moved
+    on: what was meant before could come on top of it (a second refund), or put an older value in its place."""
     given_up = [ActionStatus.REJECTED, ActionStatus.EXPIRED, ActionStatus.CANCELLED]
     same = Action.objects.filter(customer=customer, tool=tool, created_at__gt=since)
     return same.exclude(status__in=given_up)

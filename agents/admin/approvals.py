@@ -59,13 +59,13 @@ class ActionAdmin(ReadOnlyAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         waiting = Action.objects.open_for_staff().filter(expires_at__gt=timezone.now())
-        unknown = Action.objects.filter(status=ActionStatus.UNKNOWN)
+        unknown = Action.objects.filter(status=ActionStatus.UNKNOWN).select_related("tool")
         fitting: tuple[str, ...] = ()
         if identified(waiting, object_id).exists():
             fitting = ("approve", "approve_with_changes", "decline")
-        elif identified(unknown, object_id).exists():
+        elif row := identified(unknown, object_id).first():
             fitting = ("it_happened", "it_did_not_happen")
-            if identified(unknown.filter(tool__repeat_safe=True, tool__enabled=True), object_id).exists():
+            if repetition.is_repeatable(row):
                 fitting = ("send_again", *fitting)
         offered = super().get_actions_detail(request, object_id)
         return [one for one in offered if one.method.original_function_name in fitting]
@@ -153,7 +153,8 @@ class ActionAdmin(ReadOnlyAdmin):
         variant=ActionVariant.PRIMARY,
         dialog={
             "title": "Approve with other values?",
-            "description": "It is carried out with what you write here. The agent and the customer are told what was changed.",
+            "description": "It is carried out with what you write here. The agent and the customer are told what "
+            "was changed.",
             "form_class": ChangeForm,
             "form_submit_text": "Approve with these values",
         },
