@@ -137,7 +137,8 @@ class ActionAdmin(ReadOnlyAdmin):
         variant=ActionVariant.SUCCESS,
         dialog={
             "title": "Approve this action?",
-            "description": "It is carried out in the business system exactly as shown, as soon as nobody else has to agree.",
+            "description": "It is carried out in the business system exactly as shown, as soon as nobody else has to "
+            "agree.",
             "form_class": ApproveForm,
             "form_submit_text": "Approve",
         },
