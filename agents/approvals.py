@@ -244,10 +244,20 @@ def _check_decider(action: Action, by: Decider, *, approved: bool, edits: bool) 
         raise NotAllowed()
     if edits and (by.kind != "staff" or not approved):
         raise InvalidArguments("Only staff can change arguments, and only when they approve.")
-    if approved and by.id and by.id == action.turn.asked_by:
+    if approved and has_asked(action, by.id):
         raise NotAllowed("You asked for this yourself. Somebody else has to approve it.")
     if approved and any(vote["id"] == by.id for vote in action.votes):
         raise NotAllowed("You have approved this already. A second person has to agree.")
+
+
+def has_asked(action: Action, decider: str) -> bool:
+    """Whether the decider (its id) wrote for the customer, for this turn or an earlier one: what one message asks for
+    is often carried out after the next one, a bare "yes"."""
+    if not decider:
+        return False
+    turns = apps.get_model("chat.Turn").objects.filter(conversation=action.turn.conversation_id)
+    asked = turns.filter(asked_by=decider, message_seq__lte=action.turn.message_seq)
+    return bool(asked.exists())
 
 
 def _edit(action: Action, arguments: dict[str, Any] | None, by: Decider) -> None:

@@ -120,7 +120,7 @@ def submit(
         # First of all, so that a worker may begin while the sockets are told.
         transaction.on_commit(wake_from_sync)
         Customer.objects.filter(pk=customer.pk).update(accepted_at=accepted_at)
-        if conversation.held_by:
+        if conversation.status == ConversationStatus.HELD:
             seq = _received(conversation, None, text, client_message_id)
             return Submitted(conversation.pk, thread_id, None, seq, 0, repeated=False)
         if strategy == "interrupt":

@@ -248,6 +248,8 @@ def retry(*, customer_id: UUID | None, thread_id: str, turn_id: UUID | None = No
         sealed_at=None,
     ):
         raise NotRetriable()
+    resolved = Conversation.objects.filter(pk=conversation.pk, status=ConversationStatus.RESOLVED)
+    resolved.update(status=ConversationStatus.OPEN)
     fact = Fact("turn_retried", {"by": "staff" if customer_id is None else "customer"})
     events.append(conversation.pk, [fact], turn_id=turn.pk)
     transaction.on_commit(wake_from_sync)

@@ -37,7 +37,7 @@ def page_context(row: Action, user: Any) -> dict[str, Any]:
         "switched_off": waiting and not row.tool.enabled,
         "voted": any(vote["id"] == own for vote in row.votes),
         "agreed": [vote["name"] for vote in row.votes],
-        "asked_by_you": bool(row.turn.asked_by) and row.turn.asked_by == own,
+        "asked_by_you": approvals.has_asked(row, own),
         "asked_by": _name_of(row.turn.asked_by),
         "said": _said(row),
         "waiting": waiting,

@@ -173,6 +173,19 @@ def test_the_one_who_asked_does_not_approve() -> None:
     assert decide(action_id=action.pk, approved=True, by=KIM).status == ActionStatus.APPROVED
 
 
+def test_a_yes_that_somebody_else_sent_does_not_make_it_somebody_elses_wish() -> None:
+    owner = rows.customer()
+    asked = rows.turn(owner, "t-own", "10% off for her, please", asked_by=SAM.id)
+    rows.finish(asked)
+    action = rows.action(rows.turn(owner, "t-own", "Yes"), rows.tool(approval="staff"))
+    rows.turn(owner, "t-own", "And something else", asked_by=KIM.id)
+
+    with nothing_changes(action), pytest.raises(NotAllowed, match="yourself"):
+        decide(action_id=action.pk, approved=True, by=SAM)
+
+    assert decide(action_id=action.pk, approved=True, by=KIM).status == ActionStatus.APPROVED
+
+
 def test_a_changed_tool_is_staffs_to_look_at_again_whoever_would_have_decided() -> None:
     action = rows.action(rows.turn(rows.customer()), rows.tool())
     Tool.objects.filter(pk=action.tool_id).update(path="/elsewhere/{order_id}")

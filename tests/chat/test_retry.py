@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from agents import approvals
 from agents.facts import Fact
-from chat import stopping, submission, takeover, turns
+from chat import staffing, stopping, submission, takeover, turns
 from chat.models import Customer, Event, Turn, TurnStatus
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from tests import rows
@@ -121,6 +121,19 @@ def test_only_the_newest_its_own_and_what_nobody_holds() -> None:
     assert_refused(turn, turns.NotRetriable)
     takeover.hand_back(thread_id=turn.conversation.thread_id, by=SAM)
     assert_refused(turn, turns.NotRetriable)  # the conversation has gone on without it
+
+
+@in_rows
+def test_what_was_resolved_meanwhile_is_open_again() -> None:
+    turn = failed_turn()
+    staffing.resolve(thread_id=turn.conversation.thread_id, by=SAM)
+
+    retry(turn)
+
+    turn.conversation.refresh_from_db()
+    assert turn.conversation.status == "open"
+    with pytest.raises(staffing.NotFinished):
+        staffing.resolve(thread_id=turn.conversation.thread_id, by=SAM)
 
 
 @in_rows

@@ -300,6 +300,15 @@ def test_what_the_customer_writes_is_staffs_and_makes_no_turn() -> None:
     assert Turn.objects.count() == 1
 
 
+def test_no_agent_talks_over_somebody_without_a_name() -> None:
+    turn, _ = running()
+    take_over(turn.conversation, Decider(kind="staff", name="", id="user:3"))
+
+    assert say(turn.conversation).turn_id is None
+
+    assert turns.claim("any") is None
+
+
 def test_a_repeat_while_it_is_held_and_after_is_acknowledged_again() -> None:
     turn, _ = running()
     take_over(turn.conversation)
