@@ -115,6 +115,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             position = await self._follow(accepted.conversation_id, frame.thread_id, sent=accepted.seq - 1)
             if position.sent < accepted.seq:
                 position.acknowledged.add(accepted.seq)
+                # First what came before it: a client that is cut off right after `accepted` resumes from its `seq`.
+                await self._send_up_to(position, accepted.seq - 1)
             await self._send(
                 {
                     "type": "accepted",
@@ -270,6 +272,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     return
                 await self._send_frames(position, frames)
                 position.sent = last
+
+    async def _send_up_to(self, position: Position, seq: int) -> None:
+        """Send what the log has up to `seq` beyond this socket's position; the numbers have no gaps."""
+        while position.sent < seq:
+            missed = partial(events.frames_after, position.conversation_id, position.thread_id, position.sent)
+            limit = min(500, seq - position.sent)
+            frames, last = await in_thread(partial(missed, limit=limit))
+            await self._send_frames(position, frames)
+            position.sent = last
 
     async def _send_frames(self, position: Position, frames: list[Frame]) -> None:
         for frame in frames:

@@ -189,10 +189,11 @@ def park(claim_: Claim) -> TurnStatus | None:
 
 
 def on_settled(*, action: Action, fact: Fact, **_: Any) -> None:
-    """An action was decided or has expired: log it and let its turn go on. Runs in the decision's transaction."""
+    """Something happened to an action: log it, and let its turn go on where that was waited for. Runs in the transaction
+    of what happened."""
     turn = Turn.objects.only("conversation_id").get(pk=action.turn_id)
     events.append(turn.conversation_id, [fact], turn_id=turn.pk)
-    if action.status == ActionStatus.AWAITING:  # one of two people agreed, or it came back to staff
+    if fact.kind not in ("approval_decided", "approval_expired"):
         return
     if Turn.objects.filter(pk=turn.pk, status=TurnStatus.WAITING).update(status=TurnStatus.QUEUED):
         transaction.on_commit(wake_from_sync)
