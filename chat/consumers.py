@@ -41,7 +41,7 @@ BROKE = "An error occurred processing your message."
 class Position:
     """How far one socket has been told of one conversation."""
 
-    __slots__ = ("acknowledged", "conversation_id", "ended", "sealed", "sent", "thread_id")
+    __slots__ = ("acknowledged", "conversation_id", "ended", "sealed", "sent", "shown", "thread_id")
 
     def __init__(self, conversation_id: UUID, thread_id: str, sent: int) -> None:
         self.conversation_id = conversation_id
@@ -49,6 +49,9 @@ class Position:
         self.sent = sent
         self.acknowledged: set[int] = set()  # own messages, told by `accepted`
         self.sealed: dict[str, int] = {}  # how much of the newest turn's streamed text was sent as events
+        self.shown: dict[
+            tuple[str, str], int
+        ] = {}  # how much of the text that is being written was sent, by kind
         self.ended: deque[str] = deque(maxlen=ENDED_KEPT)  # turns of which nothing may be shown any more
 
 
@@ -298,9 +301,18 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _send_live(self, position: Position, frame: Frame) -> None:
         """Send text that is being written, unless this socket has had the event that seals it, or the turn's end: a
         worker that was held up does not know yet that its turn was stopped or taken over."""
-        if frame["turn_id"] in position.ended:
+        turn_id, kind = frame["turn_id"], frame["type"]
+        if turn_id in position.ended:
             return
-        if frame["type"] == "reasoning" or frame["offset"] >= position.sealed.get(frame["turn_id"], 0):
+        sealed = 0 if kind == "reasoning" else position.sealed.get(turn_id, 0)
+        if frame["offset"] > max(sealed, position.shown.get((turn_id, kind), 0)):
+            # A piece before it was lost on the way here: the text so far has it.
+            whole = await live.partial_frame(UUID(turn_id), kind)
+            if whole is None or whole["offset"] > frame["offset"]:
+                return
+            frame = whole
+        if frame["offset"] >= sealed:
+            position.shown = {(turn_id, kind): frame["offset"] + len(frame["content"])}
             await self._send(frame)
 
     async def _as_told(self, refusal: ServiceError) -> ServiceError:

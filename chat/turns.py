@@ -189,8 +189,8 @@ def park(claim_: Claim) -> TurnStatus | None:
 
 
 def on_settled(*, action: Action, fact: Fact, **_: Any) -> None:
-    """Something happened to an action: log it, and let its turn go on where that was waited for. Runs in the transaction
-    of what happened."""
+    """Something happened to an action: log it, and let its turn go on where it waited for that. In the transaction of
+    what happened."""
     turn = Turn.objects.only("conversation_id").get(pk=action.turn_id)
     events.append(turn.conversation_id, [fact], turn_id=turn.pk)
     if fact.kind not in ("approval_decided", "approval_expired"):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -9,9 +10,14 @@ import pytest
 from channels.layers import get_channel_layer
 from redis import Redis
 
-from chat import events, live
+from chat import events, identity, live
+from chat.frames import Frame
 from chat.journal import FLUSH_SECONDS, TurnJournal
+from chat.models import Turn, TurnStatus
 from chat.turns import Claim
+from tests import rows
+from tests.factories import on_loop
+from tests.isolation.sockets import Credentials, open_line
 
 
 class Watcher:
@@ -105,3 +111,28 @@ async def test_half_of_a_character_does_not_break_the_turn(watcher: Watcher) -> 
 
     await watcher.until("smile \ufffd\ufffd\ufffd!")
     await journal.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_piece_that_was_lost_on_the_way_is_made_up_for(empty_valkey: None) -> None:
+    """The text is kept before it is sent, so the next piece brings what is missing."""
+    turn = rows.turn(rows.customer())
+    Turn.objects.filter(pk=turn.pk).update(status=TurnStatus.RUNNING)
+    made_up, after_it = on_loop(_lose_a_piece(turn))
+
+    assert (made_up["offset"], made_up["content"]) == (0, "One two ")
+    assert (after_it["offset"], after_it["content"]) == (8, "three")
+
+
+async def _lose_a_piece(turn: Turn) -> tuple[Frame, Frame]:
+    cookie = identity.sign_cookie(turn.conversation.customer_id)
+    show = partial(live.show, turn.conversation_id, turn.pk, turn.conversation.thread_id, "agent", 0)
+    async with open_line(
+        "/ws", Credentials("a visitor", headers={"cookie": f"{identity.COOKIE}={cookie}"})
+    ) as line:
+        await line.answers({"type": "resume", "thread_id": turn.conversation.thread_id, "after": 1})
+
+        await show("One two ", "two ")
+        made_up = await line.frame()
+        await show("One two three", "three")
+        return made_up, await line.frame()
