@@ -61,17 +61,23 @@ class Runner:
         """Run the turn until it is done or waits for a person. Raises StaleTurn, or what the model provider raised."""
         thread = {"thread_id": str(context.turn_id), "fresh": context.fresh}
         config = {"configurable": thread, "recursion_limit": RECURSION_LIMIT}
-        given = {"messages": []} if context.fresh else await self._where_it_stopped(config)
+        waits = None if context.fresh else await self._where_it_waits(context.turn_id, config)
+        given: Any = waits or {"messages": []}
         # One write where it stops: in between, the journal's keys say what was done already.
         result = await self._graph.ainvoke(given, config, context=context, durability="exit")
         return "waiting" if result.get("__interrupt__") else "completed"
 
-    async def _where_it_stopped(self, config: dict[str, Any]) -> Any:
+    async def _where_it_waits(self, turn_id: UUID, config: dict[str, Any]) -> Command[Any] | None:
+        """What goes on from the place where a person was asked. Everything else that is stored was left by a run that
+        broke off, perhaps of a worker that had lost the turn and whose model chose something that nobody recorded: it
+        is thrown away, and the turn begins again from its log."""
         snapshot = await self._graph.aget_state(config)
         if snapshot.interrupts:
             # By id: a bare value would also answer the *next* interrupt of the same run.
             return Command(resume={waiting.id: True for waiting in snapshot.interrupts})
-        return None if snapshot.next else {"messages": []}
+        if snapshot.created_at:
+            await self.forget(turn_id)
+        return None
 
     async def forget(self, turn_id: UUID) -> None:
         """Delete the turn's thread. Nothing is kept of a sealed turn but its events."""

@@ -1,5 +1,8 @@
 """A turns worker dies where it hurts: another one finishes the turn, and nothing happens twice."""
 
+import signal
+
+import psycopg
 import pytest
 
 from tests.agents.graph_script import (
@@ -232,6 +235,61 @@ async def test_a_worker_that_was_held_up_past_its_lease_goes_on_with_its_own_tur
         ("completed", 2)
     ]
     assert_sound(mortal, customer.thread_id)
+
+
+async def test_what_a_worker_keeps_that_lost_its_turn_is_not_gone_on_with(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    """It wakes up with another choice of its model than the one that was recorded meanwhile and waits for a yes."""
+    model = scripted_model_server
+    model.script(
+        routed("order_actions"),
+        answers(call("cancel_order", {"order_id": 1043}), delay_ms=1_000),
+        answers(CANCEL),
+        answers(text="Cancelled."),
+    )
+    held_up = mortal.processes["turns"]
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message("Cancel order 1042")
+        asked(model, 2)
+        held_up.send_signal(signal.SIGSTOP)
+        try:
+            mortal.db(
+                "UPDATE chat_turn SET lease_until = now() - interval '1 second' WHERE status = 'running'"
+            )
+            worker(mortal, "turns2")
+            [*_, asks] = await customer.until("interrupt")
+            until(lambda: turns(mortal, customer.thread_id)[0]["status"] == "waiting")
+            with psycopg.connect(
+                mortal.database_url
+            ) as door:  # until the choice was made, nobody says that it is late
+                door.execute("LOCK TABLE chat_turn")
+                held_up.send_signal(signal.SIGCONT)
+                until(lambda: _waiting_to_open_an_approval(mortal))
+        finally:
+            held_up.send_signal(signal.SIGCONT)
+        [turn] = turns(mortal, customer.thread_id)
+        kept = "SELECT 1 FROM checkpoints WHERE thread_id = %s"
+        until(lambda: len(mortal.db(kept, str(turn["id"]))) == 2)
+        done = await customer.answer(True, interrupt_id=asks["interrupt_id"])
+
+    assert texts(done) == ["Cancelled."]
+    [action] = actions(mortal, customer.thread_id)
+    assert (str(action["id"]), action["status"]) == (asks["interrupt_id"], "succeeded")
+    assert [effect["idempotency_key"] for effect in mortal.journal()] == [asks["interrupt_id"]]
+    assert_sound(mortal, customer.thread_id)
+    assert_nothing_is_kept(mortal, customer.thread_id)
+
+
+def _waiting_to_open_an_approval(stack: Stack) -> bool:
+    """Whether somebody wants the lock of a turn for what it writes next."""
+    return bool(
+        stack.db(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
+            "AND query LIKE '%%chat_turn%%FOR NO KEY UPDATE%%'"
+        )
+    )
 
 
 async def test_a_turn_that_keeps_killing_its_workers_is_given_up(
