@@ -333,7 +333,7 @@ def _context(claim: Claim) -> tuple[TurnContext, TurnJournal, bool]:
         fresh=claim.fresh,
         registry=registry,
         journal=journal,
-        desk=handoff.desk_of(claim.conversation_id),
+        desk=handoff.desk(claim.conversation_id, claim.conversation_status),
     )
     return context, journal, told.overdue
 

@@ -52,14 +52,9 @@ def opens_at(now: datetime | None = None) -> datetime | None:
     )
 
 
-def desk_of(conversation_id: UUID) -> Desk:
-    return desk(Conversation.objects.only("status").get(pk=conversation_id))
-
-
-def desk(conversation: Conversation) -> Desk:
-    """What the agents know of the people behind them."""
-    asked = conversation.status in WITH_PEOPLE
-    return Desk(ticket=ticket_of(conversation.pk), opens_at=opens_at(), asked=asked)
+def desk(conversation_id: UUID, status: str) -> Desk:
+    """What the agents of a conversation of this status know of the people behind them."""
+    return Desk(ticket=ticket_of(conversation_id), opens_at=opens_at(), asked=status in WITH_PEOPLE)
 
 
 def completed(conversation_id: UUID, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -108,7 +103,7 @@ def by_rule(claim: "Claim", status: TurnStatus, facts: Sequence[Fact]) -> list[F
 def _asking(claim: "Claim", conversation: Conversation, reason: str, facts: Sequence[Fact]) -> list[Fact]:
     """The hand-over, and what the customer is told about it. A turn that is tried again may ask again."""
     attempt = f":{claim.retries}" if claim.retries else ""
-    text = told(language_of(claim.content), desk(conversation), gave_up=True)
+    text = told(language_of(claim.content), desk(conversation.pk, conversation.status), gave_up=True)
     end = _streamed(claim.turn_id, facts)
     said = replied(agent="", content=text, key=f"reply:rule{attempt}")
     return [

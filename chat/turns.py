@@ -49,6 +49,7 @@ class Claim:
     lapses: int = 0
     retries: int = 0
     stop_requested: bool = False
+    conversation_status: str = ConversationStatus.OPEN
 
     @property
     def end_key(self) -> str:
@@ -75,7 +76,8 @@ WHERE c.id = turn.conversation_id AND turn.id = (
     ORDER BY t.queued_at LIMIT 1 FOR UPDATE OF t SKIP LOCKED
 )
 RETURNING turn.id, turn.fence, turn.conversation_id, c.thread_id, c.customer_id, customer.business_id,
-          turn.content, turn.message_seq, c.live_agent, turn.lapses, turn.retries, turn.stop_requested
+          turn.content, turn.message_seq, c.live_agent, turn.lapses, turn.retries, turn.stop_requested,
+          c.status
 """
 
 

@@ -223,8 +223,8 @@ def test_a_hand_over_has_a_reference_and_outside_hours_says_when(settings: LazyS
     assert (frame["type"], frame["ticket"], frame["available_at"]) == (
         "handoff", handoff.ticket_of(later.pk), payloads[later.pk]["available_at"],
     )  # fmt: skip
-    assert handoff.desk_of(later.pk).asked
-    assert handoff.desk_of(later.pk).opens_at == at
+    desk = handoff.desk(later.pk, later.status)
+    assert (desk.asked, desk.opens_at) == (True, at)
 
 
 @db
