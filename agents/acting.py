@@ -5,6 +5,7 @@ import asyncio
 import time
 from typing import Any, Literal
 
+from django.db.models import Q
 from langchain_core.messages import AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
@@ -71,11 +72,12 @@ def _open(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[
         return "", []
     same = Action.objects.filter(turn_id=context.turn_id, tool_id=tool.id).exclude(tool_call_id=call["id"])
     wanted = approvals.frozen(verdict.arguments)
+    declined = [ActionStatus.REJECTED, ActionStatus.EXPIRED, ActionStatus.UNKNOWN]
+    meant = Q(arguments=wanted) | Q(proposed_arguments=wanted)
+    if same.filter(meant, status__in=declined).exists():
+        return "refused", []
     if same.filter(proposed_arguments=wanted).exists():
         return "edited", []
-    declined = [ActionStatus.REJECTED, ActionStatus.EXPIRED, ActionStatus.UNKNOWN]
-    if same.filter(arguments=wanted, status__in=declined).exists():
-        return "refused", []
     action, opened = approvals.open_action(
         turn_id=context.turn_id,
         customer_id=context.customer_id,

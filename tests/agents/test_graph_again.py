@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from langgraph.runtime import Runtime
 
-from agents import acting, facts, graph
+from agents import acting, approvals, facts, graph, registry
 from agents.context import TurnContext
+from agents.models import Action
 from agents.registry import AgentSpec, Registry
 from chat import history
 from chat.journal import TurnJournal
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 AGENT = AgentSpec("order_lookup", "Looks orders up.", "read", "", "", "", (), "", ())
 
 
-def context(held: Claim) -> TurnContext:
+def context(held: Claim, agent: AgentSpec = AGENT) -> TurnContext:
     """What the worker that holds this claim would give the graph."""
     return TurnContext(
         turn_id=held.turn_id,
@@ -30,7 +31,7 @@ def context(held: Claim) -> TurnContext:
         history=(),
         live_agent="",
         fresh=False,
-        registry=Registry((AGENT,)),
+        registry=Registry((agent,)),
         journal=TurnJournal(held, history.recorded(held.turn_id)),
     )
 
@@ -66,3 +67,21 @@ def test_a_call_whose_tool_was_taken_away_while_it_ran_is_refused() -> None:
 
     assert answer.status == "error"
     assert kinds(held) == ["tool_called", "tool_returned"]
+
+
+def test_what_one_of_two_people_changed_and_the_other_declined_is_told_as_declined() -> None:
+    row = rows.tool("apply_discount", approval="staff", approvals_needed=2, bound={})
+    writer = AgentSpec("orders", "Changes orders.", "write", "", "", "", (), "", (registry.tool_spec(row),))
+    turn = rows.turn(rows.customer())
+    held = claim()
+    first = rows.action(turn, row, order_id="1042", percent=10)
+    sam, kim = (approvals.Decider("staff", name, id=f"user:{name}") for name in ("sam", "kim"))
+    less = {**first.args, "percent": 5}
+    approvals.decide(action_id=first.pk, approved=True, by=sam, arguments=less)
+    approvals.decide(action_id=first.pk, approved=False, by=kim, reason="No.")
+    again = {"id": "call_2", "name": row.name, "args": {"order_id": "1042", "percent": 10}}
+
+    found, opened = acting._open(context(held, writer), writer.name, again)
+
+    assert (found, opened) == ("refused", [])
+    assert Action.objects.count() == 1
