@@ -70,6 +70,8 @@ def normalised_calls(message: AIMessage, *, step: int, taken: set[str]) -> list[
         call_id = storable(call.get("id") or "")[:150]
         if not call_id or call_id in taken:
             call_id = f"{call_id}_{step}_{index}".lstrip("_")
+        while call_id in taken:  # a model may have given another call just this id
+            call_id += "_"
         taken.add(call_id)
         calls.append(
             {"name": storable(str(call.get("name") or ""))[:200], "args": _readable(call), "id": call_id}
