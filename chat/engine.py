@@ -208,7 +208,7 @@ class TurnEngine:
         run.left = []
         batch = await in_thread(lambda: turns.seal(claim, status, facts, live_agent=live_agent, error=error))
         if batch is None:
-            log.warning("turn_lost", fence=claim.fence)
+            await self._lost(run)
             return
         log.info("turn_sealed", status=status.value)
         await _quietly(events.publish(batch))
@@ -228,7 +228,11 @@ class TurnEngine:
             detail = f"Nothing came of it for {settings.TURN_IDLE_SECONDS} seconds."
             await self._seal_failed(run, code="turn_idle", message=IDLE, detail=detail)
         else:
-            await _quietly(in_thread(lambda: turns.release(run.claim)))
+            await _quietly(self._release(run))
+
+    async def _release(self, run: _Run) -> None:
+        if not await in_thread(lambda: turns.release(run.claim)):
+            await self._lost(run)
 
     async def _stale(self, run: _Run) -> None:
         run.ending, claim = True, run.claim
@@ -236,7 +240,15 @@ class TurnEngine:
         if claim.turn_id in held and held[claim.turn_id].stop:
             await self._seal_stopped(run)
         else:
-            log.warning("turn_lost", fence=claim.fence)
+            await self._lost(run)
+
+    async def _lost(self, run: _Run) -> None:
+        """Somebody else has the turn. Where they have ended it already, nobody else deletes what this run kept of it on
+        its way out."""
+        turn_id = run.claim.turn_id
+        log.warning("turn_lost", fence=run.claim.fence)
+        if await in_thread(lambda: turns.has_ended(turn_id)):
+            await _quietly(self._runner.forget(turn_id))
 
     async def _again(self, run: _Run) -> None:
         """The database was away. Nothing is wrong with the turn: it is run again from its log, by whoever claims it

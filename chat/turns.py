@@ -221,6 +221,10 @@ def release(claim_: Claim, *, lapsed: bool = False) -> bool:
     return handed
 
 
+def has_ended(turn_id: UUID) -> bool:
+    return Turn.objects.filter(pk=turn_id, sealed_at__isnull=False).exists()
+
+
 def lock_customer(customer_id: UUID) -> None:
     """Let no message of the customer, and nobody who takes over, come in between: they take this lock first."""
     Customer.objects.select_for_update(no_key=True).only("pk").get(pk=customer_id)

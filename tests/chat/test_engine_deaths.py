@@ -282,6 +282,34 @@ async def test_what_a_worker_keeps_that_lost_its_turn_is_not_gone_on_with(
     assert_nothing_is_kept(mortal, customer.thread_id)
 
 
+async def test_a_worker_that_comes_back_after_the_end_of_its_turn_keeps_nothing_of_it(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    model = scripted_model_server
+    model.script(
+        routed("order_lookup"), answers(text="Too late.", delay_ms=500), answers(text="Being packed.")
+    )
+    held_up, lost = mortal.processes["turns"], mortal.log("turns").count("turn_lost")
+
+    async with Chatter(mortal.socket_url) as customer:
+        await customer.message("What is the status of order 1042?")
+        asked(model, 2)
+        held_up.send_signal(signal.SIGSTOP)
+        try:
+            mortal.db(
+                "UPDATE chat_turn SET lease_until = now() - interval '1 second' WHERE status = 'running'"
+            )
+            worker(mortal, "turns2")
+            done = await customer.until("message_complete")
+        finally:
+            held_up.send_signal(signal.SIGCONT)
+        until(lambda: mortal.log("turns").count("turn_lost") > lost)
+
+    assert texts(done) == ["Being packed."]
+    assert_sound(mortal, customer.thread_id)
+    assert_nothing_is_kept(mortal, customer.thread_id)
+
+
 def _waiting_to_open_an_approval(stack: Stack) -> bool:
     """Whether somebody wants the lock of a turn for what it writes next."""
     return bool(
