@@ -213,8 +213,10 @@ def database(url: str) -> dict[str, Any]:
     config["CONN_HEALTH_CHECKS"] = (
         True  # the pool looks before it lends: a restarted server costs nobody an error
     )
+    # A process that is frozen inside a transaction must not keep its locks for as long as it sleeps.
+    config.setdefault("OPTIONS", {}).setdefault("options", "-c idle_in_transaction_session_timeout=30s")
     if url != NOT_RUNNING_DATABASE:  # where nothing answers, say so at once instead of waiting for the pool
-        config.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
+        config["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
     return config
 
 
