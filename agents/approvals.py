@@ -67,6 +67,9 @@ class ArgumentsChanged(ServiceError):
     message = "The arguments were changed while you looked at them. Read them again, then decide."
 
 
+NOT_SEEN = "This is not what was first asked. Read it as it is now, and send the arguments_hash of what you have read."
+
+
 class InvalidArguments(ServiceError):
     code, status = "invalid_arguments", 400
 
@@ -164,6 +167,8 @@ def open_action(
         approver=approver_for(tool, arguments),
         expires_at=_deadline(),
     )
+    if _in_doubt(action):  # it may have happened already: not the customer's to risk
+        action.approver = Approver.STAFF
     action.approvals_needed = tool.approvals_needed if action.approver == Approver.STAFF else 1
     action.arguments_hash = action.expected_hash()
     existing = Action.objects.filter(turn_id=turn_id, tool_call_id=tool_call_id).first()
@@ -172,6 +177,14 @@ def open_action(
     action.save(force_insert=True)
     log.info("approval_opened", action_id=str(action.pk), tool=tool.name, approver=action.approver)
     return action, True
+
+
+def _in_doubt(action: Action) -> bool:
+    """Whether nobody knows of the very same call, made earlier for this customer, whether it took place."""
+    same = Action.objects.filter(
+        customer_id=action.customer_id, tool_id=action.tool_id, status=ActionStatus.UNKNOWN
+    )
+    return bool(same.filter(arguments=action.arguments, bound_arguments=action.bound_arguments).exists())
 
 
 def _deadline() -> datetime:
@@ -202,7 +215,8 @@ def decide(
 ) -> Action:
     """Record a decision on a waiting action; the action as it is then: still `awaiting` where a second person has to
     agree. `arguments` are what staff approve instead of what was proposed, whole, checked against the tool's schema.
-    `seen` is the `arguments_hash` of what the decider looked at.
+    `seen` is the `arguments_hash` of what the decider looked at; it may be left out as long as the call is the one that
+    was first asked.
 
     Raises ActionNotFound (also for somebody else's), NotAllowed, AlreadyDecided (naming the winner), ApprovalExpired
     (the action is then marked expired), ArgumentsChanged, InvalidArguments, ToolSwitchedOff, ToolChanged (it is then
@@ -219,6 +233,8 @@ def decide(
             refusal = ApprovalExpired.of(action)
         elif seen and seen != action.arguments_hash:
             raise ArgumentsChanged()
+        elif approved and not seen and arguments is None and (action.edited_by or action.reopened):
+            raise ArgumentsChanged(NOT_SEEN)
         elif approved and (difference := drift(action)):
             if not action.tool.enabled and by.kind == "staff":
                 raise ToolSwitchedOff()
@@ -246,6 +262,9 @@ def _check_decider(action: Action, by: Decider, *, approved: bool, edits: bool) 
         raise InvalidArguments("Only staff can change arguments, and only when they approve.")
     if approved and has_asked(action, by.id):
         raise NotAllowed("You asked for this yourself. Somebody else has to approve it.")
+    if approved and action.approvals_needed > 1 and not by.id.startswith("user:"):
+        # Whose key it is, is not known: one person with a login and a key would be two.
+        raise NotAllowed("Two people have to agree on this, each of them signed in to the console.")
     if approved and any(vote["id"] == by.id for vote in action.votes):
         raise NotAllowed("You have approved this already. A second person has to agree.")
 

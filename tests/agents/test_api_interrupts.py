@@ -230,20 +230,33 @@ def test_nobody_approves_what_they_did_not_see(api: Client) -> None:
     assert (action.status, rows.log_size(action.turn.conversation)) == ("awaiting", before)
 
 
-def test_where_two_have_to_agree_the_first_hears_that_a_second_is_needed(api: Client) -> None:
+def test_where_two_have_to_agree_the_first_hears_that_a_second_is_needed(client: Client) -> None:
     tool = rows.tool("refund", approval="staff", approvals_needed=2)
     action = rows.action(rows.turn(rows.customer()), tool)
+    sam, kim = [rows.staff(name, "agents.decide_action") for name in ("sam", "kim")]
 
-    first = decide(api, action, {"approved": True})
-    again = decide(api, action, {"approved": True})
+    client.force_login(sam)
+    first = decide(client, action, {"approved": True})
+    again = decide(client, action, {"approved": True})
 
     data = first.json()["data"]
     assert (first.status_code, data["status"], data["approvals_needed"]) == (200, "awaiting", 2)
-    assert [vote["name"] for vote in data["votes"]] == ["API key Refund robot"]
+    assert [vote["name"] for vote in data["votes"]] == ["sam"]
     assert (again.status_code, Turn.objects.get().status) == (403, "waiting")
     assert "A second person has to agree" in again.json()["error"]["message"]
-    api.defaults["HTTP_X_API_KEY"] = rows.key("interrupts:decide", name="Other robot")
-    assert decide(api, action, {"approved": True}).json()["data"]["status"] == "approved"
+    client.force_login(kim)
+    assert decide(client, action, {"approved": True}).json()["data"]["status"] == "approved"
+
+
+def test_a_key_is_nobody_where_two_people_have_to_agree(api: Client) -> None:
+    tool = rows.tool("refund", approval="staff", approvals_needed=2)
+    action = rows.action(rows.turn(rows.customer()), tool)
+
+    refused = decide(api, action, {"approved": True})
+
+    action.refresh_from_db()
+    assert (refused.status_code, action.status, action.votes) == (403, "awaiting", [])
+    assert "signed in to the console" in refused.json()["error"]["message"]
 
 
 def test_a_key_cannot_approve_what_came_of_its_own_message(client: Client) -> None:

@@ -135,6 +135,27 @@ def test_two_different_people_agree_whatever_their_names() -> None:
     assert decide(action_id=action.pk, approved=True, by=KIM_THE_OTHER).status == ActionStatus.APPROVED
 
 
+def test_a_key_is_nobody_where_two_people_have_to_agree() -> None:
+    action = of_two_people()
+    program = Decider(kind="staff", name="API key billing", id="key:1")
+
+    with nothing_changes(action), pytest.raises(NotAllowed, match="signed in to the console"):
+        decide(action_id=action.pk, approved=True, by=program)
+
+    assert decide(action_id=action.pk, approved=False, by=program).status == ActionStatus.REJECTED
+
+
+def test_a_call_that_may_have_happened_already_is_staffs_to_decide() -> None:
+    first = rows.action(rows.turn(rows.customer()), rows.tool())
+    Action.objects.filter(pk=first.pk).update(status=ActionStatus.UNKNOWN)
+    owner = first.turn.conversation.customer
+
+    same = rows.action(rows.turn(owner, "t-again"), first.tool)
+    another = rows.action(rows.turn(owner, "t-another"), first.tool, order_id="1043")
+
+    assert (same.approver, another.approver) == ("staff", "customer")
+
+
 def test_one_of_two_is_enough_to_decline() -> None:
     action = of_two_people()
     decide(action_id=action.pk, approved=True, by=KIM)
@@ -148,7 +169,10 @@ def test_an_edit_starts_the_counting_again() -> None:
 
     edited = decide(action_id=action.pk, approved=True, by=KIM, arguments={**action.args, "percent": 5})
     assert (edited.status, [vote["id"] for vote in edited.votes]) == (ActionStatus.AWAITING, ["user:2"])
-    assert decide(action_id=action.pk, approved=True, by=SAM).status == ActionStatus.APPROVED
+    with nothing_changes(edited), pytest.raises(ArgumentsChanged, match="arguments_hash"):
+        decide(action_id=action.pk, approved=True, by=SAM)
+    done = decide(action_id=action.pk, approved=True, by=SAM, seen=edited.arguments_hash)
+    assert done.status == ActionStatus.APPROVED
 
 
 def test_two_people_out_of_many_at_once() -> None:
@@ -198,7 +222,10 @@ def test_a_changed_tool_is_staffs_to_look_at_again_whoever_would_have_decided() 
     assert [change["field"] for change in action.difference] == ["path"]
     with nothing_changes(action), pytest.raises(NotAllowed):
         decide(action_id=action.pk, approved=True, by=customer_of(action))
-    assert decide(action_id=action.pk, approved=True, by=SAM).status == ActionStatus.APPROVED
+    with nothing_changes(action), pytest.raises(ArgumentsChanged):
+        decide(action_id=action.pk, approved=True, by=SAM)
+    seen = action.arguments_hash
+    assert decide(action_id=action.pk, approved=True, by=SAM, seen=seen).status == ActionStatus.APPROVED
 
 
 def test_what_is_declined_needs_no_second_look_at_the_tool() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.agents.graph_script import actions, answers, call, one, results, routed, texts
 from tests.live.chatter import Chatter
-from tests.live.stack import Stack, until
+from tests.live.stack import Stack
 from tests.scripted_model.fixture import RunningModel
 
 pytestmark = pytest.mark.xdist_group("live-scripted")
@@ -28,7 +28,10 @@ def told(model: RunningModel) -> list[dict[str, Any]]:
 
 
 def decide(stack: Stack, action: dict[str, Any], **body: Any) -> Any:
-    return stack.api.post(f"/interrupts/{action['id']}/decision", json=body)
+    """Decide through the API on what the API shows now."""
+    shown = stack.api.get(f"/interrupts/{action['id']}").json()["data"]
+    seen = {"arguments_hash": shown["arguments_hash"]}
+    return stack.api.post(f"/interrupts/{action['id']}/decision", json={**seen, **body})
 
 
 @contextmanager
@@ -155,25 +158,17 @@ async def test_a_tool_waits_for_the_tool_that_it_requires(stack: Stack, model: R
 
 
 async def test_two_people_agree_before_anything_is_sent(stack: Stack, model: RunningModel) -> None:
-    model.script(routed("discount"), answers(DISCOUNT), answers(text="Done."))
+    """Over the API nobody can: a key is not a person."""
+    model.script(routed("discount"), answers(DISCOUNT), answers(text="Declined."))
 
     with changed(stack, "apply_discount", "approvals_needed", "2"):
         async with Chatter(stack.socket_url) as customer:
             await customer.say("Give me 20% off order 1044")
             [action] = actions(stack, customer.thread_id)
-            first = decide(stack, action, approved=True)
-            assert first.status_code == 200, first.text
             alone = decide(stack, action, approved=True)
             assert (alone.status_code, alone.json()["error"]["code"]) == (403, "not_allowed")
-            assert "second person" in alone.json()["error"]["message"]
-            assert discounts(stack) == []
-            stack.db(
-                "UPDATE agents_action SET votes = jsonb_set(votes, '{0,id}', '\"user:0\"') WHERE id = %s",
-                action["id"],
-            )
-            assert decide(stack, action, approved=True).status_code == 200
+            assert "Two people" in alone.json()["error"]["message"]
+            assert decide(stack, action, approved=False).status_code == 200
             await customer.until("message_complete")
 
-    until(lambda: discounts(stack) == [20])
-    kinds = [event["kind"] for event in stack.events(customer.thread_id)]
-    assert (kinds.count("approval_voted"), kinds.count("approval_decided")) == (1, 1)
+    assert discounts(stack) == []
