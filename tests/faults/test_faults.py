@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
 
 from tests.faults import __main__ as program
 from tests.faults import boundaries, report, rows
@@ -41,6 +43,7 @@ def undisturbed(stack: FaultStack) -> dict[str, Result]:
     return {name: asyncio.run(Cell(stack, scenario, Strike()).run()) for name, scenario in SCENARIOS.items()}
 
 
+NO_SERVERS: Any = None  # killing and freezing need none
 KILLED = [
     ("read", "turns", "after", "claim", 1),
     ("read", "turns", "before", "event tool_returned", 1),
@@ -66,6 +69,22 @@ async def test_a_process_dies_and_nothing_is_lost_or_done_twice(
     assert result.seconds is not None
     assert result.effects == sum(write.approved for write in SCENARIOS[scenario].writes)
     assert set(result.statuses) <= {"unknown" if scenario == "once" else "succeeded", "rejected"}
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_whatever_the_moment_at_which_a_worker_dies(
+    stack: FaultStack, undisturbed: dict[str, Result], data: st.DataObject
+) -> None:
+    """Any scenario, any crossing of any boundary that a run in peace goes through."""
+    planned = [*rows.kills(undisturbed, SCENARIOS), *rows.freezes(undisturbed, SCENARIOS)]
+    chosen = data.draw(st.integers(0, len(planned) - 1))
+    part = planned[chosen]
+    note(f"{part.scenario.name}: {part.row.group}, {part.row.title}")
+
+    result = asyncio.run(Cell(stack, part.scenario, part.strike(NO_SERVERS)).run())
+
+    assert result.findings == []
 
 
 async def test_an_effect_behind_the_products_back_is_found(stack: FaultStack) -> None:
