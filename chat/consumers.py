@@ -9,10 +9,12 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
+from weakref import WeakSet
 
 import structlog
 from channels.exceptions import DenyConnection
 from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http.cookie import parse_cookie
@@ -75,6 +77,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.accept()
             await self.close(code=TRY_AGAIN_LATER, reason=submission.RateLimited.message)
             return
+        await _stay_awake()
         headers = (
             [(b"set-cookie", _cookie_header(self.visitor.new_cookie))] if self.visitor.new_cookie else []
         )
@@ -350,6 +353,18 @@ HANDLERS = {
     "retry": ChatConsumer._retry,
     "ping": ChatConsumer._ping,
 }
+
+
+_awake: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+
+
+async def _stay_awake() -> None:
+    """Subscribe this process to something for good. The channel layer looks only ten times a second whether there is a
+    first subscription, and the first text of the first customer would be gone by then."""
+    loop = asyncio.get_running_loop()
+    if loop not in _awake:
+        _awake.add(loop)
+        await get_channel_layer().new_channel("awake")
 
 
 def _invalid_response() -> BadFrame:

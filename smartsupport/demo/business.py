@@ -56,8 +56,9 @@ class Business:
             self._check_api_key(request)
             fault = self._faults.strike(route.operation_id)
             if fault:
+                begun = self._books.resets
                 await asyncio.sleep(fault.slow_ms / 1000)
-                if fault.drop == "before":
+                if fault.drop == "before" or self._books.resets != begun:
                     return _hang_up(request)
                 if fault.fail:
                     raise Refusal(

@@ -40,6 +40,8 @@ class Books:
             reason = getattr(error, "strerror", None) or error
             raise BooksUnusable(f"The data folder {folder} cannot be used: {reason}.") from error
         self.seed = int(self.fact("seed"))
+        self.resets = 0
+        """How often it went back: a request that was held up meanwhile belongs to books that are gone."""
 
     def _open(self, seed: int) -> None:
         with self.transaction():
@@ -102,6 +104,7 @@ class Books:
             for name in names:
                 self.db.execute(f'DELETE FROM "{name}"')  # noqa: S608 - names of our own tables
             self._fill(self.seed)
+        self.resets += 1
 
     def close(self) -> None:
         """Close the file. Everything that was answered is on disk already."""

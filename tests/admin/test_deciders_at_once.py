@@ -124,7 +124,7 @@ async def test_of_fifty_who_decide_for_the_company_one_wins(offline_stack: Stack
     stack = offline_stack
     staff = await colleagues(stack)
     async with Chatter(stack.socket_url) as customer:
-        waiting = (await customer.say("Give me a 10% discount on order 1062"))[-1]
+        waiting = (await customer.say("Give me a 10% discount on order 1068"))[-1]
         assert waiting["approver"] == "staff"
         interrupt_id, seen = waiting["interrupt_id"], action(stack, waiting["interrupt_id"])["arguments_hash"]
         more = await tabs(stack, customer, 5)
@@ -158,7 +158,7 @@ async def test_of_fifty_who_decide_for_the_company_one_wins(offline_stack: Stack
 
         end = await customer.until("message_complete")
         assert end[-1]["status"] == "completed"
-    assert len(effects(stack, 1062)) == (1 if decided["resolution"] == "approved" else 0)
+    assert len(effects(stack, 1068)) == (1 if decided["resolution"] == "approved" else 0)
     for one in staff:
         await one.http.aclose()
 
@@ -167,7 +167,7 @@ async def test_of_many_tabs_of_the_customer_one_wins_and_staff_are_refused(offli
     stack = offline_stack
     staff = await colleagues(stack)
     async with Chatter(stack.socket_url) as customer:
-        waiting = (await customer.say("Cancel order 1063"))[-1]
+        waiting = (await customer.say("Cancel order 1069"))[-1]
         assert waiting["approver"] == "customer"
         interrupt_id, seen = waiting["interrupt_id"], action(stack, waiting["interrupt_id"])["arguments_hash"]
         more = await tabs(stack, customer, 20)
@@ -203,6 +203,6 @@ async def test_of_many_tabs_of_the_customer_one_wins_and_staff_are_refused(offli
         end = await customer.until("message_complete")
         assert end[-1]["status"] == "completed"
     cancelled = decided["resolution"] == "approved"
-    until(lambda: len(effects(stack, 1063)) == (1 if cancelled else 0))
+    until(lambda: len(effects(stack, 1069)) == (1 if cancelled else 0))
     for one in staff:
         await one.http.aclose()

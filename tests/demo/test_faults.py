@@ -1,5 +1,6 @@
 """Faults on demand: slow, failing, hanging up before or after acting."""
 
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 
 from tests.demo.program import ORDER, journal, message
+from tests.live.stack import until
 
 KEY = {"Idempotency-Key": "k"}
 
@@ -144,3 +146,15 @@ def test_junk_is_no_rule(business: httpx.Client, rule: Any, reason: str) -> None
     assert refused.status_code == 400
     assert message(refused).startswith(reason)
     assert business.get("/_faults").json() == []
+
+
+def test_a_request_that_was_held_up_does_nothing_after_a_reset(business: httpx.Client) -> None:
+    business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 1_000, "times": 1})
+    with ThreadPoolExecutor(1) as beside:
+        late = beside.submit(lambda: business.post(f"{ORDER}/cancellation", headers=KEY))
+        until(lambda: business.get("/_faults").json()[0]["fired"] == 1)
+        business.post("/_reset")
+        with pytest.raises(httpx.TransportError):
+            late.result()
+
+    assert journal(business) == []

@@ -3,7 +3,11 @@ import { moment } from "./clock.js";
 import { h, icon } from "./dom.js";
 import { text } from "./text.js";
 
-/** @typedef {import("./state.js").Item} Item */
+/**
+ * What is drawn of one item; declared here, because modules that import each other cannot be given hashed names.
+ * @typedef {import("./state.js").Item} Item
+ * @typedef {{el: HTMLElement, update: (item: Item) => void}} Piece
+ */
 
 /** @param {Item} item  a handoff @returns {string[]} that somebody was asked to join, and what is known of it */
 export function handoffWords(item) {
@@ -12,7 +16,7 @@ export function handoffWords(item) {
   return [asked, item.ticket ? text.ticket(item.ticket) : "", when ? text.availableAt(when) : ""].filter(Boolean);
 }
 
-/** @param {Item} item @returns {import("./pieces.js").Piece} */
+/** @param {Item} item @returns {Piece} */
 export function handoffPiece(item) {
   const [asked, ...known] = handoffWords(item);
   return notice("handoff", "person", asked, [...known, text.handoffStay]);
@@ -22,7 +26,7 @@ export const joinedPiece = () => notice("joined", "person", text.joined, [text.j
 
 export const handbackPiece = () => notice("handback", "bot", text.handback, []);
 
-/** @param {string} className @param {string} sign @param {string} words @param {string[]} more @returns {import("./pieces.js").Piece} */
+/** @param {string} className @param {string} sign @param {string} words @param {string[]} more @returns {Piece} */
 function notice(className, sign, words, more) {
   const lines = more.map((line) => h("small", { text: line }));
   const el = h("p", { class: `notice ${className}` }, icon(sign), h("span", {}, h("span", { text: words }), ...lines));

@@ -3,12 +3,15 @@ import { h, icon } from "./dom.js";
 import { canRetry } from "./order.js";
 import { text } from "./text.js";
 
-/** @typedef {import("./state.js").Item} Item */
+/**
+ * @typedef {import("./state.js").Item} Item
+ * @typedef {{retryTurn: (turnId: string) => void}} Context  what of the page this needs
+ */
 
 /** @param {Item} item @returns {string} */
 export const problemWords = (item) => (item.reason === "turn" || !item.message ? text.turnFailed : item.message);
 
-/** @param {Item} item @param {import("./pieces.js").Context} context @returns {import("./pieces.js").Piece} */
+/** @param {Item} item @param {Context} context @returns {import("./people.js").Piece} */
 export function problemPiece(item, context) {
   const words = h("p", { text: problemWords(item) });
   const note = h("p", { class: "note" });
