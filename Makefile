@@ -23,7 +23,7 @@ bench: .venv/installed-dev
 	$(PY) -m tests.bench
 
 faults: .venv/installed-dev
-	$(PY) -m tests.faults --docs
+	$(PY) -m tests.faults --docs --control
 
 soak: .venv/installed-dev
 	$(PY) -m tests.faults.soak $(SOAK_ARGS)
