@@ -59,7 +59,7 @@ def write(*, thread_id: str, text: object, by: Decider, once: str = "") -> Writt
     """
     conversation = _with_locked_customer(thread_id)
     content = _checked(text)
-    key = f"staff:{digest([by.name, storable(once)])}" if once else ""
+    key = f"staff:{digest([by.id or by.name, storable(once)])}" if once else ""
     if key and (known := _written_before(conversation, key)):
         return Written(conversation.pk, thread_id, known.seq, known.payload["content"], repeated=True)
     if conversation.status != ConversationStatus.HELD:
