@@ -19,9 +19,9 @@ startup.read_settings()
 # It warns root of pickled tasks; ours are JSON, and in a container there is often nobody but root.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
-# When the broker goes away while a task runs, kombu's channel wants to put the task back through the very connection that
-# is gone, and the worker ends with an AttributeError. Every task of ours is found again by a sweep, so nothing needs
-# putting back; what the broker still has as delivered comes again after `visibility_timeout`.
+# When the broker goes away while a task runs, kombu's channel wants to put the task back through the very connection
+# that is gone, and the worker ends with an AttributeError. Every task of ours is found again by a sweep, so nothing
+# needs putting back; what the broker still has as delivered comes again after `visibility_timeout`.
 Channel.do_restore = False
 
 app = Celery("smartsupport")
