@@ -8,7 +8,7 @@ from agents import approvals, executor, repetition
 log = structlog.get_logger(__name__)
 
 
-@shared_task(acks_late=True, ignore_result=True)
+@shared_task(ignore_result=True)
 def expire_approvals() -> None:
     """Mark approvals that nobody decided in time; their turns go on and say so."""
     expired = approvals.expire_overdue()
@@ -16,7 +16,7 @@ def expire_approvals() -> None:
         log.info("approvals_expired", count=expired)
 
 
-@shared_task(acks_late=True, ignore_result=True)
+@shared_task(ignore_result=True)
 def settle_abandoned_actions() -> None:
     """Tell staff of actions whose worker died with them and whose turn has ended: nobody knows what came of them."""
     settled = executor.settle_abandoned()
@@ -24,7 +24,7 @@ def settle_abandoned_actions() -> None:
         log.warning("abandoned_actions_settled", count=settled)
 
 
-@shared_task(acks_late=True, ignore_result=True)
+@shared_task(ignore_result=True)
 def repeat_unknown_actions() -> None:
     """Send again, under the same key, what is safe to repeat and whose outcome nobody saw."""
     repeated = repetition.repeat_due()

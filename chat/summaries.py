@@ -39,7 +39,7 @@ UNFINISHED = [TurnStatus.QUEUED, TurnStatus.RUNNING, TurnStatus.WAITING]
 _ID = re.compile(r"(?<![\w.])#?(?=[\w-]*\d{2})[A-Za-z]{0,8}[-_]?\d[\w-]{1,40}(?![\w.]*@)")
 
 
-@shared_task(acks_late=True, ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(ignore_result=True)  # type: ignore[untyped-decorator]
 def summarise_conversation(conversation_id: str) -> None:
     """Summarise until what is told whole is short enough again."""
     for _ in range(IN_ONE_GO):

@@ -67,7 +67,7 @@ def _end(turn_id: UUID) -> bool:
     return True
 
 
-@shared_task(name="chat.sweep_turns", acks_late=True, ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name="chat.sweep_turns", ignore_result=True)  # type: ignore[untyped-decorator]
 def sweep_turns() -> None:
     """Run by beat."""
     swept = sweep()

@@ -16,7 +16,7 @@ KICK_SECONDS = 3
 SCHEDULED_UP_TO = 60.0
 
 
-@shared_task(acks_late=True, ignore_result=True)
+@shared_task(ignore_result=True)
 def send_webhooks() -> None:
     """Send what is due. Beat calls it every few seconds; a new delivery and a failed attempt call it on time."""
     for _ in range(A_RUN):

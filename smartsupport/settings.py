@@ -95,7 +95,9 @@ CHANNEL_LAYERS = {
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True  # results live in our own tables
-CELERY_TASK_ACKS_LATE = True
+# Acknowledged before they run: what a task does is found again by the next sweep, and acknowledging over a connection
+# that has gone meanwhile would end the worker.
+CELERY_TASK_ACKS_LATE = False
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "smartsupport:celery:", "visibility_timeout": 600}
