@@ -60,8 +60,11 @@ class Watch:
         if self._parent is not None:
             if os.getppid() != self._parent:
                 raise Stop(status=1)
-            if _blocks_interrupts(self._parent) and not self._parent_blocked_interrupts:
+            blocks = _blocks_interrupts(self._parent)
+            if blocks and not self._parent_blocked_interrupts:
                 raise Stop
+            # Make also holds INT back for a moment while it starts us: what counts is that it begins to.
+            self._parent_blocked_interrupts = blocks
         for name, process in self.processes.items():
             if (status := process.poll()) is not None:
                 raise Stop(
