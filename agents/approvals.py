@@ -101,7 +101,9 @@ class Decider:
 
 
 def expiry_message(action: Action) -> str:
-    minutes = round((action.expires_at - action.created_at).total_seconds() / 60)
+    waited = action.expires_at - action.created_at
+    # One that came back was asked for again, with the whole time.
+    minutes = settings.INTERRUPT_TTL_MINUTES if action.reopened else round(waited.total_seconds() / 60)
     expired = f"The approval request for '{action.tool_name}' has expired after {minutes} minutes."
     return f"{expired} Would you like to try again?"
 
@@ -437,11 +439,9 @@ def changes(action: Action) -> dict[str, list[Any]]:
 
 
 def _expire(action: Action) -> bool:
-    won = (
-        Action.objects.awaiting()
-        .filter(pk=action.pk)
-        .update(status=ActionStatus.EXPIRED, decided_at=timezone.now())
-    )
+    # Overdue still: since somebody looked, it may have come back with a new deadline.
+    overdue = Action.objects.overdue().filter(pk=action.pk)
+    won = overdue.update(status=ActionStatus.EXPIRED, decided_at=timezone.now())
     if won:
         action.refresh_from_db()
         fact = facts.approval_expired(

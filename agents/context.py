@@ -40,6 +40,9 @@ class Journal(Protocol):
     async def reasoning(self, agent: str, text: str) -> None:
         """Show a piece of what the model thinks before it answers, where the deployment shows it. Not recorded."""
 
+    def alive(self) -> None:
+        """Something came of the turn that is neither shown nor recorded yet: it is not stuck."""
+
     def recorded(self, key: str) -> Fact | None:
         """What an earlier attempt at this turn recorded under `key`."""
 

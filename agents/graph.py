@@ -154,6 +154,8 @@ async def _ask_model(
     async for chunk in model.astream(prompt(system_prompt(spec), context, messages)):
         piece = cast(AIMessageChunk, chunk)
         whole = piece if whole is None else whole + piece
+        if any(part["args"] or part["name"] for part in piece.tool_call_chunks):
+            context.journal.alive()  # the long arguments of a call are written for a while, and nobody sees them
         if thought := piece.additional_kwargs.get(REASONING):
             await context.journal.reasoning(spec.name, thought)
         if text := storable(piece.text):

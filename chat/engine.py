@@ -53,9 +53,7 @@ class _Run:
     journal: TurnJournal | None = None
     cancelled: bool = False
     cancelled_for: str = ""  # "stop" or "idle"; else the worker leaves or has lost the turn
-    ending: bool = (
-        False  # being sealed or parked: cancelling could do nothing any more but lose the last frame
-    )
+    ending: bool = False  # being sealed or parked: cancelling could only lose the last frame
     to_summarise: bool = False  # much was told whole of the conversation before it
     left: list[Fact] = field(default_factory=list)  # what its journal had not yet written when it ended
 

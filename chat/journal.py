@@ -64,6 +64,9 @@ class TurnJournal:
     def append_soon(self, *facts: Fact) -> None:
         self._soon = asyncio.ensure_future(self._append(*self.take_noted(), *facts))
 
+    def alive(self) -> None:
+        self.progressed_at = time.monotonic()
+
     def note(self, fact: Fact) -> None:
         self._noted.append(fact)
 

@@ -86,7 +86,10 @@ def resolve(*, thread_id: str, by: Decider) -> Conversation:
     unresolved = Conversation.objects.filter(pk=conversation.pk).exclude(status=ConversationStatus.RESOLVED)
     if not unresolved.update(status=ConversationStatus.RESOLVED, held_by="", held_at=None):
         raise AlreadyResolved()
-    events.append(conversation.pk, [Fact("conversation_resolved", {"by_name": by.name})])
+    facts = [Fact("conversation_resolved", {"by_name": by.name})]
+    if conversation.status == ConversationStatus.HELD:  # the customer is told that nobody is there any more
+        facts.insert(0, Fact("handed_back", {"by_name": by.name}))
+    events.append(conversation.pk, facts)
     log.info("conversation_resolved", conversation_id=str(conversation.pk), by_name=by.name)
     conversation.refresh_from_db()
     return conversation

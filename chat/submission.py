@@ -264,9 +264,8 @@ def _queued(
     """The turn that answers this message, and the message's seq: the turn that has not begun yet, or a new one."""
     if conversation.status == ConversationStatus.RESOLVED:
         Conversation.objects.filter(pk=conversation.pk).update(status=ConversationStatus.OPEN)
-    joined = (
-        active[-1] if active else None
-    )  # no earlier one: messages are answered in the order in which they came
+    # No earlier one than the last: messages are answered in the order in which they came.
+    joined = active[-1] if active else None
     if joined is not None and _not_begun(joined) and joined.asked_by == asked_by:
         joined.messages += 1
         Turn.objects.filter(pk=joined.pk).update(

@@ -186,9 +186,10 @@ def record(attempt: Attempt, outcome: Outcome, *, duration_ms: int) -> Sent:
     pending = WebhookDelivery.objects.filter(pk=attempt.delivery_id, status=DeliveryStatus.PENDING)
     again_in: float | None = None
     if outcome.delivered:
-        pending.update(
-            status=DeliveryStatus.DELIVERED, delivered_at=Now(), next_attempt_at=None, leased_until=None
-        )
+        # Also where it was given up meanwhile.
+        WebhookDelivery.objects.filter(pk=attempt.delivery_id).exclude(
+            status=DeliveryStatus.DELIVERED
+        ).update(status=DeliveryStatus.DELIVERED, delivered_at=Now(), next_attempt_at=None, leased_until=None)
     else:
         again_in = _failed(pending.filter(attempts_made=attempt.number), outcome)
     told = {"delivery_id": str(attempt.delivery_id), "attempt": attempt.number, "status": outcome.status}

@@ -4,11 +4,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from agents import approvals, tasks
 from agents.approvals import ApprovalExpired, Decider, decide, expire_overdue
-from agents.models import Action, ActionStatus
+from agents.models import Action, ActionStatus, Tool
 from chat.models import Event, Turn, TurnStatus
 from tests import rows
 from tests.at_once import at_once
@@ -64,6 +65,22 @@ def test_the_message_tells_how_long_it_waited() -> None:
     assert message == (
         "The approval request for 'apply_discount' has expired after 30 minutes. Would you like to try again?"
     )
+
+
+def test_what_came_back_has_the_whole_time_again_and_says_so() -> None:
+    action = rows.waiting_for_staff()
+    asked_long_ago = timezone.now() - timedelta(minutes=25)
+    Action.objects.filter(pk=action.pk).update(created_at=asked_long_ago)
+    Tool.objects.filter(pk=action.tool_id).update(path="/elsewhere/{order_id}")
+    with pytest.raises(approvals.ToolChanged):
+        approvals.decide(action_id=action.pk, approved=True, by=approvals.Decider("staff", "sam"))
+    action.refresh_from_db()
+
+    assert "after 30 minutes" in approvals.expiry_message(action)
+    assert action.expires_at > timezone.now() + timedelta(minutes=29)
+    with transaction.atomic():  # a sweep that had found it before it came back
+        assert approvals._expire(approvals.locked(action.pk)) is False
+    assert Action.objects.get(pk=action.pk).status == ActionStatus.AWAITING
 
 
 def test_the_task_expires_what_is_overdue_and_nothing_else() -> None:

@@ -280,6 +280,29 @@ async def test_a_turn_that_is_stuck_is_ended_and_can_be_tried_again(
 
 
 @live
+async def test_a_model_that_writes_a_long_call_is_not_stuck(
+    stack: Stack, scripted_model_server: RunningModel
+) -> None:
+    """Nothing of it is shown or recorded until the call is whole."""
+    opening = {"index": 0, "id": "c1", "function": {"name": "get_order_status", "arguments": '{"order'}}
+    pieces = [
+        opening,
+        *({"index": 0, "function": {"arguments": piece}} for piece in ("_i", "d", '": 10', "42", "}")),
+    ]
+    slow = {"chunks": [{"tool_calls": [piece]} for piece in pieces], "token_delay_ms": IDLE_SECONDS * 300}
+    scripted_model_server.script(
+        routed("order_lookup"),
+        {"match": {"structured": False}, "times": 1, "reply": {**slow, "finish_reason": "tool_calls"}},
+        answers(text="Here it is."),
+    )
+    async with Chatter(stack.socket_url) as customer:
+        frames = await customer.say(QUESTION)
+
+    assert one(frames, "tool_call")["args"] == {"order_id": 1042}
+    assert (texts(frames), frames[-1]["status"]) == (["Here it is."], "completed")
+
+
+@live
 async def test_a_tool_within_its_limit_is_waited_for(
     stack: Stack, scripted_model_server: RunningModel
 ) -> None:

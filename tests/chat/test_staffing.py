@@ -166,6 +166,18 @@ def resolve(row: Conversation) -> Conversation:
 
 
 @db
+def test_the_customer_is_told_that_nobody_is_there_any_more_when_what_was_held_is_resolved() -> None:
+    row = rows.waiting_for_a_person()
+    write(row, "It is solved.")
+
+    resolved = resolve(row)
+
+    kinds = list(row.events.values_list("kind", flat=True))
+    assert kinds[-2:] == ["handed_back", "conversation_resolved"]
+    assert (resolved.status, resolved.held_by) == ("resolved", "")
+
+
+@db
 def test_a_conversation_is_resolved_and_the_customers_next_message_opens_it_again() -> None:
     row = rows.waiting_for_a_person()
 

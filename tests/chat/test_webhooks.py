@@ -456,6 +456,23 @@ def test_a_job_that_wakes_up_late_takes_nothing_back(receiver: Receiver) -> None
     assert delivery.status == "delivered"
 
 
+def test_what_arrives_after_it_was_given_up_has_arrived(receiver: Receiver) -> None:
+    delivery = escalate()
+    slow = webhook_sending.claim()
+    assert slow is not None
+    WebhookDelivery.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    newer = webhook_sending.claim()
+    assert newer is not None
+    webhook_sending.record(newer, webhook_sending.Outcome(False, again=False, status=400), duration_ms=1)
+    delivery.refresh_from_db()
+    assert delivery.status == "failed"
+
+    webhook_sending.record(slow, webhook_sending.Outcome(True, again=False, status=200), duration_ms=1)
+
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.delivered_at is not None) == ("delivered", True)
+
+
 def test_the_next_of_a_conversation_waits_for_the_one_before(receiver: Receiver) -> None:
     receiver.will(Answer(503), Answer())
     first = escalate(reason="one")
