@@ -36,11 +36,17 @@ class Risk(models.TextChoices):
 class Tool(models.Model):
     """One operation of a business system, as data. The HTTP executor interprets it; no code is generated from it.
 
-    `parameters`: [{"argument", "name", "in": "path|query|header|cookie", "required", "style", "explode"}].
-    `request_body`: null, or {"content_type", "required", "fields": {argument: property}} for a JSON object whose
-    properties are arguments, or {"content_type", "required", "argument"} where one argument is the whole body.
+    `parameters`: [{"argument", "name", "in": "path|query|header|cookie", "required", "style", "explode",
+    "allow_reserved"?, "content_type"?}]; with a content type the value is serialised as a document of its own.
+    `request_body`: null, or {"content_type", "required", "fields": {argument: property}, "encoding"?} for an object
+    (JSON, form or multipart) whose properties are arguments, or {"content_type", "required", "argument", "encoding"?}
+    where one argument is the whole body. `encoding`: {property: {"content_type"?, "style"?, "explode"?, "binary"?}}.
     `input_schema`: JSON Schema (object) of what the model may fill in: without bound arguments.
     `bound`: {argument: binding}, filled in on the server from the verified identity; bindings: "customer.id".
+    `security`: alternatives, in the document's order: [{scheme: {"kind": "apiKey|http|oauth2|openIdConnect|mutualTLS",
+    "in", "name", "scheme", "flows", "scopes"}}]; [] and an empty alternative need no credential. The secrets are
+    Credential rows of the source. `response`: {"content_types": [..], "binary": bool, "paging": {..}|null}.
+    `projection`: the parts of an answer that the model is shown ("items[].id"); [] shows all of it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -59,6 +65,13 @@ class Tool(models.Model):
     request_body = models.JSONField(null=True, blank=True)
     input_schema = models.JSONField(default=dict)
     bound = models.JSONField(default=dict, blank=True)
+    security = models.JSONField(default=list, blank=True)
+    response = models.JSONField(default=dict, blank=True)
+    projection = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='What the model is shown of an answer: ["items[].id"]. [] shows all.',
+    )
 
     access = models.CharField(max_length=8, choices=Access)
     risk = models.CharField(max_length=16, choices=Risk, default=Risk.SAFE)
@@ -97,6 +110,9 @@ class Tool(models.Model):
         help_text="The business system honours Idempotency-Key here: sending it twice has one effect.",
     )
     enabled = models.BooleanField(default=True)
+    paused_because = models.CharField(
+        max_length=300, blank=True, help_text="Why it is switched off, where that was not staff's own choice."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
@@ -132,6 +148,7 @@ class Tool(models.Model):
             "request_body": self.request_body,
             "input_schema": self.input_schema,
             "bound": self.bound,
+            "security": self.security,
             "access": self.access,
             "approval": self.approval,
             "staff_above_argument": self.staff_above_argument,
@@ -143,6 +160,50 @@ class Tool(models.Model):
     def fingerprint(self) -> str:
         """The tool's version: a hash of its snapshot."""
         return digest([str(self.pk), self.snapshot()])
+
+
+class Credential(models.Model):
+    """How calls to one source prove who we are, for one security scheme of its document. The secret part is sealed
+    (`smartsupport.lib.sealing`), never shown again, and in no log. What `secret` holds, by `kind`: {"value"} for an API
+    key or bearer token, {"username", "password"}, {"client_id", "client_secret", "refresh_token"?} for OAuth 2.
+
+    `token`: the sealed OAuth access token of the moment, until `token_expires_at`.
+    """
+
+    class Kind(models.TextChoices):
+        API_KEY = "api_key", "API key"
+        BEARER = "bearer", "Bearer token"
+        BASIC = "basic", "User name and password"
+        OAUTH_CLIENT = "oauth2_client", "OAuth 2 client credentials"
+        OAUTH_REFRESH = "oauth2_refresh", "OAuth 2 refresh token"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    source = models.ForeignKey(
+        "openapi_import.SpecSource", on_delete=models.CASCADE, related_name="credentials"
+    )
+    scheme = models.CharField(max_length=200, help_text="The name of the security scheme in the document.")
+    kind = models.CharField(max_length=16, choices=Kind)
+    token_url = models.CharField(max_length=2000, blank=True)
+    scopes = models.JSONField(default=list, blank=True)
+    secret = models.TextField(editable=False)
+    token = models.TextField(blank=True, editable=False)
+    token_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_by = models.CharField(max_length=150, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the business last answered 401 or 403."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["source", "scheme"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "scheme"], name="credential_once_per_scheme")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scheme} of {self.source_id}"
 
 
 class Agent(models.Model):

@@ -13,7 +13,7 @@ class SpecSourceAdmin(ReadOnlyAdmin):
 
     list_display = ("called", "url", "tool_count", "fetched_at")
     search_fields = ("name", "title", "url")
-    fields = ("name", "title", "url", "fetched_at", "document_hash", "document")
+    fields = ("name", "title", "version", "url", "fetched_at", "document_hash", "calls_per_minute")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SpecSource]:
         return super().get_queryset(request).annotate(tool_total=Count("tools")).order_by("name")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from openapi_import.errors import SpecInvalid, SpecUnavailable
-from openapi_import.read import MAX_BYTES, Document, read_document
+from openapi_import.reading.text import MAX_BYTES, Document, read_document
 from smartsupport.lib import safe_http
 
 TIMEOUT_SECONDS = 30.0

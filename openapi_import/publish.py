@@ -13,10 +13,10 @@ from django.utils import timezone
 from agents.models import Access, Approver, Risk, Tool
 from openapi_import.errors import SpecInvalid
 from openapi_import.models import SpecSource
-from openapi_import.parse import Operation
-from openapi_import.read import Document
-from openapi_import.servers import server_url
-from openapi_import.tools import Recipe, recipe
+from openapi_import.reading.operations import Operation
+from openapi_import.reading.recipes import Recipe, recipe
+from openapi_import.reading.servers import server_url
+from openapi_import.reading.text import Document
 from smartsupport.lib.ids import canonical_json, digest
 from smartsupport.lib.locks import one_at_a_time
 
@@ -59,7 +59,6 @@ def record_source(*, name: str, url: str, document: Document, title: str) -> tup
             defaults={
                 "url": url,
                 "title": title[:200],
-                "document": document,
                 "document_hash": fresh,
                 "fetched_at": timezone.now(),
             },

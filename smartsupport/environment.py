@@ -141,6 +141,21 @@ def webhook_secret(*, required: bool) -> str:
     return value
 
 
+def sealing_keys(name: str) -> list[str]:
+    """Fernet keys, comma-separated: 32 bytes each, as URL-safe base64."""
+    keys = words(name, [])
+    for key in keys:
+        try:
+            usable = len(base64.urlsafe_b64decode(key)) == 32
+        except (binascii.Error, ValueError):
+            usable = False
+        if not usable:
+            raise ImproperlyConfigured(
+                f"{name} must list keys of 32 bytes in URL-safe base64, separated by commas."
+            )
+    return keys
+
+
 def business_hours(name: str, zone_name: str) -> tuple[str, str]:
     """When people are there ("" is always), and the time zone that this is about."""
     hours, zone = text(name, ""), text(zone_name, "UTC")

@@ -157,6 +157,15 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
+# What secrets at rest are sealed with: the first seals, all open. None: derived from SECRET_KEY.
+SEALING_KEYS = env.sealing_keys("SEALING_KEYS")
+
+# Importing OpenAPI documents. One document, and all that it refers to, are read in a process of its own.
+IMPORT_MAX_BYTES = env.integer("IMPORT_MAX_BYTES", 10 * 1024 * 1024, low=1_024, high=100 * 1024 * 1024)
+IMPORT_MAX_DOCUMENTS = env.integer("IMPORT_MAX_DOCUMENTS", 50, low=1, high=1_000)
+IMPORT_MEMORY_MIB = env.integer("IMPORT_MEMORY_MIB", 1_024, low=128, high=65_536)
+IMPORT_SECONDS = env.integer("IMPORT_SECONDS", 300, low=5, high=3_600)
+
 # Models
 LLM_PROVIDER = env.choice(
     "LLM_PROVIDER", ["offline", "openai", "azure_openai", "anthropic", "google"], "offline"

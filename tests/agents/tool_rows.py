@@ -15,7 +15,6 @@ def make_source(name: str = "shop") -> SpecSource:
         name=name,
         defaults={
             "url": "https://shop.example/openapi.json",
-            "document": {},
             "document_hash": "0" * 64,
             "fetched_at": timezone.now(),
         },

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from openapi_import.parse import Operation, parse
-from openapi_import.tools import Recipe, recipe
+from openapi_import.reading.operations import Operation, parse
+from openapi_import.reading.recipes import Recipe, recipe
 
 Object = dict[str, Any]
 

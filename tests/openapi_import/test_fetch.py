@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from openapi_import.errors import SpecInvalid, SpecUnavailable
 from openapi_import.fetch import fetch
-from openapi_import.read import MAX_BYTES
+from openapi_import.reading.text import MAX_BYTES
 from tests.lib.wire import Wire, always, response
 from tests.openapi_import.documents import document
 

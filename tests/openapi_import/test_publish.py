@@ -11,8 +11,8 @@ from django.utils import timezone
 from agents.models import Tool
 from openapi_import.errors import SpecInvalid
 from openapi_import.models import SpecSource
-from openapi_import.parse import Operation, parse
 from openapi_import.publish import Decision, disable_missing, publish, record_source, tool_name
+from openapi_import.reading.operations import Operation, parse
 from tests.openapi_import.documents import document, json_body, parameter
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +47,6 @@ def source() -> SpecSource:
     return SpecSource.objects.create(
         name="shop",
         url="https://shop.example/openapi.json",
-        document={},
         document_hash="0" * 64,
         fetched_at=timezone.now(),
     )
@@ -220,7 +219,6 @@ def test_the_same_operation_of_two_sources_makes_two_tools(source: SpecSource) -
     other = SpecSource.objects.create(
         name="other",
         url="https://other.example/",
-        document={},
         document_hash="1" * 64,
         fetched_at=timezone.now(),
     )

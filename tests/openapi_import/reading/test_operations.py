@@ -3,8 +3,8 @@
 import pytest
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.parse import parse
-from openapi_import.servers import server_url
+from openapi_import.reading.operations import parse
+from openapi_import.reading.servers import server_url
 from tests.openapi_import.documents import document, one_operation, parameter
 
 OUT = "leads out of the document, which is not supported."

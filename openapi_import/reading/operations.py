@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.read import Document
-from openapi_import.references import follow
+from openapi_import.reading.references import follow
+from openapi_import.reading.text import Document
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 MAX_OPERATIONS = 20_000

@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.parse import parse
-from openapi_import.servers import server_url
-from openapi_import.tools import recipe
+from openapi_import.reading.operations import parse
+from openapi_import.reading.recipes import recipe
+from openapi_import.reading.servers import server_url
 from smartsupport.demo.document import build
 from smartsupport.lib.ids import canonical_json
 

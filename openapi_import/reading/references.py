@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.read import Document
+from openapi_import.reading.text import Document
 
 MAX_HOPS = 50
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.parse import Operation, Parameter
-from openapi_import.references import follow
-from openapi_import.schemas import Definitions
+from openapi_import.reading.operations import Operation, Parameter
+from openapi_import.reading.references import follow
+from openapi_import.reading.schemas import Definitions
 from smartsupport.lib.ids import canonical_json
 
 MAX_SCHEMA_BYTES = 256 * 1024

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.tools import recipe
+from openapi_import.reading.recipes import recipe
 from tests.openapi_import.documents import json_body, one_operation, parameter, recipe_of
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.read import read_document
+from openapi_import.reading.text import read_document
 
 UNSTORABLE = "The document contains a character that cannot be stored (NUL or half a surrogate pair)."
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.read import Document
-from openapi_import.references import pointer_tokens, target
+from openapi_import.reading.references import pointer_tokens, target
+from openapi_import.reading.text import Document
 
 ERROR_MESSAGE = "x-error-message"
 MAX_DEFINITIONS = 1_000
