@@ -10,7 +10,7 @@ from langchain_core.messages import AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from agents import approvals, executor, facts, policy, tool_http
+from agents import approvals, executor, facts, policy, tool_http, tool_request
 from agents.context import TurnContext
 from agents.models import Action, ActionStatus, Tool
 from agents.registry import AgentSpec, ToolSpec
@@ -207,8 +207,8 @@ async def _read(row: Tool | None, tool: ToolSpec, verdict: policy.Verdict) -> to
         changed = "This tool was changed or switched off just now."
         return tool_http.Outcome(False, kind="validation", message=changed)
     try:
-        request = tool_http.build(row, verdict.arguments, verdict.bound)
-    except tool_http.RecipeError as fault:
+        request = tool_request.build(row, verdict.arguments, verdict.bound)
+    except tool_request.RecipeError as fault:
         return tool_http.Outcome(False, kind="validation", message=str(fault))
     return await tool_http.send(request, repeatable=True)
 

@@ -26,7 +26,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from agents import approvals, facts, tool_http
+from agents import approvals, facts, tool_http, tool_request
 from agents.context import Journal, StaleTurn
 from agents.models import Action, ActionStatus, Tool
 from smartsupport.lib.own_loop import on_own_loop
@@ -116,7 +116,7 @@ def repeat(action_id: UUID, *, allowed: Callable[[Action], None], by_name: str =
     raise AssertionError
 
 
-def _dispatch_again(action: Action, by_name: str) -> tool_http.Request:
+def _dispatch_again(action: Action, by_name: str) -> tool_request.Request:
     """Win the unknown action and record that it is about to be sent again."""
     request = _checked_request(action)
     won = Action.objects.filter(
@@ -153,7 +153,7 @@ def _record_apart(
 
 def _dispatch(
     action_id: UUID, overridden: list[str]
-) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
+) -> tuple[tuple[Action, tool_request.Request | None], list[facts.Fact]]:
     """Win the action and record that it is about to be sent. No request where it is settled already."""
     action = (
         Action.objects.select_for_update(of=("self",), no_key=True)
@@ -169,7 +169,7 @@ def _dispatch(
         return (action, None), []
     try:
         request = _checked_request(action)
-    except (NotExecutable, tool_http.RecipeError) as fault:
+    except (NotExecutable, tool_request.RecipeError) as fault:
         return _refuse(action, str(fault))
     won = Action.objects.filter(pk=action_id, status=ActionStatus.APPROVED).update(
         status=ActionStatus.DISPATCHING,
@@ -193,7 +193,7 @@ def _dispatch(
     return (action, request), [fact]
 
 
-def _checked_request(action: Action) -> tool_http.Request:
+def _checked_request(action: Action) -> tool_request.Request:
     """What was approved, and nothing else: raises NotExecutable when anything differs."""
     tool: Tool = action.tool
     if action.arguments_hash != action.expected_hash():
@@ -206,12 +206,12 @@ def _checked_request(action: Action) -> tool_http.Request:
         )
     if action.decided_at is None or action.decided_at > action.expires_at:
         raise NotExecutable("The approval came too late.")
-    return tool_http.build(
+    return tool_request.build(
         tool, json.loads(action.arguments), json.loads(action.bound_arguments), idempotency_key=str(action.pk)
     )
 
 
-def _found_dispatching(action: Action) -> tuple[tuple[Action, tool_http.Request | None], list[facts.Fact]]:
+def _found_dispatching(action: Action) -> tuple[tuple[Action, tool_request.Request | None], list[facts.Fact]]:
     """Somebody sent this and was never heard of again, or is still waiting for the answer."""
     request = _same_request(action)
     if request is not None:
@@ -223,13 +223,13 @@ def _found_dispatching(action: Action) -> tuple[tuple[Action, tool_http.Request 
     return (settled, None), recorded
 
 
-def _same_request(action: Action) -> tool_http.Request | None:
+def _same_request(action: Action) -> tool_request.Request | None:
     """What was sent, to be sent again; None where that is not safe, or would not be the same any more."""
     if not action.tool.repeat_safe:
         return None
     try:
         return _checked_request(action)
-    except (NotExecutable, tool_http.RecipeError):
+    except (NotExecutable, tool_request.RecipeError):
         return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from agents import policy, tool_http
+from agents import policy, tool_http, tool_request
 from agents.models import Access, Action, Tool
 from agents.registry import tool_spec
 from smartsupport.lib.errors import ServiceError
@@ -60,7 +60,7 @@ def read_back(action: Action) -> Standing:
     return Standing(reading.title, outcome.ok, outcome.result, message, outcome.status, request.shown())
 
 
-def _request(action: Action, reading: Tool) -> tool_http.Request:
+def _request(action: Action, reading: Tool) -> tool_request.Request:
     """By name: what the reading tool takes and the action has. What names the customer is what the action was bound to,
     or else who the customer is; never a value that a model gave."""
     was_bound: dict[str, Any] = json.loads(action.bound_arguments)
@@ -74,13 +74,13 @@ def _request(action: Action, reading: Tool) -> tool_http.Request:
     fault, arguments = policy.check(tool_spec(reading), wanted, bound.keys())
     try:
         if not fault:
-            return tool_http.build(reading, arguments, bound)
-    except tool_http.RecipeError as refused:
+            return tool_request.build(reading, arguments, bound)
+    except tool_request.RecipeError as refused:
         fault = str(refused)
     raise NoReadBack(f"The reading tool {reading.name} cannot be asked with this action's arguments. {fault}")
 
 
-async def _ask(request: tool_http.Request) -> tool_http.Outcome:
+async def _ask(request: tool_request.Request) -> tool_http.Outcome:
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
             return await tool_http.send(request, repeatable=True)

@@ -14,7 +14,7 @@ from django.apps import apps
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from agents import executor, tool_http
+from agents import executor, tool_request
 from agents.approvals import Decider, NotAllowed
 from agents.models import Action, ActionStatus
 from agents.settlement import NotUnknown
@@ -54,7 +54,7 @@ def repeat(*, action_id: UUID, by: Decider) -> Action:
         raise NotAllowed("Not allowed to send it again")
     try:
         return executor.repeat(action_id, allowed=_check, by_name=by.name)
-    except (executor.NotExecutable, tool_http.RecipeError) as fault:
+    except (executor.NotExecutable, tool_request.RecipeError) as fault:
         raise NotRepeatable(f"{fault} {LOOK_INSTEAD}") from fault
 
 
@@ -122,7 +122,7 @@ def repeat_due(*, limit: int = 50) -> int:
             break
         try:
             action = executor.repeat(action_id, allowed=_check_due)
-        except (NotDue, ServiceError, executor.NotExecutable, tool_http.RecipeError) as reason:
+        except (NotDue, ServiceError, executor.NotExecutable, tool_request.RecipeError) as reason:
             log.info("action_not_repeated", action_id=str(action_id), reason=str(reason))
         except Exception:
             log.exception("action_repetition_failed", action_id=str(action_id))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents import policy, tool_http
+from agents import policy, tool_request
 from agents.models import Tool
 from agents.policy import judge
 from openapi_import.publish import _without
@@ -111,7 +111,7 @@ def test_whatever_a_model_sends_the_request_names_the_verified_customer(foreign:
     raw = {"customer_id": foreign, "account": foreign, "note": note}
 
     verdict = policy.judge(agent(), spec, raw, {"customer.id": "cus_1001"}, name="apply_discount")
-    request = tool_http.build(row, verdict.arguments, verdict.bound)
+    request = tool_request.build(row, verdict.arguments, verdict.bound)
 
     assert verdict.fault == ""
     assert request.url == "http://127.0.0.1:8001/shop/customers/cus_1001/notes"

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from agents.models import Tool
-from agents.tool_http import RecipeError, _answered, build
+from agents.tool_http import _answered
+from agents.tool_request import RecipeError, build
 from agents.turn_messages import RESULT_LIMIT, read_result
 from smartsupport.lib.safe_http import Response
 
