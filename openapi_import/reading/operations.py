@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openapi_import.errors import SpecInvalid
+from openapi_import.reading.faults import Fault
 from openapi_import.reading.references import follow
 from openapi_import.reading.text import Document
 
@@ -19,44 +20,76 @@ PLACES = ("path", "query", "header", "cookie")
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter as it is declared. `schema` may contain references into the document."""
+    """A parameter as it is declared. `schema` may contain references into the document.
+
+    Empty style and `explode=None` mean the default of its place. With a content type the value is a serialised
+    document of its own. `pointer` is where it stands.
+    """
 
     name: str
-    place: str  # path | query | header | cookie
+    place: str  # path | query | header | cookie | querystring (3.2)
     required: bool
     schema: Any
     description: str = ""
-    style: str = ""  # "": the default of its place
+    style: str = ""
     explode: bool | None = None
-    content_type: str = ""  # set where the parameter is a serialised document of its own
+    allow_reserved: bool = False
+    content_type: str = ""
+    deprecated: bool = False
+    pointer: str = ""
+
+
+@dataclass(frozen=True)
+class Media:
+    """One kind of body. `encoding` as in the document: {property: {contentType, style, explode, headers}}."""
+
+    schema: Any
+    encoding: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class RequestBody:
-    """content: {media type: schema}, in the order of the document."""
+    """content: by media type, in the order of the document."""
 
     required: bool
-    content: dict[str, Any]
+    content: dict[str, Media]
     description: str = ""
 
 
 @dataclass(frozen=True)
+class Response:
+    """status: "200", "4XX" or "default". content: {media type: schema}, references unresolved."""
+
+    status: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Operation:
-    """One operation. `operation_id` is unique in its document; where the document gives none, it is made of
-    method and path. `servers` are as declared, nearest level first: operation, else path, else document."""
+    """One operation. `operation_id` is unique in its document; where the document gives none (`declared_id` is
+    false), it is made of method and path. `servers` are as declared, nearest level first: operation, else path, else
+    document. `security`: alternatives of {scheme: scopes}; None where the document says nothing about it, () where it
+    says that none is needed. `unusable`: why it can be no tool, in a sentence; "" where it can.
+    """
 
     method: str  # GET, POST, ...
     path: str
     operation_id: str
     document: Document = field(repr=False, compare=False)
+    dialect: str = "3.1"  # 2.0 | 3.0 | 3.1 | 3.2
     summary: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
     deprecated: bool = False
     parameters: tuple[Parameter, ...] = ()
     request_body: RequestBody | None = None
+    responses: tuple[Response, ...] = ()
     servers: tuple[Any, ...] = ()
-    security: Any = None
+    security: tuple[dict[str, tuple[str, ...]], ...] | None = None
+    pointer: str = ""
+    declared_id: bool = True
+    external_docs_url: str = ""
+    unusable: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,10 +103,13 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ParsedSpec:
+    """`operations` are those that can be used; `faults` is everything that is wrong with the document."""
+
     title: str
     version: str
     operations: tuple[Operation, ...]
     skipped: tuple[Skipped, ...]
+    faults: tuple[Fault, ...] = ()
 
 
 def parse(document: Document) -> ParsedSpec:
@@ -159,7 +195,6 @@ def _operation(
         parameters=_parameters(document, item, raw),
         request_body=_request_body(document, raw),
         servers=_servers(document, item, raw),
-        security=raw.get("security", document.get("security")),
     )
 
 
@@ -206,10 +241,11 @@ def _request_body(document: Document, raw: dict[str, Any]) -> RequestBody | None
         return None
     body = _object(follow(document, raw["requestBody"]), "The request body")
     content = _object(body.get("content", {}), "The content of the request body")
-    schemas = {
-        kind: media.get("schema", {}) if isinstance(media, dict) else {} for kind, media in content.items()
+    media = {
+        kind: Media(media.get("schema", {})) if isinstance(media, dict) else Media({})
+        for kind, media in content.items()
     }
-    return RequestBody(body.get("required") is True, schemas, _text(body, "description"))
+    return RequestBody(body.get("required") is True, media, _text(body, "description"))
 
 
 def _servers(document: Document, item: dict[str, Any], raw: dict[str, Any]) -> tuple[Any, ...]:

@@ -148,7 +148,7 @@ class _Builder:
         kind = next(
             (kind for kind in kinds if kind.partition(";")[0].strip().lower() == "application/json"), kinds[0]
         )
-        schema = body.content[kind]
+        schema = body.content[kind].schema
         content_type = "application/json" if "*" in kind else kind
         flat = follow(self.document, schema)
         if not _is_flat(flat):

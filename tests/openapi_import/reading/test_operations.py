@@ -3,7 +3,7 @@
 import pytest
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.reading.operations import parse
+from openapi_import.reading.operations import Media, parse
 from openapi_import.reading.servers import server_url
 from tests.openapi_import.documents import document, one_operation, parameter
 
@@ -71,7 +71,7 @@ def test_references_are_followed_with_both_kinds_of_escape() -> None:
     shared, again, body = parsed.operations
     assert [p.name for p in shared.parameters] == [p.name for p in again.parameters] == ["q"]
     assert body.request_body is not None
-    assert body.request_body.content == {"application/json": {"type": "object"}}
+    assert body.request_body.content == {"application/json": Media({"type": "object"})}
 
 
 @pytest.mark.parametrize(
