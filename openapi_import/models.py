@@ -59,11 +59,12 @@ class ImportJob(models.Model):
     sealed and emptied when the job ends. `faults`: [{"pointer", "message", "severity": "error|warning", "document"?}],
     at most 1,000; `faults_total` counts all. `listed`: webhooks and callbacks, which are not called:
     [{"kind": "webhook|callback", "name", "method", "summary", "pointer"}]. `documents`: [{"url", "bytes"}] that were
-    followed from it. `stage_done` of `stage_total` (0: not known yet) is how far the present stage is.
+    followed from it. `stage_done` of `stage_total` (0: not known yet) is how far the present stage is. `name` is empty
+    until the title is known where nobody gave one. `submission`: a hash of who started it and their Idempotency-Key.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.SlugField(max_length=64, help_text="The source that this becomes.")
+    name = models.SlugField(max_length=64, blank=True, help_text="The source that this becomes.")
     source = models.ForeignKey(
         SpecSource, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs"
     )
@@ -74,6 +75,8 @@ class ImportJob(models.Model):
     )
     content = models.BinaryField(null=True, blank=True)
     content_type = models.CharField(max_length=200, blank=True)
+    etag = models.CharField(max_length=200, blank=True, help_text="The server's own mark of this version.")
+    unchanged = models.BooleanField(default=False, help_text="It is the document that is published already.")
     fetch_secret = models.TextField(blank=True, editable=False)
     strict = models.BooleanField(default=False, help_text="Fail where the document has a fault.")
     ask_model = models.BooleanField(default=False, help_text="Let the configured model judge, too.")
@@ -107,6 +110,7 @@ class ImportJob(models.Model):
     error_pointer = models.CharField(max_length=1000, blank=True)
 
     created_by = models.CharField(max_length=150, blank=True)
+    submission = models.CharField(max_length=64, unique=True, null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
