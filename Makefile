@@ -3,6 +3,7 @@
 #   make test    the whole suite (PYTEST_ARGS chooses: make test PYTEST_ARGS="tests/chat -k stop")
 #   make check   static checks        make lint    formats the code
 #   make bench   benchmarks
+#   make bench-import  what becomes of 2,600 real OpenAPI documents, beside FastMCP (BENCH_ARGS="FOLDER ... --every 10")
 #   make faults  kills processes at every boundary and audits what is left; the table is docs/faults.md
 #   make soak    customers, staff and faults at random for 20 minutes, then an audit (SOAK_ARGS="--minutes 1 --customers 20")
 
@@ -11,7 +12,7 @@ PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check install --quiet
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 
-.PHONY: run test check lint bench faults soak browser install install-dev clean
+.PHONY: run test check lint bench bench-import faults soak browser install install-dev clean
 
 run: .venv/installed
 	@$(PY) -m smartsupport.supervisor --with-parent
@@ -21,6 +22,9 @@ test: .venv/installed-dev browser
 
 bench: .venv/installed-dev
 	$(PY) -m tests.bench
+
+bench-import: .venv/installed-dev
+	$(PY) -m tests.bench.importing $(BENCH_ARGS)
 
 faults: .venv/installed-dev
 	$(PY) -m tests.faults --docs --control
