@@ -17,6 +17,9 @@ SCOPES = {
     "interrupts:decide": "Approve and decline what waits for staff",
     "agents:read": "Read agents and export them",
     "agents:write": "Import agents",
+    "imports:read": "Read imports of APIs, what was judged of their operations, and what was published",
+    "imports:write": "Start, review, cancel and retry imports",
+    "imports:publish": "Publish imports as live tools, pause, roll back and delete them",
     "admin": "Everything",
 }
 PREFIX_LENGTH = 10

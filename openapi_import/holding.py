@@ -48,9 +48,13 @@ class Held:
         self.stage, self._done, self._total = stage, 0, total
         self.write(status=stage, stage_done=0, stage_total=total, **fields)
 
+    def note(self, done: int, total: int) -> None:
+        """How far the stage is; the next write tells."""
+        self._done, self._total = done, total
+
     def progress(self, done: int, total: int) -> None:
         """How far the stage is; written about twice a second. Raises LeaseLost."""
-        self._done, self._total = done, total
+        self.note(done, total)
         if self.stop():
             raise LeaseLost()
 

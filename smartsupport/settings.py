@@ -129,6 +129,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "sweep-imports": {
+        "task": "openapi_import.tasks.sweep_imports",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "empty-old-imports": {
+        "task": "openapi_import.tasks.empty_old_imports",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 

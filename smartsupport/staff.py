@@ -21,6 +21,10 @@ SUPERVISORS_MAY = SUPPORT_MAY | {
     "agents.delete_agent",
     "agents.change_tool",
     "openapi_import.view_specsource",
+    "openapi_import.view_importjob",
+    "openapi_import.add_importjob",
+    "openapi_import.change_importjob",
+    "openapi_import.publish_importjob",
     "chat.view_webhookdelivery",
     "chat.change_webhookdelivery",
 }

@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/v1/", include("chat.api.urls")),
     path("api/v1/", include("agents.api.urls")),
+    path("api/v1/", include("openapi_import.api.urls")),
     path("api/v1/", include("replay.api")),
     path("admin/", admin.site.urls),
 ]

@@ -79,5 +79,6 @@ def turns(drain_seconds: int) -> Program:
 
 
 def jobs() -> Program:
-    words = ("-m", "celery", "-q", "-A", "smartsupport", "worker", "--beat", "--concurrency", "1")
+    # Two imports at most run at once (openapi_import.jobs.RUNNING_AT_ONCE); the third is for everything else.
+    words = ("-m", "celery", "-q", "-A", "smartsupport", "worker", "--beat", "--concurrency", "3")
     return Program("jobs", (PYTHON, *words, "--without-gossip", "--without-mingle"))

@@ -1,0 +1,277 @@
+"""Imports: started, carried out, cancelled, tried again, and found again when a worker died.
+
+Only this module and `holding` change the status of a job, each by compare-and-set in one statement.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import DatabaseError, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from openapi_import import getting, stages, wakeups
+from openapi_import.errors import JobNotFound, TooManyImports, WrongStage
+from openapi_import.holding import LEASE, Held, LeaseLost, ended, forget_rows
+from openapi_import.models import RUNNING, ImportJob, ImportStatus
+from openapi_import.signals import import_finished
+from openapi_import.submissions import checked, known_source
+from openapi_import.waiting import Stopped
+from smartsupport.lib.ids import digest
+from smartsupport.lib.locks import one_at_a_time
+from smartsupport.lib.sealing import seal
+
+log = structlog.get_logger(__name__)
+
+UNFINISHED_AT_ONCE = 20
+RUNNING_AT_ONCE = 2
+"""In all workers together, so that there is a process for everything else that the jobs do."""
+ATTEMPTS = 3
+WAITS_TOO_LONG = timedelta(seconds=5)
+CONTENT_KEPT = timedelta(days=30)
+UNFINISHED = (ImportStatus.PENDING, *RUNNING)
+TO_RETRY = (ImportStatus.FAILED, ImportStatus.CANCELLED)
+
+
+def submit(
+    *,
+    by: str,
+    url: str = "",
+    content: bytes | None = None,
+    filename: str = "",
+    content_type: str = "",
+    base_url: str = "",
+    name: str = "",
+    headers: Mapping[str, str] | None = None,
+    strict: bool = False,
+    ask_model: bool = False,
+    idempotency_key: str = "",
+) -> ImportJob:
+    """Start an import of the document at `url`, or of `content`.
+
+    base_url: what relative servers and references of `content` are relative to. name: the source that it becomes, or
+    is imported again; without one, the source that was read from this address, else the document's title gives it.
+    headers: what proves to the document's server who we are. idempotency_key: the same one of the same `by` gets the
+    first import again. Raises ImportRefused (422) and TooManyImports (429), and has then written nothing.
+    """
+    job = checked(url=url, content=content, filename=filename, base_url=base_url, name=name, headers=headers)
+    job.content_type = content_type[:200]
+    job.strict, job.ask_model, job.created_by = strict, ask_model, by[:150]
+    job.submission = digest([by, idempotency_key]) if idempotency_key else None
+    with transaction.atomic():
+        one_at_a_time("imports submit")
+        if job.submission and (known := ImportJob.objects.filter(submission=job.submission).first()):
+            return known
+        _make_room()
+        job.source = known_source(name=job.name, url=url)
+        job.name = job.source.name if job.source else job.name
+        job.save()
+        transaction.on_commit(lambda: wakeups.kick(job.pk))
+    log.info("import_submitted", job_id=str(job.pk), by=by, bytes=len(content or b""), name=job.name)
+    return job
+
+
+def find(job_id: uuid.UUID) -> ImportJob:
+    """Raises JobNotFound."""
+    job = ImportJob.objects.select_related("source").defer("content").filter(pk=job_id).first()
+    if job is None:
+        raise JobNotFound.of(job_id)
+    return job
+
+
+def cancel(job_id: uuid.UUID, by: str) -> ImportJob:
+    """Stop an import that is not finished. Its worker notices within a second and writes nothing from this moment on.
+    Raises JobNotFound and WrongStage."""
+    with transaction.atomic():
+        wanted = ImportJob.objects.filter(pk=job_id, status__in=UNFINISHED)
+        won = wanted.update(
+            status=ImportStatus.CANCELLED, cancel_requested=True, finished_at=timezone.now(), **ended()
+        )
+        if not won:
+            raise WrongStage(f"This import is not running any more: {_standing(find(job_id))}.")
+        forget_rows([job_id])
+    log.info("import_cancelled", job_id=str(job_id), by=by)
+    return find(job_id)
+
+
+def retry(
+    job_id: uuid.UUID, by: str, *, headers: Mapping[str, str] | None = None, fetch_again: bool = False
+) -> ImportJob:
+    """Go on with a failed or cancelled import at the stage where it broke, with what was fetched then.
+
+    fetch_again: from the beginning. headers: the credentials once more, as they are not kept. Raises JobNotFound,
+    WrongStage, ImportRefused and TooManyImports.
+    """
+    secret = seal(getting.checked_headers(headers)) if headers else ""
+    job = find(job_id)
+    again = bool(job.spec_url) and fetch_again
+    if not job.spec_url and not ImportJob.objects.filter(pk=job_id, content__isnull=False).exists():
+        raise WrongStage("What was uploaded is not kept any more. Import it again.")
+    judged = Q() if again else Q(error_stage=ImportStatus.CLASSIFYING, status=ImportStatus.FAILED)
+    begin = Value(ImportStatus.PENDING)
+    with transaction.atomic():
+        one_at_a_time("imports submit")
+        _make_room()
+        won = ImportJob.objects.filter(pk=job_id, status__in=TO_RETRY).update(
+            status=begin if again else Case(When(judged, then=Value(ImportStatus.CLASSIFYING)), default=begin),
+            leased_until=timezone.now(),
+            attempts=0,
+            cancel_requested=False,
+            fetch_secret=secret,
+            error_stage="",
+            error_message="",
+            error_pointer="",
+            started_at=None,
+            finished_at=None,
+            **({"content": None, "etag": ""} if again else {}),
+        )
+        if not won:
+            raise WrongStage(
+                f"Only an import that failed or was cancelled can be tried again; {_standing(job)}."
+            )
+        transaction.on_commit(lambda: wakeups.kick(job_id))
+    log.info("import_retried", job_id=str(job_id), by=by, fetch_again=again)
+    return find(job_id)
+
+
+def run(job_id: uuid.UUID) -> None:
+    """Carry out a job that waits, or that a dead worker left. Does nothing where another worker has it, where it is
+    not to be carried out, or where enough others run."""
+    held = claim(job_id)
+    if held is None:
+        return
+    try:
+        stages.carry_out(held)
+    except (LeaseLost, Stopped):
+        log.info("import_let_go", job_id=str(job_id), stage=held.stage)
+    except DatabaseError:
+        raise  # nothing can be written; the lease runs out, and the job is taken up again
+    except Exception as error:
+        known = stages.failure(error)
+        if known is None:
+            log.exception("import_broke", job_id=str(job_id), stage=held.stage)
+        _fail(held, *(known or ("Something went wrong on our side. Try again; the log says more.", "")))
+    else:
+        _announce(held.job_id)
+    wakeups.kick_waiting()
+
+
+def claim(job_id: uuid.UUID) -> Held | None:
+    """Take a job: one that waits begins, one whose worker died goes on at the stage that it had reached."""
+    now, lease = timezone.now(), uuid.uuid4()
+    fresh = Case(
+        When(content__isnull=True, then=Value(ImportStatus.FETCHING)), default=Value(ImportStatus.VALIDATING)
+    )
+    with transaction.atomic():
+        one_at_a_time("imports claim")
+        if ImportJob.objects.filter(status__in=RUNNING, leased_until__gt=now).count() >= RUNNING_AT_ONCE:
+            return None
+        won = (
+            _takeable(now)
+            .filter(pk=job_id, attempts__lt=ATTEMPTS)
+            .update(
+                status=Case(When(status=ImportStatus.PENDING, then=fresh), default=F("status")),
+                lease=lease,
+                leased_until=now + LEASE,
+                attempts=F("attempts") + 1,
+                started_at=Coalesce(F("started_at"), Value(now)),
+            )
+        )
+    return Held(job_id, lease) if won else None
+
+
+def sweep() -> int:
+    """Take up again what waits or was left by a dead worker; what was left too often has failed. Returns how many."""
+    now = timezone.now()
+    given_up = _give_up(now)
+    for job_id in given_up:
+        log.warning("import_failed", job_id=str(job_id), reason="its workers died")
+        _announce(job_id)
+    left = Q(status__in=RUNNING) | Q(created_at__lte=now - WAITS_TOO_LONG)
+    waiting = _takeable(now).filter(left, attempts__lt=ATTEMPTS).order_by("created_at")
+    found = list(waiting.values_list("pk", flat=True)[:RUNNING_AT_ONCE])
+    for job_id in found:
+        wakeups.kick(job_id)
+    return len(found) + len(given_up)
+
+
+def empty_old() -> int:
+    """Let go of documents that were never published and are old. Returns of how many imports."""
+    old = ImportJob.objects.filter(
+        created_at__lte=timezone.now() - CONTENT_KEPT,
+        content__isnull=False,
+        status__in=(ImportStatus.DONE, ImportStatus.FAILED, ImportStatus.CANCELLED),
+    )
+    return old.update(content=None, etag="")
+
+
+def _takeable(now: datetime) -> "QuerySet[ImportJob]":
+    return ImportJob.objects.filter(
+        Q(status=ImportStatus.PENDING) | Q(status__in=RUNNING, leased_until__lte=now)
+    )
+
+
+@transaction.atomic
+def _give_up(now: datetime) -> list[uuid.UUID]:
+    lost = ImportJob.objects.filter(status__in=RUNNING, leased_until__lte=now, attempts__gte=ATTEMPTS)
+    found = dict(lost.select_for_update(skip_locked=True).values_list("pk", "status"))
+    ImportJob.objects.filter(pk__in=found).update(
+        status=ImportStatus.FAILED,
+        error_stage=F("status"),
+        error_message=(
+            f"The worker stopped without a word, {ATTEMPTS} times. Try again; if that happens once more, the document "
+            "may need more memory than there is."
+        ),
+        finished_at=now,
+        **ended(),
+    )
+    forget_rows(pk for pk, status in found.items() if status != ImportStatus.CLASSIFYING)
+    return list(found)
+
+
+def _fail(held: Held, message: str, pointer: str) -> None:
+    """Record that the held job failed where it is. Somebody else's by now: nothing."""
+    try:
+        held.end(
+            ImportStatus.FAILED,
+            keep_rows=held.stage == ImportStatus.CLASSIFYING,
+            error_stage=held.stage,
+            error_message=message[:1000],
+            error_pointer=pointer[:1000],
+        )
+    except LeaseLost:
+        return
+    log.warning("import_failed", job_id=str(held.job_id), stage=held.stage)
+    _announce(held.job_id)
+
+
+def _announce(job_id: uuid.UUID) -> None:
+    job = find(job_id)
+    if job.status == ImportStatus.DONE:
+        log.info("import_finished", job_id=str(job_id), total=job.total_endpoints, usable=job.usable_count)
+    transaction.on_commit(
+        lambda: import_finished.send(
+            sender=ImportJob,
+            job_id=job_id,
+            status=job.status,
+            name=job.name,
+            total=job.total_endpoints,
+            message=job.error_message,
+        ),
+        robust=True,
+    )
+
+
+def _make_room() -> None:
+    waiting = ImportJob.objects.filter(status__in=UNFINISHED).count()
+    if waiting >= UNFINISHED_AT_ONCE:
+        raise TooManyImports(
+            f"{waiting} imports are not finished yet. Wait until one is, or cancel one, and try again."
+        )
+
+
+def _standing(job: ImportJob) -> str:
+    return f"this one is {job.status}"

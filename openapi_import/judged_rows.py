@@ -1,0 +1,68 @@
+"""The configured model's opinion of operations that the rules have judged."""
+
+import uuid
+from dataclasses import dataclass
+
+from openapi_import.holding import Held
+from openapi_import.judging import model
+from openapi_import.judging.endpoint import Endpoint, Judgement
+from openapi_import.models import Classification
+from openapi_import.rows import endpoint, take
+from openapi_import.waiting import run_until
+
+BATCH = 200
+WRITTEN = ["access_type", "risk", "approval", "agent_group", "customer_params", "confidence", "uncertain", "reason",
+           "judged", "judged_by"]  # fmt: skip
+
+
+@dataclass
+class _Counted:
+    """How far the model is; written by its thread, read by ours."""
+
+    done: int = 0
+
+
+def ask_model(held: Held, job_id: uuid.UUID) -> None:
+    """Let the model look at every usable operation. It can only raise a risk; where it fails, the rules' judgement
+    stays and the job's `model_note` says why. Raises LeaseLost and Stopped."""
+    rows = list(Classification.objects.filter(job_id=job_id, unusable=""))
+    endpoints = [endpoint(row) for row in rows]
+    before = [judgement(row) for row in rows]
+    after, note = _asked(held, endpoints, before)
+    changed = [
+        (row, now) for row, was, now in zip(rows, before, after, strict=True) if now != was
+    ]
+    for start in range(0, len(changed), BATCH):
+        batch = changed[start : start + BATCH]
+        for row, now in batch:
+            take(row, now, "model")
+        with held.writing():
+            Classification.objects.bulk_update([row for row, _ in batch], WRITTEN)
+    held.write(model_note=note[:300])
+
+
+def judgement(row: Classification) -> Judgement:
+    """What stands on a row."""
+    return Judgement(
+        access=row.access_type,  # type: ignore[arg-type]  # choices of the model
+        uncertain=row.uncertain,
+        risk=row.risk,  # type: ignore[arg-type]
+        approval=row.approval,  # type: ignore[arg-type]
+        agent_group=row.agent_group,
+        customer_params=row.customer_params,
+        confidence=row.confidence,
+        reason=row.reason,
+    )
+
+
+def _asked(held: Held, endpoints: list[Endpoint], before: list[Judgement]) -> tuple[list[Judgement], str]:
+    counted = _Counted()
+
+    def on_progress(done: int, *_: int) -> None:
+        counted.done = done
+
+    def stop() -> bool:
+        held.note(counted.done, len(endpoints))
+        return held.stop()
+
+    return run_until(model.judge_batches(endpoints, before, on_progress=on_progress), stop)

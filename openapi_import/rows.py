@@ -1,0 +1,105 @@
+"""What the reader built of each operation, with what the rules judge, as rows in batches."""
+
+import uuid
+from typing import Any
+
+from openapi_import.holding import Held
+from openapi_import.judging import rules
+from openapi_import.judging.endpoint import Endpoint, Judgement
+from openapi_import.models import Classification
+from openapi_import.storable import storable
+
+BATCH = 200
+
+
+class Rows:
+    """The classifications of one reading. `total`: how many there are; `usable`: how many of them can be tools."""
+
+    def __init__(self, held: Held, job_id: uuid.UUID) -> None:
+        self._held = held
+        self._job_id = job_id
+        self._batch: list[Classification] = []
+        self.total = 0
+        self.usable = 0
+
+    def add(self, built: dict[str, Any]) -> None:
+        """Take one operation, in the shape of `reading.build.Built.as_json`. Raises LeaseLost when a batch is written
+        and the job is not ours any more."""
+        self._batch.append(_row(self._job_id, self.total, storable(built)))
+        self.total += 1
+        self.usable += not built["unusable"]
+        if len(self._batch) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits. Raises LeaseLost, and has then written nothing."""
+        batch, self._batch = self._batch, []
+        if batch:
+            with self._held.writing(classified_count=self.total, usable_count=self.usable):
+                Classification.objects.bulk_create(batch)
+
+
+def endpoint(row: Classification) -> Endpoint:
+    """What is judged of an operation."""
+    schema = row.tool.get("input_schema", {})
+    scopes = {
+        scope for way in row.tool.get("security", []) for needed in way.values() for scope in needed
+    }
+    return Endpoint(
+        method=row.method,
+        path=row.path,
+        operation_id=row.operation_id,
+        summary=row.summary,
+        description=row.description,
+        tags=tuple(str(tag) for tag in row.tags),
+        parameters=tuple(schema.get("properties", {})),
+        scopes=tuple(sorted(scopes)),
+        deprecated=row.deprecated,
+    )
+
+
+def judged_fields(judgement: Judgement) -> dict[str, Any]:
+    """The fields of a row that a judgement decides."""
+    return {
+        "access_type": judgement.access,
+        "risk": judgement.risk,
+        "approval": judgement.approval,
+        "agent_group": judgement.agent_group[:64],
+        "customer_params": dict(judgement.customer_params),
+        "confidence": judgement.confidence,
+        "uncertain": judgement.uncertain,
+        "reason": judgement.reason[:1000],
+    }
+
+
+def take(row: Classification, judgement: Judgement, by: str) -> None:
+    """Put a judgement on a row that is not saved yet, and keep it as what was judged."""
+    fields = judged_fields(judgement)
+    for name, value in fields.items():
+        setattr(row, name, value)
+    row.judged = {name: value for name, value in fields.items() if name != "uncertain"}
+    row.judged_by = by
+
+
+def _row(job_id: uuid.UUID, index: int, built: dict[str, Any]) -> Classification:
+    row = Classification(
+        job_id=job_id,
+        index=index,
+        operation_id=built["operation_id"][:500],
+        method=built["method"],
+        path=built["path"][:2000],
+        pointer=built["pointer"][:2200],
+        summary=built["summary"][:500],
+        description=built["description"],
+        tags=built["tags"],
+        deprecated=built["deprecated"],
+        tool=built["tool"],
+        losses=[*built["losses"], *(f"{name}: {why}" for name, why in built["left_out"].items())],
+        unusable=built["unusable"][:500],
+        name=built["name"],
+        title=built["title"][:120],
+        tool_description=built["tool_description"],
+        selected=not built["unusable"],
+    )
+    take(row, rules.judge(endpoint(row)), "rules")
+    return row

@@ -1,0 +1,180 @@
+"""The stages of an import, one after the other, in the worker that holds the job: fetching, validating and parsing (in a
+process of its own, see `openapi_import.reader`), classifying.
+
+A stage writes only through `Held`, and may be run again from its beginning by another worker.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from openapi_import import difference, judged_rows, reader
+from openapi_import.errors import SpecInvalid, SpecUnavailable
+from openapi_import.getting import Getter
+from openapi_import.holding import Held, LeaseLost, forget_rows
+from openapi_import.models import ImportJob, ImportStatus
+from openapi_import.rows import Rows
+from openapi_import.storable import storable
+from openapi_import.submissions import free_name, known_source
+from smartsupport.lib.sealing import CannotUnseal, unseal
+
+FAULTS_KEPT = 1_000
+LISTED_KEPT = 1_000
+READING = {"validating": ImportStatus.VALIDATING, "parsing": ImportStatus.PARSING}
+
+
+def carry_out(held: Held) -> None:
+    """Do all that is left to do of the job. Raises LeaseLost or Stopped when it is not ours any more, and what `failure`
+    has words for."""
+    job = ImportJob.objects.select_related("source").get(pk=held.job_id)
+    held.stage = job.status
+    if job.status != ImportStatus.CLASSIFYING:
+        getter = _getter(held, job)
+        if job.content is None:
+            _fetch(held, job, getter)
+        _Reading(held, job, getter).run()
+    _classify(held, job)
+
+
+def failure(error: Exception) -> tuple[str, str] | None:
+    """(message, pointer) for people, of an error that a document or its server can cause; None for any other."""
+    if isinstance(error, SpecInvalid | SpecUnavailable | CannotUnseal):
+        return error.message, str(error.extra.get("pointer", ""))
+    if isinstance(error, reader.ReadingFailed):
+        return error.message, error.pointer
+    return None
+
+
+def _getter(held: Held, job: ImportJob) -> Getter:
+    headers = unseal(job.fetch_secret) if job.fetch_secret else {}
+    return Getter(home=job.spec_url or job.base_url, headers=headers, stop=held.stop)
+
+
+def _fetch(held: Held, job: ImportJob, getter: Getter) -> None:
+    """Get the document and keep it; where the server says that it is the one that we have, that one."""
+    held.enter(ImportStatus.FETCHING)
+    earlier = (
+        ImportJob.objects.filter(spec_url=job.spec_url, content__isnull=False, source=job.source)
+        .exclude(etag="")
+        .exclude(pk=job.pk)
+        .order_by("-created_at")
+        .first()
+        if job.source
+        else None
+    )
+    got = getter.document(job.spec_url, etag=earlier.etag if earlier else "")
+    if got.same and earlier is not None:
+        got = replace(got, content=bytes(earlier.content or b""), content_type=earlier.content_type)
+    job.content, job.content_type, job.base_url = got.content, storable(got.content_type), got.url[:2000]
+    held.write(
+        content=job.content,
+        content_type=job.content_type,
+        base_url=job.base_url,
+        etag=storable(got.etag),
+        stage_done=len(got.content),
+        stage_total=len(got.content),
+    )
+
+
+class _Reading:
+    """One reading of a job's document by the child process: its lines become rows and fields of the job."""
+
+    def __init__(self, held: Held, job: ImportJob, getter: Getter) -> None:
+        self._held = held
+        self._job = job
+        self._getter = getter
+        self._rows = Rows(held, job.pk)
+        self._faults: list[dict[str, Any]] = []
+        self._faults_total = 0
+        self._listed: list[dict[str, Any]] = []
+
+    def run(self) -> None:
+        """Read it to the end. Raises SpecInvalid where the document as a whole cannot be used."""
+        with self._held.writing():
+            forget_rows([self._job.pk])
+        self._held.enter(ImportStatus.VALIDATING)
+        for line in self._lines():
+            self._take(line)
+        if self._held.stop():
+            raise LeaseLost()
+        self._finish()
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        job = self._job
+        return reader.read(
+            bytes(job.content or b""),
+            content_type=job.content_type,
+            filename=job.filename,
+            base_url=job.base_url,
+            strict=job.strict,
+            fetch=self._getter.reference,
+            stop=self._held.stop,
+        )
+
+    def _take(self, line: dict[str, Any]) -> None:
+        match line["kind"]:
+            case "operation":
+                self._rows.add(line)
+            case "stage":
+                self._stage(line)
+            case "fault":
+                self._fault(line)
+            case "listed" if len(self._listed) < LISTED_KEPT:
+                self._listed.append(storable(line["item"]))
+            case "header":
+                self._header(line)
+            case "failed":
+                raise SpecInvalid(storable(line["message"]), pointer=storable(line.get("pointer", "")))
+
+    def _stage(self, line: dict[str, Any]) -> None:
+        stage = READING[line["stage"]]
+        if self._held.stage != stage:
+            self._held.enter(stage, total=line["total"])
+        self._held.progress(line["done"], line["total"])
+
+    def _fault(self, line: dict[str, Any]) -> None:
+        self._faults_total += 1
+        if len(self._faults) < FAULTS_KEPT:
+            fault = {name: value for name, value in line.items() if name != "kind"}
+            self._faults.append(storable(fault))
+
+    def _header(self, line: dict[str, Any]) -> None:
+        job = self._job
+        job.title = storable(line["title"])[:200]
+        job.document_hash = line["document_hash"]
+        job.name = job.name or free_name(job.title)
+        job.source = job.source or known_source(name=job.name, url="")
+        self._held.write(
+            name=job.name,
+            source=job.source,
+            title=job.title,
+            version=storable(line["version"])[:100],
+            dialect=str(line["dialect"])[:20],
+            document_hash=job.document_hash,
+            unchanged=job.source is not None and job.source.document_hash == job.document_hash,
+            total_endpoints=line["total"],
+            security_schemes=storable(line["security_schemes"]),
+        )
+
+    def _finish(self) -> None:
+        self._rows.flush()
+        if not self._rows.total:
+            raise SpecInvalid("The document describes no operations, so there is nothing to make tools of.")
+        self._held.write(
+            total_endpoints=self._rows.total,
+            usable_count=self._rows.usable,
+            faults=self._faults,
+            faults_total=self._faults_total,
+            listed=self._listed,
+            documents=self._getter.documents,
+        )
+
+
+def _classify(held: Held, job: ImportJob) -> None:
+    """The rules have judged each operation as it was read. Now the model, where it is asked, and what is published."""
+    held.enter(ImportStatus.CLASSIFYING)
+    if job.ask_model:
+        judged_rows.ask_model(held, job.pk)
+    with held.writing():
+        difference.compare(job)
+    held.end(ImportStatus.DONE)

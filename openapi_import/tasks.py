@@ -1,0 +1,30 @@
+"""Imports in the background, run by Celery. `openapi_import.wakeups` asks for them."""
+
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+
+from openapi_import import jobs
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(ignore_result=True)
+def run_import(job_id: str) -> None:
+    """Carry out one import, unless another worker has it."""
+    jobs.run(UUID(job_id))
+
+
+@shared_task(ignore_result=True)
+def sweep_imports() -> None:
+    """Take up imports again whose worker died or whose message was lost."""
+    jobs.sweep()
+
+
+@shared_task(ignore_result=True)
+def empty_old_imports() -> None:
+    """Let go of old documents that were never published."""
+    emptied = jobs.empty_old()
+    if emptied:
+        log.info("old_imports_emptied", count=emptied)
