@@ -2,23 +2,29 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from openapi_import.judging.endpoint import Endpoint
-from openapi_import.judging.vocabulary import MODIFIERS, VERBS
+from openapi_import.judging.vocabulary import CLEAR_WRITING, EITHER, MODIFIERS, READING
 from openapi_import.judging.words import LONGEST, levels, segments, words
 
 BINDING = "customer.id"
 NO_GROUP = "general"
 GROUP_CHARACTERS = 64
-NO_TOPIC = frozenset(
-    "default api apis rest controller controllers service services resource resources endpoint endpoints".split()
-)
-NOT_FIRST = NO_TOPIC | frozenset(
-    "me my self mine public internal admin private web app rpc json store".split()
+NO_TOPIC = frozenset("default api apis rest controller service services resource endpoint endpoints".split())
+NO_NOUN = (
+    NO_TOPIC
+    | frozenset("me my self mine public internal admin private web app rpc json".split())
+    | MODIFIERS
+    | READING
+    | EITHER
+    | CLEAR_WRITING
 )
 
 _FORMS = ("id", "uuid", "guid", "number", "no", "ref", "key")
-_PERSONS = "customer cust shopper buyer consumer guest patient passenger member subscriber policyholder cardholder".split()
+_PERSONS = (
+    "customer cust shopper buyer consumer guest patient passenger member subscriber policyholder cardholder"
+).split()
 TIERS: tuple[frozenset[tuple[str, ...]], ...] = (
     frozenset({("customer",), *((person, form) for person in _PERSONS for form in _FORMS)}),
     frozenset(("user", form) for form in ("id", "uuid", "guid")),
@@ -40,21 +46,19 @@ def group_of(endpoint: Endpoint) -> str:
     Reads and writes about one noun share a group: who may write is decided per operation, not per agent.
     """
     for tag in endpoint.tags:
-        if group := _slug([word for word in words(_plain(tag)) if word not in NO_TOPIC]):
+        if group := _slug(words(_plain(tag)), NO_TOPIC):
             return group
     for segment in segments(endpoint.path):
-        if group := _slug(
-            [word for word in words(_plain("_".join(segment))) if word not in NOT_FIRST | MODIFIERS | VERBS]
-        ):
+        if group := _slug(words(_plain("_".join(segment))), NO_NOUN):
             return group
     for level in levels(_plain(endpoint.operation_id)):
-        if group := _slug([word for word in level if word not in NOT_FIRST | MODIFIERS | VERBS]):
+        if group := _slug(level, NO_NOUN):
             return group
     return NO_GROUP
 
 
 def customer_params_of(endpoint: Endpoint) -> dict[str, str]:
-    """{argument: "customer.id"} for arguments that identify the customer, and nobody else. A proposal for a reviewer."""
+    """{argument: "customer.id"} for arguments that identify the customer and nobody else: a proposal to a reviewer."""
     if any(word in NOT_THEIRS for segment in segments(endpoint.path) for word in segment):
         return {}
     for tier in TIERS:
@@ -79,5 +83,6 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKD", text[:LONGEST]).encode("ascii", "ignore").decode()
 
 
-def _slug(found: list[str]) -> str:
-    return "_".join(found)[:GROUP_CHARACTERS].strip("_")
+def _slug(found: Iterable[str], without: frozenset[str]) -> str:
+    kept = [word for word in found if word not in without and word != "v" and not word.isdigit()]
+    return "_".join(kept)[:GROUP_CHARACTERS].strip("_")

@@ -14,34 +14,36 @@ def _set(text: str) -> frozenset[str]:
 
 MONEY = _set(
     """money refund refunds discount discounts coupon coupons voucher vouchers credit credits charge charges payment
-    payments pay payout payouts invoice invoices price prices pricing billing transfer transfers withdraw withdrawal
-    withdrawals deposit deposits balance balances wallet wallets giftcard purchase purchases checkout buy tip tips loan
-    loans compensation compensate goodwill reward rewards redeem debit debits capture chargeback chargebacks reimburse
-    reimbursement rebate rebates cashback surcharge fee fees disbursement disburse settlement settle payroll salary
-    commission budget iban remit donate donation waive promo promotion promotions loyalty points plan subscribe upgrade
-    prepay repay mandate"""
+    payments pay payout payouts invoice invoices price prices pricing billing transfer transfers withdraw
+    withdrawal withdrawals deposit deposits balance balances wallet wallets giftcard purchase purchases checkout
+    buy tip tips loan loans compensation compensate goodwill reward rewards redeem debit debits capture
+    chargeback chargebacks reimburse reimbursement rebate rebates cashback surcharge fee fees disbursement
+    disburse settlement settle payroll salary commission budget iban remit donate donation waive promo promotion
+    promotions loyalty points plan subscribe upgrade prepay repay mandate"""
 )
 MONEY_ARGUMENTS = _set("amount currency price discount refund percent percentage credit iban tip fee")
 """Words in the name of an argument that make a write one about money."""
 
 LOSSES = _set(
-    """delete remove cancel terminate destroy purge wipe erase drop close revoke reset deactivate disable suspend uninstall
-    ban void reject expire clear merge truncate expunge anonymize anonymise redact unsubscribe deregister unregister
-    discard overwrite kill evict block decline deny abort forget invalidate archive detach stop shutdown replace restore
-    rollback revert disconnect prune trim empty flush deprovision undeploy execute run send"""
+    """delete remove cancel terminate destroy purge wipe erase drop close revoke reset deactivate disable suspend
+    uninstall ban void reject expire clear merge truncate expunge anonymize anonymise redact unsubscribe
+    deregister unregister discard overwrite kill evict block decline deny abort forget invalidate archive detach
+    stop shutdown replace restore rollback revert disconnect prune trim empty flush deprovision undeploy execute
+    run send"""
 )
 """Verbs whose effect cannot simply be taken back; what was sent cannot be either."""
 
 PERSONAL = _set(
-    """address addresses email emails phone phones mobile profile profiles identity identities kyc ssn passport birthday
-    birthdate personal gdpr consent consents contact contacts password passwords credential credentials customer customers
-    user users patient patients employee employees member members person persons people passenger passengers guest guests
-    medical health prescription prescriptions diagnosis household resident residents biometric token secret"""
+    """address addresses email emails phone phones mobile profile profiles identity identities kyc ssn passport
+    birthday birthdate personal gdpr consent consents contact contacts password passwords credential credentials
+    customer customers user users patient patients employee employees member members person persons people
+    passenger passengers guest guests medical health prescription prescriptions diagnosis household resident
+    residents biometric token secret"""
 )
 
 STAFF_SIDE = _set(
-    """admin administrator admins staff employee employees internal backoffice bulk batch mass operator operators system
-    moderator impersonate all everyone"""
+    """admin administrator admins staff employee employees internal backoffice bulk batch mass operator operators
+    system moderator impersonate all everyone"""
 )
 """Words that say that an operation is not a customer's own."""
 
@@ -100,8 +102,8 @@ def approval_of(
 ) -> tuple[Approval, str]:
     """Who must agree, and for the customer the words that make it their own matter.
 
-    A customer agrees only to what is clearly theirs: sure to be a write, about one of OWN_MATTERS, tied to them by a bound
-    argument or a path like `/me`, not about money, and with no word of staff in it.
+    A customer agrees only to what is clearly theirs: sure to be a write, about one of OWN_MATTERS, tied to them by a
+    bound argument or a path like `/me`, not about money, and with no word of staff in it.
     """
     if verdict.access == "read":
         return "none", ""

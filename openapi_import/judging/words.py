@@ -5,7 +5,7 @@ from functools import lru_cache
 
 WORD = re.compile(r"[A-Z]{2,}s?(?![a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]|\d+")
 """One word of camelCase, PascalCase, snake_case, kebab-case or plain text; `URLs` and `IDs` stay whole."""
-LEVEL = re.compile(r"[./:#\s]+|__+")
+LEVEL = re.compile(r"[./:#\s]+")
 """What stands between the levels of an id: `compute.disks.list`, `repos/create-fork`, `shop:cancel`."""
 PLACEHOLDER = re.compile(r"\{[^{}]*\}|<[^<>]*>|(?<=/):\w+")
 VERSION = re.compile(r"v?\d+([._-]\d+)*((alpha|beta|preview|rc)\d*)?", re.IGNORECASE)
