@@ -1,233 +1,262 @@
-"""Operations become Tool rows, by what a reviewer decided about each, all of them or none."""
+"""What was reviewed becomes live: tools and agents, in one transaction, at the next message.
 
-import re
-from collections.abc import Iterable, Mapping
+    rows of a job -> its operations' tools: new, changed, as they were, switched off -> Publication
+
+Publications of all sources wait for each other: names of tools are unique across them. What was waiting for a decision
+on a tool that is another one now comes back to staff with the difference (`agents.approvals.drift`).
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from django.core.exceptions import ValidationError
+import structlog
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
-from agents.models import Access, Approver, Risk, Tool
-from openapi_import.errors import SpecInvalid
-from openapi_import.models import SpecSource
-from openapi_import.reading.operations import Operation
-from openapi_import.reading.recipes import Recipe, recipe
-from openapi_import.reading.servers import server_url
-from openapi_import.reading.text import Document
-from smartsupport.lib.ids import canonical_json, digest
+from agents.agents_yaml import lock_agents
+from agents.approvals import Decider, NotAllowed
+from agents.models import Tool
+from openapi_import import difference, tool_state
+from openapi_import.difference import decided
+from openapi_import.errors import JobNotFound, WrongStage
+from openapi_import.group_agents import Place, give
+from openapi_import.matching import match
+from openapi_import.meaning import differences
+from openapi_import.models import Change, Classification, ImportJob, ImportStatus, Publication, SpecSource
+from openapi_import.tool_making import free_names, read_back, switch_off, tool_of
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.ids import canonical_json
 from smartsupport.lib.locks import one_at_a_time
 
-BINDINGS = frozenset({"customer.id"})
-READING_METHODS = frozenset({"GET", "HEAD"})
-DEFINITION = re.compile(r'"\$ref":"#/\$defs/([^"]+)"')
+log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What a reviewer decided about one operation. Empty fields take the safe default: reading for GET and
-    HEAD, else writing with staff's approval; the document's own words; nothing bound."""
-
-    name: str = ""
-    title: str = ""
-    description: str = ""
-    access: str = ""
-    approval: str = ""
-    risk: str = ""
-    bound: Mapping[str, str] = field(default_factory=dict)  # {argument: "customer.id"}
-    confirmation: str = ""
-    repeat_safe: bool = False
-    staff_above_argument: str = ""
-    staff_above_amount: Decimal | None = None
-    approvals_needed: int = 1
-    requires: tuple[str, ...] = ()  # names of tools
-    read_back: str = ""  # the operation id of a reading operation of the same document
+class NothingToPublish(ServiceError):
+    code, status = "nothing_to_publish", 400
+    message = "No classifications to approve. Import must complete first."
 
 
-def record_source(*, name: str, url: str, document: Document, title: str) -> tuple[SpecSource, bool]:
-    """The source of that name with this document, and whether its document or address is new."""
-    with transaction.atomic():
-        one_at_a_time("tools publish")
-        known = SpecSource.objects.filter(name=name).first()
-        fresh = digest(document)
-        if known and (known.document_hash, known.url) == (fresh, url):
-            return known, False
-        source, _ = SpecSource.objects.update_or_create(
-            name=name,
-            defaults={
-                "url": url,
-                "title": title[:200],
-                "document_hash": fresh,
-                "fetched_at": timezone.now(),
-            },
+class AlreadyPublished(ServiceError):
+    """It is live already; `publication` is the id of what was published, `by` who did it."""
+
+    code, status = "already_published", 409
+
+
+class NewerPublished(ServiceError):
+    """Something else of the same API was published since this was read."""
+
+    code, status = "newer_published", 409
+
+    @classmethod
+    def of(cls, source: SpecSource) -> "NewerPublished":
+        last = Publication.objects.filter(source=source).order_by("-number").first()
+        return cls(
+            f"{last.by_name if last else 'Somebody'} has changed the tools of this API since this import was compared "
+            "with them. Compare it again, look at what differs now, and then publish.",
+            publication=str(last.pk) if last else None,
         )
-        return source, True
 
 
-@transaction.atomic
-def publish(
-    source: SpecSource, operations: Iterable[Operation], decisions: Mapping[str, Decision]
-) -> list[Tool]:
-    """Create or update the tool of each operation, in the operations' order.
+@dataclass
+class _Plan:
+    """What becomes of each tool. `before` is what was stored, by id; a tool without it is new."""
 
-    decisions: by operation id. A new operation without one gets the safe defaults. A tool that exists keeps
-    what was decided about it, and staff's later edits, unless there is a decision now; and if its method or
-    path has changed, it is another operation under the old id and goes back to the safe defaults until
-    somebody decides again. A tool keeps its name and whether it is enabled, unless the argument that names
-    its customer has gone: then it is disabled. Raises SpecInvalid, and has then changed nothing.
+    before: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    tools: list[Tool] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+
+
+def publish(job_id: UUID, by: Decider) -> Publication:
+    """Make the tools of a job's source what its rows say, and give new ones to the agents of their groups.
+
+    Only what is selected and usable becomes a tool. The tool of an operation that is gone or was left out is switched
+    off, with the reason. One whose meaning has changed is switched off until somebody looks at it; if its row was
+    looked at in this job, it is live. Raises NotAllowed, JobNotFound, NothingToPublish (400), AlreadyPublished,
+    NewerPublished (409) and ImportRefused (422), and has then changed nothing.
     """
+    if by.kind != "staff":
+        raise NotAllowed("Not allowed to publish")
+    with transaction.atomic():
+        lock_publishing()
+        job = _publishable(job_id)
+        rows = list(Classification.objects.filter(job=job).order_by("index"))
+        wanted = [row for row in rows if row.selected and not row.unusable]
+        if not rows:
+            raise NothingToPublish()
+        if not wanted:
+            raise NothingToPublish("Nothing is selected. Select at least one operation that can be used.")
+        source = _source(job)
+        tools = list(Tool.objects.select_for_update(no_key=True).filter(source=source).order_by("pk"))
+        plan = _plan(rows, tools, source)
+        tool_state.store(plan.tools)
+        agents, note = give(plan.places, source.title or source.name)
+        publication = record(
+            source,
+            Publication.Kind.PUBLISH,
+            by,
+            changes=plan.changes,
+            agents=agents,
+            note=note,
+            job=job,
+            document_hash=job.document_hash,
+        )
+        now = timezone.now()
+        ImportJob.objects.filter(pk=job.pk, status=ImportStatus.DONE).update(
+            status=ImportStatus.APPROVED, source=source, published_at=now, published_by=by.name[:150]
+        )
+    log.info(
+        "import_published",
+        job_id=str(job_id),
+        source=source.name,
+        number=publication.number,
+        changes=len(plan.changes),
+        by=by.name,
+    )
+    return publication
+
+
+def lock_publishing() -> None:
+    """Let nobody else change live tools or agents meanwhile. First of all locks: agents' files lock tools, too."""
     one_at_a_time("tools publish")
-    operations = list(operations)
-    known = {
-        tool.operation_id: tool
-        for tool in Tool.objects.select_for_update().filter(source=source).order_by("name")
+    lock_agents()
+
+
+def record(source: SpecSource, kind: str, by: Decider, **fields: Any) -> Publication:
+    """Write down a change of a source's live tools. Call it while publishing is locked."""
+    last = Publication.objects.filter(source=source).aggregate(last=Max("number"))["last"] or 0
+    made: Publication = Publication.objects.create(
+        source=source, number=last + 1, kind=kind, by_id=by.id[:100], by_name=by.name[:150], **fields
+    )
+    return made
+
+
+def change(tool: Tool, before: Mapping[str, Any] | None, kind: str) -> dict[str, Any]:
+    """One entry of Publication.changes; of a tool that was there, the fields that differ."""
+    after = tool_state.state(tool)
+    entry: dict[str, Any] = {
+        "id": str(tool.pk),
+        "tool": tool.name,
+        "operation_id": tool.operation_id,
+        "change": kind,
+        "before": None,
+        "after": after,
     }
-    names = set(Tool.objects.values_list("name", flat=True))
-    published = []
-    for operation in operations:
-        try:
-            tool = _tool(source, operation, known.get(operation.operation_id), decisions, names)
-        except SpecInvalid as error:
-            raise SpecInvalid(f"{operation.method} {operation.path}: {error.message}") from None
-        names.add(tool.name)
-        published.append(tool)
-    _read_back({**known, **{tool.operation_id: tool for tool in published}}, decisions)
-    return published
+    if before is not None:
+        fields = tool_state.changed_fields(before, after)
+        entry["before"] = {name: before[name] for name in fields}
+        entry["after"] = {name: after[name] for name in fields}
+    return entry
 
 
-def _read_back(tools: Mapping[str, Tool], decisions: Mapping[str, Decision]) -> None:
-    """Name the tools that show how things stand, now that all of them are there."""
-    for operation_id, decision in decisions.items():
-        tool = tools.get(operation_id)
+def _publishable(job_id: UUID) -> ImportJob:
+    rows = ImportJob.objects.select_for_update(no_key=True, of=("self",)).select_related("source")
+    job = rows.defer("content", "fetch_secret", "faults").filter(pk=job_id).first()
+    if job is None:
+        raise JobNotFound.of(job_id)
+    if job.status == ImportStatus.APPROVED:
+        made = job.publications.filter(kind=Publication.Kind.PUBLISH).order_by("number").first()
+        raise AlreadyPublished(
+            f"{job.published_by or 'Somebody'} has published this import already.",
+            publication=str(made.pk) if made else None,
+            by=job.published_by,
+        )
+    if job.status != ImportStatus.DONE:
+        raise NothingToPublish()
+    if not job.name:
+        raise WrongStage("This import has no name to be published under. Import the document again.")
+    return job
+
+
+def _source(job: ImportJob) -> SpecSource:
+    """The source of the job, with this document."""
+    source, _ = SpecSource.objects.update_or_create(
+        name=job.name,
+        defaults={
+            "url": job.spec_url,
+            "title": job.title[:200],
+            "version": job.version[:100],
+            "document_hash": job.document_hash,
+            "fetched_at": job.finished_at or timezone.now(),
+        },
+    )
+    return source
+
+
+def _plan(rows: list[Classification], tools: list[Tool], source: SpecSource) -> _Plan:
+    plan = _Plan(before={tool.pk: tool_state.state(tool) for tool in tools})
+    found = match(rows, tools)
+    if _stale(rows, tools, found):
+        raise NewerPublished.of(source)
+    made: dict[int, Tool] = {}
+    for row in rows:
+        tool = found.get(row.index)
+        if row.change == Change.REMOVED:
+            continue
+        if row.selected and not row.unusable:
+            made[row.index] = tool_of(row, tool, source)
+        elif tool is not None:
+            switch_off(tool, tool_state.UNUSABLE if row.unusable else tool_state.LEFT_OUT)
+    matched = {tool.pk for tool in found.values()}
+    for tool in tools:
+        if tool.pk not in matched:
+            switch_off(tool, tool_state.GONE)
+    free_names(rows, made, plan.before)
+    read_back(rows, made, tools)
+    _describe(plan, rows, made, tools)
+    return plan
+
+
+def _stale(rows: list[Classification], tools: list[Tool], found: Mapping[int, Tool]) -> bool:
+    """Whether the tools are not the ones any more that the rows were compared with."""
+    for row in rows:
+        tool = found.get(row.index)
+        live = tool is not None and not tool_state.retired(tool)
+        if row.change != Change.REMOVED and live != (row.change != Change.ADDED):
+            return True
+        if live and tool is not None and _meant(differences(tool, row)) != _meant(row.difference):
+            return True
+    told = {row.operation_id for row in rows if row.change == Change.REMOVED}
+    matched = {tool.pk for tool in found.values()}
+    gone = {
+        tool.operation_id for tool in tools if tool.pk not in matched and not difference.told_already(tool)
+    }
+    return gone != told
+
+
+def _meant(entries: list[dict[str, Any]]) -> list[str]:
+    return sorted(canonical_json(entry) for entry in entries if entry["meaning"])
+
+
+def _describe(
+    plan: _Plan,
+    rows: list[Classification],
+    made: Mapping[int, Tool],
+    tools: list[Tool],
+) -> None:
+    """Write down what differs from what was stored; only that is stored."""
+    for row in rows:
+        tool = made.get(row.index)
         if tool is None:
             continue
-        reading = tools.get(decision.read_back) if decision.read_back else None
-        if decision.read_back and (reading is None or reading.access != Access.READ):
-            raise SpecInvalid(f"{operation_id}: there is no reading operation {decision.read_back!r}.")
-        if tool.read_back_id != (reading.pk if reading else None):
-            tool.read_back = reading
-            tool.save(update_fields=["read_back", "updated_at"])
-
-
-def disable_missing(source: SpecSource, operations: Iterable[Operation]) -> list[str]:
-    """Disable the tools whose operation is no longer in the document. Returns their names."""
-    present = [operation.operation_id for operation in operations]
-    with transaction.atomic():
-        gone = (
-            Tool.objects.select_for_update()
-            .filter(source=source, enabled=True)
-            .exclude(operation_id__in=present)
+        before = plan.before.get(tool.pk)
+        was_retired = (
+            before is not None and not before["enabled"] and before["paused_because"] in tool_state.RETIRED
         )
-        for tool in gone:
-            tool.enabled = False
-            tool.save(update_fields=["enabled", "updated_at"])
-        return [tool.name for tool in gone]
-
-
-def tool_name(operation_id: str) -> str:
-    """A name that every model provider takes: letters, digits, _ and -, at most 64. Where anything had to be
-    changed, it ends in a hash that keeps similar ids apart."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", operation_id).strip("_") or "operation"
-    if plain == operation_id and len(plain) <= 64:
-        return plain
-    return f"{plain[:55]}_{digest(operation_id)[:8]}"
-
-
-def _tool(
-    source: SpecSource,
-    operation: Operation,
-    tool: Tool | None,
-    decisions: Mapping[str, Decision],
-    names: set[str],
-) -> Tool:
-    made = recipe(operation)
-    decision = decisions.get(operation.operation_id)
-    values: dict[str, Any] = {
-        "method": operation.method,
-        "path": operation.path,
-        "server_url": server_url(operation.servers, source.url),
-        "parameters": made.parameters,
-        "request_body": made.request_body,
-    }
-    if tool is None:
-        values |= {"name": _free_name(operation, decision or Decision(), names)}
-        values |= _decided(operation, decision or Decision())
-    elif decision is not None:
-        values |= _decided(operation, decision) | ({"name": decision.name} if decision.name else {})
-    elif (tool.method, tool.path) != (operation.method, operation.path):
-        values |= _decided(operation, Decision(title=tool.title)) | {"bound": tool.bound}
-    bound = values.get("bound", tool.bound if tool else {})
-    missing = [argument for argument in bound if argument not in made.input_schema["properties"]]
-    if missing and decision is not None:
-        raise SpecInvalid(f"There is no argument {missing[0]!r} to bind.")
-    if missing:
-        values["enabled"] = False
-    values["input_schema"] = _without(made, bound)
-    return _save(tool or Tool(source=source, operation_id=operation.operation_id), values)
-
-
-def _decided(operation: Operation, decision: Decision) -> dict[str, Any]:
-    reads = operation.method in READING_METHODS
-    access = decision.access or (Access.READ if reads else Access.WRITE)
-    unknown = [binding for binding in decision.bound.values() if binding not in BINDINGS]
-    if unknown:
-        raise SpecInvalid(f"Unknown binding {unknown[0]!r}. Known: {', '.join(sorted(BINDINGS))}.")
-    return {
-        "title": (decision.title or operation.summary or operation.operation_id)[:120],
-        "description": (
-            decision.description or operation.description or operation.summary or operation.operation_id
-        )[:4000],
-        "access": access,
-        "approval": decision.approval or (Approver.NONE if access == Access.READ else Approver.STAFF),
-        "risk": decision.risk or (Risk.SAFE if access == Access.READ else Risk.DESTRUCTIVE),
-        "bound": dict(decision.bound),
-        "confirmation": decision.confirmation,
-        "repeat_safe": decision.repeat_safe,
-        "staff_above_argument": decision.staff_above_argument,
-        "staff_above_amount": decision.staff_above_amount,
-        "approvals_needed": decision.approvals_needed,
-        "requires": list(decision.requires),
-    }
-
-
-def _free_name(operation: Operation, decision: Decision, names: set[str]) -> str:
-    name = decision.name or tool_name(operation.operation_id)
-    if name not in names:
-        return name
-    if decision.name:
-        raise SpecInvalid(f"There is already a tool named {name!r}.")
-    return f"{name[:55]}_{digest([operation.operation_id, *sorted(names)])[:8]}"
-
-
-def _without(made: Recipe, bound: Mapping[str, str]) -> dict[str, Any]:
-    """The schema that the model sees: without bound arguments, and definitions that only they needed."""
-    schema = dict(made.input_schema)
-    schema["properties"] = {name: part for name, part in schema["properties"].items() if name not in bound}
-    required = [name for name in schema.pop("required", []) if name not in bound]
-    if required:
-        schema["required"] = required
-    definitions = schema.pop("$defs", {})
-    wanted: dict[str, Any] = {}
-    waiting = DEFINITION.findall(canonical_json(schema))
-    while waiting:
-        name = waiting.pop()
-        if name in definitions and name not in wanted:
-            wanted[name] = definitions[name]
-            waiting += DEFINITION.findall(canonical_json(definitions[name]))
-    return {**schema, "$defs": wanted} if wanted else schema
-
-
-def _save(tool: Tool, values: dict[str, Any]) -> Tool:
-    """Write only what differs: an unchanged tool keeps its time of change, and nobody rebuilds anything."""
-    if not tool._state.adding and all(getattr(tool, key) == value for key, value in values.items()):
-        return tool
-    for key, value in values.items():
-        setattr(tool, key, value)
-    try:
-        tool.full_clean(exclude=["source"], validate_unique=False)
-    except ValidationError as error:
-        raise SpecInvalid(" ".join(error.messages)) from None
-    tool.save()
-    return tool
+        new = before is None or was_retired
+        if new:
+            plan.places.append(Place(tool, row.agent_group))
+        elif "agent_group" in decided(row):
+            plan.places.append(Place(tool, row.agent_group, before=row.tool.get("kept_group", "")))
+        if before is None or before != tool_state.state(tool):
+            plan.tools.append(tool)
+            plan.changes.append(change(tool, before, "added" if new else "changed"))
+    there = {tool.pk for tool in made.values()}
+    for tool in tools:
+        before = plan.before[tool.pk]
+        if tool.pk not in there and before != tool_state.state(tool):
+            plan.tools.append(tool)
+            plan.changes.append(change(tool, before, "removed"))

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from agents.models import Tool
 from openapi_import.fetch import fetch
-from openapi_import.publish import Decision, disable_missing, publish, record_source
+from openapi_import.direct import Decision, disable_missing, publish, record_source
 from openapi_import.reading.operations import parse
 
 REVIEW = Path(__file__).with_name("demo_review.yaml")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agents import policy, tool_request
 from agents.models import Tool
 from agents.policy import judge
-from openapi_import.publish import _without
+from openapi_import.binding import without_bound
 from tests.agents.graph_script import answers, call, one, routed
 from tests.agents.test_policy import agent, tool
 from tests.live.chatter import Chatter
@@ -73,7 +73,7 @@ def test_no_schema_shows_the_model_what_is_bound(made: tuple[dict[str, Any], lis
     recipe = recipe_of(**operation)
     bound = {name: "customer.id" for name in names if name in recipe.input_schema["properties"]}
 
-    shown = _without(recipe, bound)
+    shown = without_bound(recipe.input_schema, bound)
 
     assert set(shown["properties"]) == set(recipe.input_schema["properties"]) - set(bound)
     assert set(bound).isdisjoint(shown.get("required", []))

@@ -1,0 +1,48 @@
+"""Arguments that the server fills in from the verified identity of the customer."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from smartsupport.lib.ids import canonical_json
+
+BINDINGS = frozenset({"customer.id"})
+"""What an argument can be bound to."""
+DEFINITION = re.compile(r'"\$ref":"#/\$defs/([^"]+)"')
+
+
+def arguments(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """{argument: its schema} of a tool's input schema."""
+    properties = schema.get("properties")
+    return properties if isinstance(properties, dict) else {}
+
+
+def faults(bound: object, schema: Mapping[str, Any]) -> list[str]:
+    """What is wrong with {argument: binding}, in sentences; `schema` has all arguments, bound ones too."""
+    if not isinstance(bound, Mapping):
+        return ["Give an object of arguments and what each is bound to."]
+    known = arguments(schema)
+    missing = [f"There is no argument {name!r} to bind." for name in bound if name not in known]
+    return missing + [
+        f"Unknown binding {binding!r}. Known: {', '.join(sorted(BINDINGS))}."
+        for binding in bound.values()
+        if not isinstance(binding, str) or binding not in BINDINGS
+    ]
+
+
+def without_bound(schema: Mapping[str, Any], bound: Mapping[str, str]) -> dict[str, Any]:
+    """The schema that the model sees: without bound arguments, and definitions that only they needed."""
+    seen = dict(schema)
+    seen["properties"] = {name: part for name, part in arguments(schema).items() if name not in bound}
+    required = [name for name in seen.pop("required", []) if name not in bound]
+    if required:
+        seen["required"] = required
+    definitions = seen.pop("$defs", {})
+    wanted: dict[str, Any] = {}
+    waiting = DEFINITION.findall(canonical_json(seen)) if definitions else []
+    while waiting:
+        name = waiting.pop()
+        if name in definitions and name not in wanted:
+            wanted[name] = definitions[name]
+            waiting += DEFINITION.findall(canonical_json(definitions[name]))
+    return {**seen, "$defs": wanted} if wanted else seen

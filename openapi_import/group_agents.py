@@ -1,0 +1,115 @@
+"""The agents that new tools go to. An agent that is there keeps what staff made of it; it only gets more tools."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Max
+
+from agents.models import Access, Agent, AgentTool, Tool
+from smartsupport.lib.text import shorten
+
+TITLES_TOLD = 12
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A tool that the agent `group` is to have; `before`: the agent that had it, as far as it was published with it."""
+
+    tool: Tool
+    group: str
+    before: str = ""
+
+
+def give(places: Sequence[Place], api: str) -> tuple[list[Entry], str]:
+    """Link the tools to their agents and make the agents that are missing. Returns what was done, as in
+    Publication.agents, and a note for people ("" without one). Call it in a transaction that holds `lock_agents`."""
+    wanted: dict[str, list[Place]] = defaultdict(list)
+    for place in places:
+        if place.group:
+            wanted[place.group].append(place)
+    known = {agent.name: agent for agent in Agent.objects.filter(name__in=wanted)}
+    done = _take_away(places)
+    made = _make([(name, given) for name, given in wanted.items() if name not in known], api)
+    done += [{"agent": agent.name, "tool": "", "change": "created"} for agent in made]
+    done += _link({**known, **{agent.name: agent for agent in made}}, wanted)
+    mute = sorted(
+        agent.name
+        for agent in known.values()
+        if agent.permission == Access.READ
+        and any(place.tool.access == Access.WRITE for place in wanted[agent.name])
+    )
+    return done, _note(mute)
+
+
+def _note(mute: list[str]) -> str:
+    if not mute:
+        return ""
+    names = ", ".join(mute)
+    return shorten(
+        f"{names} may only read, so what writes is not offered there until somebody lets it write.", 300
+    )
+
+
+def _take_away(places: Iterable[Place]) -> list[Entry]:
+    moved = {place.tool.pk: place for place in places if place.before and place.before != place.group}
+    links = AgentTool.objects.filter(tool_id__in=moved).select_related("agent")
+    gone = [link for link in links if link.agent.name == moved[link.tool_id].before]
+    AgentTool.objects.filter(pk__in=[link.pk for link in gone]).delete()
+    return [
+        {"agent": link.agent.name, "tool": moved[link.tool_id].tool.name, "change": "unlinked"}
+        for link in gone
+    ]
+
+
+def _make(missing: Sequence[tuple[str, list[Place]]], api: str) -> list[Agent]:
+    last = Agent.objects.aggregate(last=Max("position"))["last"]
+    start = 0 if last is None else last + 1
+    return Agent.objects.bulk_create(
+        Agent(
+            name=name,
+            description=_description(name, [place.tool for place in given], api),
+            permission=Access.WRITE
+            if any(place.tool.access == Access.WRITE for place in given)
+            else Access.READ,
+            tone="Friendly, brief and precise.",
+            escalation_message="I cannot do that for you. I am handing you over to a colleague.",
+            position=start + number,
+        )
+        for number, (name, given) in enumerate(missing)
+    )
+
+
+def _description(name: str, tools: list[Tool], api: str) -> str:
+    """What routing and the model read to choose the agent. Titles come from a document: one line each, and short."""
+    words = " ".join(name.replace("_", " ").replace("-", " ").split()) or name
+    told = [shorten(tool.title, 80).rstrip(".") for tool in tools[:TITLES_TOLD]]
+    more = f"; and {len(tools) - TITLES_TOLD} more" if len(tools) > TITLES_TOLD else ""
+    of = f" of {shorten(api, 80)}" if api else ""
+    return f"Looks after {words}{of}: {'; '.join(told)}{more}."
+
+
+def _link(agents: dict[str, Agent], wanted: dict[str, list[Place]]) -> list[Entry]:
+    ids = [agent.pk for agent in agents.values()]
+    there: set[tuple[UUID, UUID]] = set()
+    last: dict[UUID, int] = {}
+    for agent_id, tool_id, position in AgentTool.objects.filter(agent__in=ids).values_list(
+        "agent_id", "tool_id", "position"
+    ):
+        there.add((agent_id, tool_id))
+        last[agent_id] = max(last.get(agent_id, -1), position)
+    new, done = [], []
+    for name, places in wanted.items():
+        agent = agents[name]
+        for place in places:
+            if (agent.pk, place.tool.pk) in there:
+                continue
+            last[agent.pk] = last.get(agent.pk, -1) + 1
+            new.append(AgentTool(agent=agent, tool=place.tool, position=last[agent.pk]))
+            done.append({"agent": name, "tool": place.tool.name, "change": "linked"})
+    AgentTool.objects.bulk_create(new, batch_size=1000)
+    return done
