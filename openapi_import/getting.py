@@ -51,7 +51,7 @@ class Got:
 
 
 def checked_url(url: str) -> Target:
-    """An address that may be asked for. Raises ImportRefused (422); whether it may be connected to is found out then."""
+    """An address that may be asked for. Raises ImportRefused (422). Whether it may be connected to shows when it is."""
     if len(url) > URL_LENGTH:
         raise _refused("url", f"The address is longer than {URL_LENGTH:,} characters.")
     try:

@@ -116,7 +116,9 @@ def retry(
         one_at_a_time("imports submit")
         _make_room()
         won = ImportJob.objects.filter(pk=job_id, status__in=TO_RETRY).update(
-            status=begin if again else Case(When(judged, then=Value(ImportStatus.CLASSIFYING)), default=begin),
+            status=begin
+            if again
+            else Case(When(judged, then=Value(ImportStatus.CLASSIFYING)), default=begin),
             leased_until=timezone.now(),
             attempts=0,
             cancel_requested=False,

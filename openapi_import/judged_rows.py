@@ -29,9 +29,7 @@ def ask_model(held: Held, job_id: uuid.UUID) -> None:
     endpoints = [endpoint(row) for row in rows]
     before = [judgement(row) for row in rows]
     after, note = _asked(held, endpoints, before)
-    changed = [
-        (row, now) for row, was, now in zip(rows, before, after, strict=True) if now != was
-    ]
+    changed = [(row, now) for row, was, now in zip(rows, before, after, strict=True) if now != was]
     for start in range(0, len(changed), BATCH):
         batch = changed[start : start + BATCH]
         for row, now in batch:

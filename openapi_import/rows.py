@@ -42,9 +42,7 @@ class Rows:
 def endpoint(row: Classification) -> Endpoint:
     """What is judged of an operation."""
     schema = row.tool.get("input_schema", {})
-    scopes = {
-        scope for way in row.tool.get("security", []) for needed in way.values() for scope in needed
-    }
+    scopes = {scope for way in row.tool.get("security", []) for needed in way.values() for scope in needed}
     return Endpoint(
         method=row.method,
         path=row.path,

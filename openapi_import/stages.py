@@ -1,5 +1,5 @@
-"""The stages of an import, one after the other, in the worker that holds the job: fetching, validating and parsing (in a
-process of its own, see `openapi_import.reader`), classifying.
+"""The stages of an import, one after the other, in the worker that holds the job: fetching, validating and parsing
+(in a process of its own, see `openapi_import.reader`), classifying.
 
 A stage writes only through `Held`, and may be run again from its beginning by another worker.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from openapi_import import difference, judged_rows, reader
+from openapi_import import difference
 from openapi_import.errors import SpecInvalid, SpecUnavailable
 from openapi_import.getting import Getter
 from openapi_import.holding import Held, LeaseLost, forget_rows
@@ -24,8 +24,8 @@ READING = {"validating": ImportStatus.VALIDATING, "parsing": ImportStatus.PARSIN
 
 
 def carry_out(held: Held) -> None:
-    """Do all that is left to do of the job. Raises LeaseLost or Stopped when it is not ours any more, and what `failure`
-    has words for."""
+    """Do all that is left to do of the job. Raises LeaseLost or Stopped when it is not ours any more, and what
+    `failure` has words for."""
     job = ImportJob.objects.select_related("source").get(pk=held.job_id)
     held.stage = job.status
     if job.status != ImportStatus.CLASSIFYING:
@@ -40,6 +40,8 @@ def failure(error: Exception) -> tuple[str, str] | None:
     """(message, pointer) for people, of an error that a document or its server can cause; None for any other."""
     if isinstance(error, SpecInvalid | SpecUnavailable | CannotUnseal):
         return error.message, str(error.extra.get("pointer", ""))
+    from openapi_import import reader
+
     if isinstance(error, reader.ReadingFailed):
         return error.message, error.pointer
     return None
@@ -100,6 +102,8 @@ class _Reading:
         self._finish()
 
     def _lines(self) -> Iterator[dict[str, Any]]:
+        from openapi_import import reader
+
         job = self._job
         return reader.read(
             bytes(job.content or b""),
@@ -174,6 +178,8 @@ def _classify(held: Held, job: ImportJob) -> None:
     """The rules have judged each operation as it was read. Now the model, where it is asked, and what is published."""
     held.enter(ImportStatus.CLASSIFYING)
     if job.ask_model:
+        from openapi_import import judged_rows
+
         judged_rows.ask_model(held, job.pk)
     with held.writing():
         difference.compare(job)

@@ -28,7 +28,9 @@ def run_until(work: Coroutine[Any, Any, T], stop: Callable[[], bool]) -> T:
                 raise Stopped()
     except BaseException:
         leave.set()
-        thread.join(LEAVE_WITHIN)  # a name lookup cannot be interrupted; nobody waits for it any longer than this
+        thread.join(
+            LEAVE_WITHIN
+        )  # a name lookup cannot be interrupted; nobody waits for it any longer than this
         raise
     thread.join(LEAVE_WITHIN)
     return outcome.result()

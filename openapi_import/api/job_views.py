@@ -1,0 +1,166 @@
+"""REST: imports, from submitting a document to publishing what was judged of it."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from openapi_import import jobs
+from openapi_import.api import serializers as shapes
+from openapi_import.api.looking_up import checked_body, job_of, refuse_too_large, submission
+from openapi_import.models import ImportJob
+from smartsupport.lib.envelope import BoundedJSONParser
+from smartsupport.lib.rest import Need, one_page, read_query
+
+JOB = OpenApiParameter("job_id", str, OpenApiParameter.PATH)
+READ = Need("imports:read", "openapi_import.view_importjob")
+START = Need("imports:write", "openapi_import.add_importjob")
+REFUSED: dict[Any, Any] = {
+    404: OpenApiResponse(OpenApiTypes.OBJECT, description="`not_found`: no such import."),
+    409: OpenApiResponse(OpenApiTypes.OBJECT, description="`wrong_stage`: not in a state that allows this."),
+}
+WAITING = {
+    "job_id": "5f0c3c5e-3f0e-4a43-9d1b-0a5f5a2f7f10",
+    "status": "pending",
+    "spec_url": "https://api.example.com/openapi.json",
+    "total_endpoints": 0,
+    "classified_count": 0,
+    "error_message": None,
+}
+
+
+class ImportView(APIView):
+    needs: ClassVar = {"POST": START}
+    parser_classes = [BoundedJSONParser, MultiPartParser]
+
+    @extend_schema(
+        operation_id="openapi_import",
+        summary="Import an OpenAPI document",
+        description=(
+            "From its address (`url`), as pasted `text`, or as a multipart `file`: OpenAPI 3.0 to 3.2 or Swagger 2.0, "
+            "JSON or YAML. It is read in the background: ask `GET openapi/jobs/{job_id}`. Nothing is live before it "
+            "was reviewed and approved. With an `Idempotency-Key`, a repeat is answered with the first import."
+        ),
+        tags=["Imports"],
+        parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
+        request={
+            "application/json": shapes.ImportSerializer,
+            "multipart/form-data": {
+                "type": "object",
+                "properties": {
+                    "file": {"type": "string", "format": "binary"},
+                    "name": {"type": "string"},
+                    "base_url": {"type": "string"},
+                    "headers": {"type": "string", "description": "A JSON object."},
+                    "strict": {"type": "boolean"},
+                    "ask_model": {"type": "boolean"},
+                },
+                "required": ["file"],
+            },
+        },
+        responses={
+            202: shapes.JobSerializer,
+            413: OpenApiResponse(OpenApiTypes.OBJECT, description="`too_large`: over IMPORT_MAX_BYTES."),
+            422: OpenApiResponse(OpenApiTypes.OBJECT, description="`invalid`: `fields` says what is wrong."),
+            429: OpenApiResponse(OpenApiTypes.OBJECT, description="`too_many_imports`: not finished yet."),
+        },
+        examples=[
+            OpenApiExample(
+                "From its address", value={"url": "https://api.example.com/openapi.json"}, request_only=True
+            ),
+            OpenApiExample(
+                "Behind a key",
+                value={"url": "https://api.example.com/openapi.json", "headers": {"X-Api-Key": "…"}},
+                request_only=True,
+            ),
+            OpenApiExample("Pasted", value={"text": "openapi: 3.1.0\n…", "name": "shop"}, request_only=True),
+            OpenApiExample("Accepted", value=WAITING, response_only=True, status_codes=["202"]),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        refuse_too_large(request)
+        wanted = submission(request, shapes.ImportSerializer)
+        key = request.headers.get("Idempotency-Key", "")[:200]
+        job = jobs.submit(by=request.user.get_username(), idempotency_key=key, **wanted)
+        return Response(shapes.JobSerializer(job).data, status=202)
+
+
+class JobsView(APIView):
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="openapi_jobs_list",
+        summary="List imports",
+        description="Newest first.",
+        tags=["Imports"],
+        parameters=[shapes.JobQuery],
+        responses=shapes.JobPageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        query = read_query(shapes.JobQuery, request)
+        rows = ImportJob.objects.defer("content", "faults", "listed", "documents").order_by(
+            "-created_at", "-id"
+        )
+        for field in ("status", "name"):
+            if field in query:
+                rows = rows.filter(**{field: query[field]})
+        page, counts = one_page(rows, query)
+        return Response({"jobs": shapes.JobSerializer(page, many=True).data, **counts})
+
+
+class JobView(APIView):
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="openapi_jobs_get",
+        summary="One import: its stage, how far it is, and the document's faults",
+        tags=["Imports"],
+        parameters=[JOB],
+        responses={200: shapes.JobDetailSerializer, 404: REFUSED[404]},
+    )
+    def get(self, request: Request, job_id: str) -> Response:
+        return Response(shapes.JobDetailSerializer(job_of(job_id)).data)
+
+
+class CancelView(APIView):
+    needs: ClassVar = {"POST": START}
+
+    @extend_schema(
+        operation_id="openapi_jobs_cancel",
+        summary="Stop an import that is not finished",
+        description="It is `cancelled` at once, and nothing more is written or fetched for it after a second.",
+        tags=["Imports"],
+        parameters=[JOB],
+        request=None,
+        responses={200: shapes.JobSerializer, **REFUSED},
+    )
+    def post(self, request: Request, job_id: str) -> Response:
+        row = jobs.cancel(job_of(job_id).pk, request.user.get_username())
+        return Response(shapes.JobSerializer(row).data)
+
+
+class RetryView(APIView):
+    needs: ClassVar = {"POST": START}
+    parser_classes = [BoundedJSONParser]
+
+    @extend_schema(
+        operation_id="openapi_jobs_retry",
+        summary="Try a failed or cancelled import again",
+        description=(
+            "From the stage that failed, with what was fetched then; with `fetch_again`, from the beginning."
+        ),
+        tags=["Imports"],
+        parameters=[JOB],
+        request=shapes.RetrySerializer,
+        responses={202: shapes.JobSerializer, **REFUSED},
+        examples=[OpenApiExample("Fetch it again", value={"fetch_again": True}, request_only=True)],
+    )
+    def post(self, request: Request, job_id: str) -> Response:
+        job = job_of(job_id)
+        body = checked_body(shapes.RetrySerializer, request)
+        row = jobs.retry(job.pk, request.user.get_username(), **body)
+        return Response(shapes.JobSerializer(row).data, status=202)

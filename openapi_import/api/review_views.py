@@ -1,0 +1,117 @@
+"""REST: what was judged of an import's operations, reviewed, published and taken away."""
+
+from typing import ClassVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents.approvals import Decider
+from openapi_import import review
+from openapi_import.api import serializers as shapes
+from openapi_import.api.job_views import JOB, READ, REFUSED
+from openapi_import.api.looking_up import checked_body, classification_of, found, job_of
+from smartsupport.lib.envelope import BoundedJSONParser
+from smartsupport.lib.rest import Need, one_page, read_query
+
+INDEX = OpenApiParameter("index", int, OpenApiParameter.PATH, description="Counts from 0.")
+REVIEW = Need("imports:write", "openapi_import.change_importjob")
+NO_SUCH_INDEX = {404: OpenApiResponse(OpenApiTypes.OBJECT, description="No such import, or no such index.")}
+
+
+class ClassificationsView(APIView):
+    needs: ClassVar = {"GET": READ, "PATCH": REVIEW}
+    parser_classes = [BoundedJSONParser]
+
+    @extend_schema(
+        operation_id="openapi_classifications_list",
+        summary="The operations of an import, and what was judged of each",
+        tags=["Imports"],
+        parameters=[JOB, shapes.ClassificationQuery],
+        responses={200: shapes.ClassificationPageSerializer, 404: REFUSED[404]},
+    )
+    def get(self, request: Request, job_id: str) -> Response:
+        job = job_of(job_id)
+        query = read_query(shapes.ClassificationQuery, request)
+        page, counts = one_page(found(job, query).defer("tool"), query)
+        return Response({"classifications": shapes.ClassificationSerializer(page, many=True).data, **counts})
+
+    @extend_schema(
+        operation_id="openapi_classifications_edit_many",
+        summary="Change many operations in the same way",
+        description=(
+            "All of them or none: where one of them cannot be changed so, nothing is. Give `indexes`, or `all` for "
+            "what the filter in the address finds. `looked` instead of `changes` notes that somebody has looked."
+        ),
+        tags=["Imports"],
+        parameters=[JOB, shapes.ClassificationFilter],
+        request=shapes.BulkEditSerializer,
+        responses={200: shapes.BulkEditedSerializer, **REFUSED, **NO_SUCH_INDEX},
+        examples=[
+            OpenApiExample(
+                "To one agent",
+                value={"indexes": [0, 3, 4], "changes": {"agent_group": "billing"}},
+                request_only=True,
+            ),
+            OpenApiExample(
+                "Leave out what the filter finds",
+                value={"all": True, "changes": {"selected": False}},
+                request_only=True,
+            ),
+        ],
+    )
+    def patch(self, request: Request, job_id: str) -> Response:
+        job = job_of(job_id)
+        body = checked_body(shapes.BulkEditSerializer, request)
+        indexes = body.get("indexes")
+        if body["all"]:
+            query = read_query(shapes.ClassificationFilter, request)
+            indexes = list(found(job, query).values_list("index", flat=True))
+        by = Decider.of(request.user)
+        if body["looked"]:
+            return Response({"changed": review.look(job.pk, indexes, by)})
+        return Response({"changed": review.edit_many(job.pk, indexes, body["changes"], by)})
+
+
+class ClassificationView(APIView):
+    needs: ClassVar = {"GET": READ, "PUT": REVIEW}
+    parser_classes = [BoundedJSONParser]
+
+    @extend_schema(
+        operation_id="openapi_classifications_get",
+        summary="One operation, with the tool that it would be",
+        tags=["Imports"],
+        parameters=[JOB, INDEX],
+        responses={200: shapes.ClassificationDetailSerializer, **NO_SUCH_INDEX},
+    )
+    def get(self, request: Request, job_id: str, index: str) -> Response:
+        row = classification_of(job_of(job_id), index)
+        return Response(shapes.ClassificationDetailSerializer(row).data)
+
+    @extend_schema(
+        operation_id="openapi_classifications_edit",
+        summary="Change one operation",
+        description=(
+            "What is left out stays. Whoever changes more than `selected` has looked at the operation. "
+            "409 `changed_meanwhile` where it is not the `revision` that you looked at any more."
+        ),
+        tags=["Imports"],
+        parameters=[JOB, INDEX],
+        request=shapes.EditSerializer,
+        responses={200: shapes.ClassificationDetailSerializer, **REFUSED, **NO_SUCH_INDEX},
+        examples=[
+            OpenApiExample(
+                "A write that the customer agrees to",
+                value={"access_type": "write", "approval": "customer", "agent_group": "order_actions"},
+                request_only=True,
+            )
+        ],
+    )
+    def put(self, request: Request, job_id: str, index: str) -> Response:
+        row = classification_of(job_of(job_id), index)
+        changes = checked_body(shapes.EditSerializer, request)
+        seen = changes.pop("revision", None)
+        edited = review.edit(row.job_id, row.index, changes, by=Decider.of(request.user), seen=seen)
+        return Response(shapes.ClassificationDetailSerializer(edited).data)
