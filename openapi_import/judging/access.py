@@ -18,6 +18,7 @@ from openapi_import.judging.vocabulary import (
     ASKED_AFTER,
     CHECKING,
     CLEAR_WRITING,
+    DONE_BY_POSTING,
     EITHER,
     GETTING,
     KEY_KINDS,
@@ -25,6 +26,8 @@ from openapi_import.judging.vocabulary import (
     LINK_KINDS,
     MINTED,
     NOUNS_TOO,
+    POLICIES,
+    POLICY_KINDS,
     READING,
     SECRETS,
     WRITING,
@@ -92,8 +95,9 @@ def _by_name(name: Name) -> Verdict:
         return Verdict("write", False, 0.9, f'"{beside}" changes something.')
     if verb in CHECKING and ASKED_AFTER.intersection(name.words):
         return Verdict("read", False, 0.85, f'"{verb}" with what is asked after only looks.')
-    if verb in EITHER or name.in_doubt:
-        return _ask(f'"{verb}" may only look, or change something.')
+    posted = name.method == "POST" and (verb or reading_in_path(name)) in DONE_BY_POSTING
+    if verb in EITHER or name.in_doubt or posted:
+        return _ask(f'"{verb or reading_in_path(name)}" may only look, or change something.')
     if verb in NOUNS_TOO:
         if not (name.plain or name.method == "" or reading_in_path(name)):
             return _ask(f'"{verb}" does not lead its name, so it may be a noun.')
@@ -118,6 +122,8 @@ def _secret(name: Name) -> str:
                 return f'"{word}" may hand out a secret or make one.'
             if word in KEYS and before in KEY_KINDS:
                 return f'"{before} {word}" may hand out a secret.'
+            if word in POLICIES and before in POLICY_KINDS and name.method in BY_NAME:
+                return f'"{before} {word}" says who may do what.'
     if name.verb in GETTING:
         for before, word in zip(("", *name.words), name.words, strict=False):
             if word in MINTED or (word == "link" and before in LINK_KINDS):

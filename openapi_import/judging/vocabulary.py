@@ -10,17 +10,20 @@ def _set(text: str) -> frozenset[str]:
 
 
 READING = _set(
-    """get gets list lists describe search searches find finds fetch read reads retrieve query lookup view show browse
+    """get gets list lists describe search searches find finds fetch read reads retrieve lookup view show browse
     exists exist has is are can preview inspect explain peek autocomplete suggest contains download head ls"""
 )
 """Verbs that only look. A POST that begins with one reads, unless something else speaks against it."""
 
-NOUNS_TOO = _set("list lists search view show query preview download head can has is are contains")
+NOUNS_TOO = _set("list lists search view show preview download head can has is are contains")
 """Reading verbs that are nouns as well: `listUserPin` pins a list. They count only where all else fits."""
 
+DONE_BY_POSTING = _set("read reads fetch explain view show download")
+"""Verbs that a POST may stand for although they look: `/messages/{id}/read` marks, `/videos/{id}/view` counts."""
+
 EITHER = _set(
-    """check validate verify test evaluate detect analyze analyse predict recognize recognise translate convert parse
-    classify match scan select export generate render summarize summarise ask recommend filter print screenshot
+    """query check validate verify test evaluate detect analyze analyse predict recognize recognise translate convert
+    parse classify match scan select export generate render summarize summarise ask recommend filter print screenshot
     wait identify determine assess probe ping diagnose forecast quote receive infer extract tokenize embed rank
     diff refresh load poll discover estimate calculate compute compare report audit lint simulate tail watch use
     locate count"""
@@ -71,8 +74,8 @@ ASKED_AFTER = _set(
     """permission permissions access availability available eligibility eligible capacity quota quotas existence exists
     syntax coverage compatibility balance status stock inventory limit limits serviceability"""
 )
-"""What is only looked up where one checks, tests or validates it."""
-CHECKING = _set("check test validate verify")
+"""What is only looked up where one checks or validates it."""
+CHECKING = _set("check validate verify")
 
 THINGS = _set(
     """job jobs task tasks status statuses state states history progress result results operation operations execution
@@ -95,5 +98,8 @@ KEYS = _set("key keys")
 KEY_KINDS = _set(
     "get list fetch api access private secret ssh signing encryption master license activation recovery"
 )
+POLICIES = _set("policy policies")
+POLICY_KINDS = _set("iam access resource permission permissions trust authorization security")
+"""Who may do what: a POST that reads it asks."""
 LINK_KINDS = _set("download upload share sharing magic login invite payment reset signed checkout portal")
 GETTING = _set("get fetch retrieve generate obtain")
