@@ -1,0 +1,51 @@
+"""What tools are found by: a text-search column that Postgres keeps itself, and its index.
+
+The column is generated, so whoever writes a tool (a form, a bulk insert, SQL) cannot forget it. No model has it: rows
+are read without it, and only `agents.tool_index` asks for it. The functions have their bodies bound when they are made,
+so that a restore, which has an empty search path, can fill the column.
+"""
+
+from django.db import migrations
+
+FUNCTIONS = r"""
+CREATE FUNCTION agents_plain_words(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN regexp_replace(
+    regexp_replace(
+        regexp_replace(left($1, 20000), '[-_/{}.:,;()\[\]"''`*#<>=]+', ' ', 'g'), '([a-z0-9])([A-Z])', '\1 \2', 'g'
+    ),
+    '([A-Z]+)([A-Z][a-z])', '\1 \2', 'g'
+);
+
+CREATE FUNCTION agents_schema_texts(jsonb, jsonpath) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (SELECT coalesce(left(string_agg(found #>> '{}', ' '), 20000), '') FROM jsonb_path_query($1, $2, '{}', true) AS found);
+
+CREATE FUNCTION agents_tool_search(name text, title text, path text, description text, input_schema jsonb)
+RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN
+    setweight(to_tsvector('pg_catalog.english'::regconfig, agents_plain_words(concat(name, ' ', title))), 'A')
+    || setweight(to_tsvector('pg_catalog.english'::regconfig, agents_plain_words(concat(
+        path, ' ', agents_schema_texts(input_schema, '$.properties.keyvalue().key')))), 'B')
+    || setweight(to_tsvector('pg_catalog.english'::regconfig, agents_plain_words(description)), 'C')
+    || setweight(to_tsvector('pg_catalog.english'::regconfig, agents_plain_words(
+        agents_schema_texts(input_schema, '$.properties.*.description'))), 'D');
+"""
+
+COLUMN = """
+ALTER TABLE agents_tool ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS (
+    agents_tool_search(name, title, path, description, input_schema)
+) STORED;
+CREATE INDEX agents_tool_search ON agents_tool USING gin (search);
+"""
+
+BACK = """
+ALTER TABLE agents_tool DROP COLUMN search;
+DROP FUNCTION agents_tool_search(text, text, text, text, jsonb);
+DROP FUNCTION agents_schema_texts(jsonb, jsonpath);
+DROP FUNCTION agents_plain_words(text);
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("agents", "0005_tool_calls")]
+
+    operations = [migrations.RunSQL(FUNCTIONS + COLUMN, BACK)]

@@ -1,0 +1,71 @@
+"""Finds the tools of one agent that fit a text: full-text search in Postgres over what migration 0006 keeps of each tool.
+
+One statement. Each word of the request is looked up in the index by itself; a tool gets, for each concept of the
+request, what its best word is worth: the rarer among the agent's tools and the more prominent in the tool (name and
+title, then path and arguments, then description, then the arguments' descriptions), the more.
+"""
+
+from collections.abc import Sequence
+
+from django.db import connection
+
+from agents.tool_words import concepts
+
+WEIGHTS = [0.1, 0.3, 0.6, 1.0]
+"""What a word counts in an argument's description, the description, the path or an argument's name, the name or title."""
+
+SEARCH = """
+WITH asked AS (
+    SELECT * FROM unnest(%(questions)s::int[], %(concepts)s::int[], %(words)s::text[], %(worths)s::float8[])
+        AS asked (question, concept, words, worth)
+), term AS (
+    SELECT words, plainto_tsquery('pg_catalog.english', words) AS query FROM (SELECT DISTINCT words FROM asked) AS said
+), mine AS (
+    SELECT link.tool_id FROM agents_agenttool AS link JOIN agents_agent AS agent ON agent.id = link.agent_id
+    WHERE agent.name = %(agent)s
+), hit AS (
+    SELECT term.words, tool.id, tool.name, ts_rank(%(weights)s::float4[], tool.search, term.query) AS rank,
+        count(*) OVER (PARTITION BY term.words) AS known_by,
+        (tool.name_search @@ term.query)::int * numnode(term.query) AS named, length(tool.name_search) AS length
+    FROM term JOIN LATERAL (
+        SELECT id, name, search, ts_filter(search, '{a}') AS name_search
+        FROM agents_tool WHERE enabled AND search @@ term.query OFFSET 0
+    ) AS tool ON true
+    WHERE tool.id IN (SELECT tool_id FROM mine)
+), concept AS (
+    SELECT asked.question, asked.concept, hit.name, max(hit.length) AS length, max(hit.named * asked.worth) AS named, max(
+        asked.worth * hit.rank * ln(1 + ((SELECT count(*) FROM mine) - hit.known_by + 0.5) / (hit.known_by + 0.5))
+    ) AS score
+    FROM asked JOIN hit USING (words) GROUP BY asked.question, asked.concept, hit.name
+), ranked AS (
+    SELECT question, name, row_number() OVER (
+        PARTITION BY question
+        ORDER BY sum(score) * (0.3 + least(1.0, sum(named) / max(length))) DESC, name COLLATE "C"
+    ) AS place
+    FROM concept GROUP BY question, name
+)
+SELECT question, name FROM ranked WHERE place <= %(limit)s ORDER BY question, place
+"""
+
+
+def search(agent: str, texts: Sequence[str], *, limit: int) -> list[list[str]]:
+    """For each text the names of the agent's enabled tools that fit it, best first, at most `limit`; [] for a text in
+    which nothing can be searched for. The same texts and tools give the same answer. Synchronous; one statement, none
+    where there is nothing to search for.
+    """
+    asked = [
+        (question, number, words, worth)
+        for question, text in enumerate(texts)
+        for number, concept in enumerate(concepts(text))
+        for words, worth in concept.words.items()
+    ]
+    found: list[list[str]] = [[] for _ in texts]
+    if not asked:
+        return found
+    questions, numbers, words, worths = (list(column) for column in zip(*asked, strict=True))
+    values = {"questions": questions, "concepts": numbers, "words": words, "worths": worths}
+    with connection.cursor() as cursor:
+        cursor.execute(SEARCH, {**values, "agent": agent, "weights": WEIGHTS, "limit": limit})
+        for question, name in cursor.fetchall():
+            found[question].append(name)
+    return found

@@ -1,0 +1,151 @@
+"""What a request may mean in the words of tools: families of like words, from `tool_words.txt`."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from agents import lexicon
+from agents.lexical import normalised
+
+WORDS = Path(__file__).parent / "tool_words.txt"
+FAMILY = 0.75
+"""What another word of the family counts against the word that was said."""
+JOINED = 0.9
+CONCEPTS_MOST, OTHERS_MOST = 24, 24
+PHRASE_MOST = 5
+"""Words in the longest phrase that is looked up."""
+
+_CHINESE = re.compile("|".join(re.escape(word) for word in sorted(lexicon.CHINESE, key=len, reverse=True)))
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD = re.compile(r"[^\W_]+")
+_SPOKEN_VERBS = {"VIEW": "show", "TRACK": "track"}
+
+Stems = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One thing that a request speaks of: the words that may name it, each with what it counts (0 to 1)."""
+
+    words: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Families:
+    """`others`: stems of a word or phrase -> what it may mean besides; `forms`: a word's
+    stem -> the word as it is also written; `filler`: words that are never searched for."""
+
+    others: Mapping[Stems, Sequence[str]]
+    forms: Mapping[str, Sequence[str]]
+    filler: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def families() -> Families:
+    """The families of `tool_words.txt`."""
+    others: dict[Stems, dict[str, None]] = defaultdict(dict)
+    forms: dict[str, list[str]] = {}
+    filler: set[str] = set()
+    section = ""
+    for line in WORDS.read_text(encoding="utf-8").splitlines():
+        text = line.partition("#")[0].strip()
+        if text.startswith("["):
+            section = text
+        elif section == "[filler]":
+            filler.update(text.split())
+        elif section == "[forms]":
+            forms.update({stem(form): _listed(text) for form in _listed(text)})
+        elif text:
+            said, arrow, meant = text.partition("->")
+            members = _listed(meant if arrow else said)
+            for member in _listed(said):
+                mine = stems(member)
+                others[mine].update(dict.fromkeys(other for other in members if stems(other) != mine))
+    return Families({key: tuple(found) for key, found in others.items()}, forms, frozenset(filler))
+
+
+def _listed(text: str) -> list[str]:
+    return [member.strip() for member in text.split(",") if member.strip()]
+
+
+def stems(phrase: str) -> Stems:
+    return tuple(stem(word) for word in phrase.split())
+
+
+@lru_cache(maxsize=8192)
+def stem(word: str) -> str:
+    """A word without its endings, the same for cancel, cancels, cancelled and cancelling. Rougher than Postgres's
+    stemmer, and used only to find a word's family."""
+    for ending, instead in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
+        base = word.removesuffix(ending)
+        if base != word and len(base) >= 3 and not word.endswith(("ss", "us", "is")):
+            word = base + instead
+            if ending in ("ing", "ed") and word[-1] == word[-2] and word[-1] not in "aeiouls":
+                word = word[:-1]
+            break
+    word = word.removesuffix("e") if len(word) > 3 else word
+    if word.endswith("ll"):
+        word = word[:-1]
+    return word[:-1] + "i" if word.endswith("y") else word
+
+
+def spoken(text: str) -> list[str]:
+    """The words of a text in small letters: camelCase and snake_case split, apostrophes away, Chinese as the words that
+    `agents.lexicon` has for it. Numbers and identifiers are left out: they name one order, not a tool."""
+    split = _HUMP.sub(" ", text).replace("’", "'")
+    plain = re.sub(r"(?<=\w)'(?=\w)", "", normalised(split))
+    english = _CHINESE.sub(lambda found: f" {_in_english(lexicon.CHINESE[found.group()])} ", plain)
+    return [word for word in _WORD.findall(english) if _is_word(word)]
+
+
+def _in_english(concepts: str) -> str:
+    return " ".join(_SPOKEN_VERBS.get(concept, concept.lower()) for concept in concepts.split())
+
+
+def _is_word(word: str) -> bool:
+    digits = sum(letter.isdigit() for letter in word)
+    return len(word) <= 40 and (not digits or (digits == 1 and len(word) in (2, 3)))
+
+
+def concepts(text: str) -> list[Concept]:
+    """What a request speaks of, in order, each thing once."""
+    known = families()
+    found: dict[Stems, Concept] = {}
+    for said, following in _phrases(spoken(text), known):
+        key = stems(said)
+        forms = _forms(said, known)
+        others = [other for form in forms for other in known.others.get(stems(form), ())]
+        if said in known.filler and not others:
+            continue
+        words = {} if said in known.filler else dict.fromkeys(forms, 1.0)
+        if following:
+            words.setdefault(said + following, JOINED)
+        for other in others[:OTHERS_MOST]:
+            words.setdefault(other, FAMILY)
+        found.setdefault(key, Concept(words))
+    return list(found.values())[:CONCEPTS_MOST]
+
+
+def _forms(said: str, known: Families) -> list[str]:
+    """The word as it was said, and as it is also written."""
+    american = re.sub(r"is(e|ed|es|er|ing|ations?)$", r"iz\1", said) if len(said) > 6 else said
+    return list(dict.fromkeys([said, american, *known.forms.get(stem(said), ())]))
+
+
+def _phrases(words: list[str], known: Families) -> Iterator[tuple[str, str]]:
+    """The words, with those together that a family names as one; and for a single word the one after it."""
+    place = 0
+    while place < len(words):
+        for length in range(min(PHRASE_MOST, len(words) - place), 1, -1):
+            if stems(" ".join(words[place : place + length])) in known.others:
+                yield " ".join(words[place : place + length]), ""
+                place += length
+                break
+        else:
+            following = words[place + 1] if place + 1 < len(words) else ""
+            joins = following and words[place] not in known.filler and following not in known.filler
+            yield words[place], following if joins else ""
+            place += 1
