@@ -1,48 +1,46 @@
 """An operation as a tool's recipe: which argument goes where, and what the model may fill in.
 
-The recipe's shapes are those of `agents.models.Tool`. Headers that decide where a request goes, what it is,
-or who sends it are never arguments.
+The recipe's shapes are those of `agents.models.Tool`; `agents.tool_request` makes the request of it. Headers that decide
+where a request goes, what it is, or who sends it are never arguments, and neither are credentials.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.reading.operations import Operation, Parameter
-from openapi_import.reading.references import follow
-from openapi_import.reading.schemas import Definitions
-from smartsupport.lib.ids import canonical_json
+from openapi_import.reading.bodies import Body, chosen
+from openapi_import.reading.described import Operation, Parameter
+from openapi_import.reading.fitting import Arguments
+from openapi_import.reading.shared import shared_of
+from smartsupport.lib.own_headers import is_own
 
-MAX_SCHEMA_BYTES = 256 * 1024
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-PLACES = ("path", "query", "header")
-# Never from a model: connection, framing, identity, routing, and what the executor itself sends.
-FORBIDDEN_HEADERS = frozenset(
-    """
-    accept accept-charset accept-encoding authorization connection content-encoding content-length
-    content-type cookie date expect forwarded host idempotency-key keep-alive origin referer
-    set-cookie te trailer transfer-encoding upgrade user-agent via x-api-key api-key apikey
-    x-auth-token x-access-token x-csrf-token x-http-method x-http-method-override x-method-override
-    x-original-url x-rewrite-url x-real-ip
-    """.split()
+PLACES = ("path", "query", "querystring", "header", "cookie")
+STYLES = {
+    "path": ("simple", "label", "matrix"),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    "querystring": ("form",),
+    "header": ("simple",),
+    "cookie": ("form", "cookie"),
+}
+# Cookies that log somebody in, and keys in the query that nobody declared as one.
+_SECRET_COOKIE = re.compile(
+    r"sess|token|auth|jwt|sid\b|csrf|xsrf|secret|passw|api[-_]?key|credential|login|sso", re.I
 )
-FORBIDDEN_PREFIXES = ("proxy-", "sec-", "x-forwarded-", "access-control-")
-# A body with other keywords at its top (oneOf, if, minProperties ...) stays whole: they mean the whole.
-FLAT_KEYS = frozenset(
-    "type properties required title description example examples externalDocs xml additionalProperties "
-    "nullable deprecated default $schema $comment".split()
-)
+_SECRET_QUERY = frozenset({"access_token", "oauth_token", "api_key", "apikey", "api-key", "client_secret"})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """parameters, request_body, input_schema: as in Tool. `left_out`: what is no argument, and why."""
+    """parameters, request_body, input_schema: as in Tool. `left_out`: what is no argument, and why. `losses`: sentences,
+    what of the document is missing in the tool."""
 
     parameters: list[dict[str, Any]]
     request_body: dict[str, Any] | None
     input_schema: dict[str, Any]
     left_out: dict[str, str]
+    losses: list[str] = field(default_factory=list)
 
 
 def recipe(operation: Operation) -> Recipe:
@@ -53,159 +51,154 @@ def recipe(operation: Operation) -> Recipe:
 class _Builder:
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
-        self.document = operation.document
-        self.definitions = Definitions(self.document)
-        self.properties: dict[str, Any] = {}
-        self.required: list[str] = []
+        self.shared = shared_of(operation.document, operation.dialect)
+        self.shared.schemas.begin()
+        self.arguments = Arguments(self.shared.schemas)
         self.left_out: dict[str, str] = {}
+        self.losses: list[str] = []
 
     def build(self) -> Recipe:
         parameters = [self.parameter(parameter) for parameter in self.wanted_parameters()]
         request_body = self.body()
-        schema: dict[str, Any] = {
-            "type": "object",
-            "properties": self.properties,
-            "additionalProperties": False,
-        }
-        if self.required:
-            schema["required"] = self.required
-        definitions = self.definitions.finish()
-        if definitions:
-            schema["$defs"] = definitions
-        if len(canonical_json(schema).encode()) > MAX_SCHEMA_BYTES:
-            raise SpecInvalid(f"Its arguments need a schema larger than {MAX_SCHEMA_BYTES // 1024} KiB.")
-        return Recipe(parameters, request_body, schema, self.left_out)
+        schema = self.arguments.finish(self.losses)
+        parameters = [entry for entry in parameters if entry["argument"] in schema["properties"]]
+        if request_body and "fields" in request_body:
+            fields = request_body["fields"]
+            request_body["fields"] = {
+                key: name for key, name in fields.items() if key in schema["properties"]
+            }
+        self.losses[:0] = [f"{name} is left out: it is {why}." for name, why in self.left_out.items()]
+        return Recipe(parameters, request_body, schema, self.left_out, self.losses)
 
     def wanted_parameters(self) -> list[Parameter]:
         placeholders = list(dict.fromkeys(PLACEHOLDER.findall(self.operation.path)))
         if "" in placeholders or "{" in PLACEHOLDER.sub("", self.operation.path):
             raise SpecInvalid("Its path has a placeholder without a name.")
-        credentials = self.credentials()
+        literal = {_plain(name): name for name in reversed(placeholders)}
         found: list[Parameter] = []
         for parameter in self.operation.parameters:
-            reason = self.refusal(parameter, placeholders, credentials)
-            if not reason:
-                found.append(parameter)
-            elif parameter.required and parameter.place == "query" and parameter.content_type:
-                raise SpecInvalid(f"Its parameter {parameter.name!r} is required and is {reason}.")
-            else:
+            if reason := self.refusal(parameter, placeholders, literal):
                 self.left_out[parameter.name] = reason
-        declared = {parameter.name for parameter in found if parameter.place == "path"}
+            else:
+                found.append(parameter)
+        declared = {_literal(p.name, placeholders, literal) for p in found if p.place == "path"}
         found += [
             Parameter(name, "path", True, {"type": "string"}) for name in placeholders if name not in declared
         ]
+        self.literal = {p.name: _literal(p.name, placeholders, literal) for p in found if p.place == "path"}
         return sorted(found, key=lambda parameter: PLACES.index(parameter.place))
 
-    def refusal(
-        self, parameter: Parameter, placeholders: list[str], credentials: set[tuple[str, str]]
-    ) -> str:
+    def refusal(self, parameter: Parameter, placeholders: list[str], literal: dict[str, str]) -> str:
         """Why a parameter is no argument; empty where it is one."""
         name = parameter.name.lower()
-        if parameter.place == "path" and parameter.name not in placeholders:
-            return "not in the path"
-        if parameter.place == "cookie" or (parameter.place, name) in credentials:
+        if parameter.place == "path":
+            return "" if _literal(parameter.name, placeholders, literal) else "not in the path"
+        if (parameter.place, name) in self.shared.credentials:
             return "a credential"
-        if parameter.place == "header" and (name in FORBIDDEN_HEADERS or name.startswith(FORBIDDEN_PREFIXES)):
+        if parameter.place == "cookie" and _SECRET_COOKIE.search(name):
+            return "a credential"
+        if parameter.place == "query" and name in _SECRET_QUERY and not parameter.required:
+            return "a credential"
+        if parameter.place == "header" and is_own(name):
             return "a header that is not the model's to set"
-        return "a serialised document" if parameter.content_type else ""
-
-    def credentials(self) -> set[tuple[str, str]]:
-        """(place, lower-case name) of every API key that the document declares."""
-        components = self.document.get("components")
-        schemes = components.get("securitySchemes") if isinstance(components, dict) else None
-        found = set()
-        for scheme in schemes.values() if isinstance(schemes, dict) else ():
-            scheme = follow(self.document, scheme)
-            if isinstance(scheme, dict) and scheme.get("type") == "apiKey":
-                found.add((str(scheme.get("in")), str(scheme.get("name")).lower()))
-        return found
+        if parameter.place == "header" and not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", parameter.name):
+            return "not a header's name"
+        return ""
 
     def parameter(self, parameter: Parameter) -> dict[str, Any]:
-        schema = self.described(self.definitions.convert(parameter.schema), parameter.description)
-        argument = self.argument(parameter.name, parameter.place, schema, required=parameter.required)
-        style = parameter.style or ("form" if parameter.place == "query" else "simple")
-        return {
+        text = parameter.description
+        if parameter.deprecated and not text.lower().startswith("deprecated"):
+            text = f"Deprecated. {text}"
+        argument = self.arguments.take(
+            _plain(parameter.name) if parameter.place == "path" else parameter.name,
+            parameter.place,
+            parameter.schema,
+            required=parameter.required,
+            description=text,
+            nullable=bool(parameter.content_type),
+        )
+        styles = STYLES[parameter.place]
+        style = parameter.style if parameter.style in styles else styles[0]
+        if parameter.style and style != parameter.style and parameter.place != "querystring":
+            self.losses.append(
+                f"{argument}: the style {parameter.style!r} is none of its place; {style!r} is used."
+            )
+        entry: dict[str, Any] = {
             "argument": argument,
-            "name": parameter.name,
+            "name": self.literal[parameter.name] if parameter.place == "path" else parameter.name,
             "in": parameter.place,
             "required": parameter.required,
             "style": style,
-            "explode": style == "form" if parameter.explode is None else parameter.explode,
+            "explode": style in ("form", "cookie") if parameter.explode is None else parameter.explode,
         }
+        if parameter.allow_reserved or entry["name"].startswith("+") or entry["name"].endswith("+"):
+            entry["allow_reserved"] = True
+        if parameter.content_type:
+            entry["content_type"] = parameter.content_type
+        return entry
 
     def body(self) -> dict[str, Any] | None:
         body = self.operation.request_body
         if body is None or not body.content:
             return None
-        kinds = [kind for kind in body.content if _is_json(kind)]
-        if not kinds:
-            if not body.required:
-                self.left_out["body"] = "not JSON"
-                return None
-            raise SpecInvalid(
-                f"It takes {', '.join(body.content)[:200]} and no JSON, which is not supported yet."
-            )
-        kind = next(
-            (kind for kind in kinds if kind.partition(";")[0].strip().lower() == "application/json"), kinds[0]
+        found = chosen(body)
+        others = [kind for kind in body.content if kind != found.declared]
+        if others:
+            named = ", ".join(others[:5]) + (" and others" if len(others) > 5 else "")
+            self.losses.append(f"Its body can also be {named}; {found.content_type} is sent.")
+        fields = self.shared.flat(found.media.schema) if found.has_fields else None
+        made: dict[str, Any] = {"content_type": found.content_type, "required": body.required}
+        encoding = found.encoding(self.shared, fields.schemas if fields else None)
+        if found.has_encoding_headers:
+            self.losses.append("The headers of the parts of its body are not sent.")
+        if fields is None:
+            made["argument"] = self.whole(found, body.description, required=body.required)
+            if found.form == "binary":
+                encoding = {made["argument"]: {"binary": True}}
+        else:
+            made["fields"] = {}
+            for name, schema in fields.schemas.items():
+                fixed = found.binary_field(encoding.get(name), self.shared, schema)
+                needed = name in fields.required
+                take = self.arguments.take
+                argument = take(
+                    name, "body", schema, required=needed, nullable=found.form == "json", fixed=fixed
+                )
+                made["fields"][argument] = name
+            # Real documents forget `required: true` on a body whose fields are required: ask for them.
+            made["required"] = body.required or bool(fields.required)
+            self.losses += fields.losses
+        if encoding:
+            made["encoding"] = encoding
+        return made
+
+    def whole(self, body: Body, description: str, *, required: bool) -> str:
+        """One argument that is all of the body."""
+        if body.form in ("text", "binary") and body.loss:
+            self.losses.append(body.loss)
+        return self.arguments.take(
+            "body",
+            "body",
+            body.media.schema,
+            required=required,
+            description=description
+            if body.fixed is None
+            else f"{description} {body.fixed['description']}".strip(),
+            nullable=body.form == "json",
+            fixed=body.fixed,
         )
-        schema = body.content[kind].schema
-        content_type = "application/json" if "*" in kind else kind
-        flat = follow(self.document, schema)
-        if not _is_flat(flat):
-            argument = self.argument(
-                "body",
-                "body",
-                self.described(self.definitions.convert(schema), body.description),
-                required=body.required,
-            )
-            return {"content_type": content_type, "required": body.required, "argument": argument}
-        # Real documents forget `required: true` on a body whose fields are required: ask for them.
-        converted = self.definitions.convert(flat)
-        required = converted.get("required", [])
-        fields = {
-            self.argument(name, "body", part, required=name in required): name
-            for name, part in converted["properties"].items()
-        }
-        return {"content_type": content_type, "required": body.required or bool(required), "fields": fields}
-
-    def described(self, schema: Any, description: str) -> Any:
-        """The schema with the description of its place, where it has none of its own."""
-        if not description or not isinstance(schema, dict) or schema.get("description"):
-            return schema
-        return {**schema, "description": description}
-
-    def argument(self, name: str, place: str, schema: Any, *, required: bool) -> str:
-        """Take a name for an argument: legal for every model provider, and not taken by another place."""
-        legal = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:55] or place
-        argument, number = legal, 1
-        if argument in self.properties:
-            legal = argument = f"{legal}_{place}"
-        while argument in self.properties:
-            number += 1
-            argument = f"{legal}_{number}"
-        self.properties[argument] = schema
-        if required:
-            self.required.append(argument)
-        return argument
 
 
-def _is_json(kind: str) -> bool:
-    media = kind.partition(";")[0].strip().lower()
-    return (
-        media in ("application/json", "*/*", "application/*")
-        or media.endswith("+json")
-        or media == "text/json"
-    )
+def _plain(placeholder: str) -> str:
+    """The name in a placeholder that says more: `{+name}`, `{key+}`, `{id:[0-9]+}`."""
+    return placeholder.partition(":")[0].strip("+*?&;#. ") or placeholder
 
 
-def _is_flat(schema: Any) -> bool:
-    """Whether the properties of a body can be arguments of their own without losing a rule of it."""
-    return (
-        isinstance(schema, dict)
-        and isinstance(schema.get("properties"), dict)
-        and bool(schema["properties"])
-        and schema.get("type", "object") in ("object", ["object"])
-        and not isinstance(schema.get("additionalProperties"), dict)
-        and all(key in FLAT_KEYS or key.startswith("x-") for key in schema)
-        and schema.get("nullable") is not True
-    )
+def _literal(name: str, placeholders: list[str], literal: dict[str, str]) -> str:
+    """The placeholder that a path parameter fills in, as it is written in the path; "" for none."""
+    if name in placeholders:
+        return name
+    if _plain(name) in literal:
+        return literal[_plain(name)]
+    close = [known for known in placeholders if _plain(known).lower() == _plain(name).lower()]
+    return close[0] if len(close) == 1 else ""

@@ -1,186 +1,523 @@
-"""Schemas of an OpenAPI document as self-contained JSON Schema (2020-12), for the request's direction.
+"""Schemas of an OpenAPI document as schemas that every model provider takes, for the request's direction.
 
-References are kept: what a tool needs is copied once each into its `$defs`, so circular schemas stay finite.
-Only keywords of a known meaning are taken: `$id` and `$dynamicRef` would change what a reference means, and a
-pattern that can run for minutes would stop the process that checks arguments.
+No reference is left: what is referred to is written where it is used, down to a depth that the caller chooses by size.
+Below that depth only what is required is kept, and where a required circle has a way out (null, an empty list, another
+branch) that way is taken. So what the result allows is, with few exceptions, allowed by the document too, and
+every difference is a `Loss`. What was converted once for one depth is used again: a document of thousands of
+operations is read in the time of its parts.
 """
 
-import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.reading.references import pointer_tokens, target
+from openapi_import.reading import keywords
+from openapi_import.reading.discriminators import Discriminators
+from openapi_import.reading.keywords import ERROR_MESSAGE, size_of, words
+from openapi_import.reading.merging import agree, both
+from openapi_import.reading.references import target
 from openapi_import.reading.text import Document
 
-ERROR_MESSAGE = "x-error-message"
-MAX_DEFINITIONS = 1_000
-
-_NUMBERS = ("minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum")
-_COUNTS = (
-    "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains",
-    "maxContains",
+Schema = dict[str, Any]
+OLD = ("2.0", "3.0")  # `nullable`; what stands beside a reference does not count
+MAX_LEVELS = 120  # of conversions inside each other
+MAX_STEPS = 20_000  # conversions for one operation
+MAX_SPREAD_BYTES = 6_144  # what a schema may grow to when its own rules are written into its branches
+MAX_LOSSES = 24
+_NOT_TAKEN = (
+    "not", "if", "dependentSchemas", "dependentRequired", "dependencies", "contains", "propertyNames",
+    "unevaluatedProperties", "unevaluatedItems",
 )  # fmt: skip
-_SCHEMA = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames")
-_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_NAMED = ("properties", "dependentSchemas")
-_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
-# Repeated groups and back references can take exponential time; Python warns of the others.
-_UNSURE = re.compile(r"\)[*+{]|\\[1-9]|\(\?P=|\[\[|--|&&|~~|\|\|")
-_UNBOUNDED = re.compile(r"[*+]|\{\d*,(?:\d{4,})?\}")
-MAX_UNBOUNDED = 2  # each further one is another power of the length
-MAX_PATTERN = 300
+NOTHING: frozenset[str] = frozenset()
 
 
-class Definitions:
-    """The `$defs` of one tool, filled on demand. `convert` and `finish` are the whole use of it."""
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What is not as in the document. `path`: properties joined by dots, `[]` for items; `text` ends a sentence."""
 
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self._old = str(document.get("openapi", "")).startswith("3.0")
-        self._names: dict[tuple[str, ...], str] = {}
-        self._waiting: list[tuple[str, str]] = []
+    path: str
+    text: str
 
-    def convert(self, schema: Any) -> Any:
-        """The same schema, its references pointing to `#/$defs/...`. Raises SpecInvalid."""
-        if isinstance(schema, bool):
-            return schema
-        if not isinstance(schema, dict):
-            raise SpecInvalid("A schema is not an object.")
-        result: dict[str, Any] = {}
-        if isinstance(schema.get("$ref"), str):
-            result["$ref"] = f"#/$defs/{self._name(schema['$ref'])}"
-            if self._old:  # in 3.0 what stands beside a reference does not count
-                return result
-        for key, read in _VALUES.items():
-            if key in schema and (value := read(schema[key])) is not None:
-                result[key] = value
-        if "const" in schema:  # may be null
-            result["const"] = schema["const"]
-        if "default" in schema:
-            result["default"] = schema["default"]
-        self._children(schema, result)
-        self._required(schema, result)
-        if self._old:
-            _modernise(schema, result)
-        if "example" in schema and "examples" not in result:
-            result["examples"] = [schema["example"]]
-        return result
-
-    def finish(self) -> dict[str, Any]:
-        """Every definition that was referred to, and those that these refer to. Raises SpecInvalid."""
-        found: dict[str, Any] = {}
-        while self._waiting:
-            name, reference = self._waiting.pop()
-            found[name] = self.convert(target(self._document, reference))
-        return dict(sorted(found.items()))
-
-    def _name(self, reference: str) -> str:
-        tokens = tuple(pointer_tokens(reference))
-        if tokens not in self._names:
-            if len(self._names) >= MAX_DEFINITIONS:
-                raise SpecInvalid(f"Its schemas refer to more than {MAX_DEFINITIONS} others.")
-            base = re.sub(r"[^A-Za-z0-9_.-]+", "_", tokens[-1] if tokens else "document")[:60] or "schema"
-            name, number = base, 1
-            while name in self._names.values():
-                number += 1
-                name = f"{base}_{number}"
-            self._names[tokens] = name
-            self._waiting.append((name, reference))
-        return self._names[tokens]
-
-    def _children(self, schema: dict[str, Any], result: dict[str, Any]) -> None:
-        for key in _SCHEMA:
-            if key in schema and not (key == "items" and isinstance(schema[key], list)):
-                result[key] = self.convert(schema[key])
-        for key in _SCHEMAS:
-            if isinstance(schema.get(key), list) and schema[key]:
-                result[key] = [self.convert(part) for part in schema[key]]
-        for key in _NAMED:
-            if isinstance(schema.get(key), dict):
-                result[key] = {
-                    name: self.convert(part) for name, part in schema[key].items() if not _only_answered(part)
-                }
-
-    def _required(self, schema: dict[str, Any], result: dict[str, Any]) -> None:
-        if isinstance(schema.get("required"), list):
-            declared = schema.get("properties")
-            properties: dict[str, Any] = declared if isinstance(declared, dict) else {}
-            names = [name for name in schema["required"] if isinstance(name, str)]
-            wanted = [name for name in dict.fromkeys(names) if not _only_answered(properties.get(name))]
-            if wanted:
-                result["required"] = wanted
+    def under(self, name: str) -> "Loss":
+        if not self.path:
+            return Loss(name, self.text)
+        return Loss(name + ("" if self.path.startswith("[") else ".") + self.path, self.text)
 
 
-def _only_answered(schema: Any) -> bool:
-    return isinstance(schema, dict) and schema.get("readOnly") is True
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One converted schema. `size`: its length as JSON. `cut`: a greater depth would show more. `hidden`: properties
+    that are only ever answered. Shared between tools: never change `value`."""
+
+    value: Schema
+    size: int
+    cut: bool = False
+    losses: tuple[Loss, ...] = ()
+    hidden: frozenset[str] = NOTHING
 
 
-def _modernise(schema: dict[str, Any], result: dict[str, Any]) -> None:
-    """OpenAPI 3.0's own keywords: `nullable`, and limits whose exclusion is a flag."""
-    for limit, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if schema.get(exclusive) is True and limit in result:
-            result[exclusive] = result.pop(limit)
-    if schema.get("nullable") is True and isinstance(result.get("type"), str):
-        result["type"] = [result["type"], "null"]
-        if "enum" in result and None not in result["enum"]:
-            result["enum"] = [*result["enum"], None]
+ANYTHING = Part({}, 2)
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+class Schemas:
+    """The schemas of one document. `part` is the whole use of it; `begin` before each operation."""
 
+    def __init__(self, document: Document, dialect: str) -> None:
+        self.document = document
+        self.dialect = dialect
+        self.old = dialect in OLD
+        self._shared: dict[tuple[int, int, bool], Part] = {}
+        self._local: dict[tuple[int, int], Part] = {}
+        self._whole: dict[int, Part] = {}
+        self._targets: dict[str, Any] = {}
+        self._open: set[tuple[int, int, bool]] = set()
+        self._alive: list[Schema] = []
+        self._discriminators = Discriminators(document, self.resolved)
+        self._steps = self._level = 0
 
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    def begin(self) -> None:
+        """Forget what only the operation before could use."""
+        self._local.clear()
+        self._whole.clear()
+        self._open.clear()
+        self._alive.clear()
+        self._steps = self._level = 0
 
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _list(value: Any) -> list[Any] | None:
-    return value if isinstance(value, list) and value else None
-
-
-def _type(value: Any) -> Any:
-    if isinstance(value, str):
-        return value if value in _TYPES else None
-    if isinstance(value, list):
-        known = [name for name in dict.fromkeys(map(str, value)) if name in _TYPES]
-        return known or None
-    return None
-
-
-def _pattern(value: Any) -> str | None:
-    """A pattern that is sure to compile and to end soon; the business system checks the others itself."""
-    if not isinstance(value, str) or len(value) > MAX_PATTERN or _UNSURE.search(value):
+    def resolved(self, schema: Any) -> Any:
+        """`schema`, or what it refers to through any chain of references; None for a circle or a dead end."""
+        for _ in range(30):
+            if not (isinstance(schema, dict) and isinstance(schema.get("$ref"), str)):
+                return schema
+            schema = self._target(schema["$ref"])
         return None
-    if len(_UNBOUNDED.findall(value)) > MAX_UNBOUNDED:
-        return None
-    try:
-        re.compile(value)
-    except (re.error, OverflowError, RecursionError):
-        return None
-    return value
+
+    def answered_only(self, schema: Any) -> bool:
+        """Whether a property is `readOnly`: part of answers, never of a request."""
+        if isinstance(schema, dict) and schema.get("readOnly") is True:
+            return True
+        found = self.resolved(schema)
+        if not isinstance(found, dict):
+            return False
+        parts = found.get("allOf")
+        if (
+            isinstance(parts, list)
+            and len(parts) == 1
+            and "$ref" in (parts[0] if isinstance(parts[0], dict) else ())
+        ):
+            return found.get("readOnly") is True or self.answered_only(parts[0])
+        return found.get("readOnly") is True
+
+    def has_children(self, schema: Schema) -> bool:
+        """Whether a schema stands for the schemas that inherit from it."""
+        return bool(self._discriminators.children(schema)[0])
+
+    def part(
+        self, schema: Any, depth: int, wanted: frozenset[str] = NOTHING, *, base: bool = False
+    ) -> Part | None:
+        """`schema` with `depth` levels of properties and items, and only what is required (or `wanted`) below.
+
+        `base`: as the parent of an inheriting schema, without its own list of children. None where no value of it
+        would ever end.
+        """
+        if not isinstance(schema, dict) or not schema:
+            return ANYTHING
+        mark = id(schema)
+        if not wanted and not base:
+            whole = self._whole.get(mark)
+            if whole is not None:
+                return whole
+            known = self._local.get((mark, depth))
+            if known is not None:
+                return known
+        self._steps += 1
+        if self._steps > MAX_STEPS or self._level > MAX_LEVELS:
+            return Part({}, 2, losses=(Loss("", "is left open, because it is nested too deeply"),))
+        self._level += 1
+        try:
+            if isinstance(schema.get("$ref"), str):
+                found = self._referred(schema, depth, wanted, base)
+            else:
+                found = self._converted(schema, depth, wanted, base)
+        finally:
+            self._level -= 1
+        if found is not None and not wanted and not base:
+            self._local[mark, depth] = found
+            if not found.cut and depth == 0:
+                self._whole[mark] = found
+        return found
+
+    def _target(self, reference: str) -> Any:
+        if reference not in self._targets:
+            try:
+                self._targets[reference] = target(self.document, reference)
+            except SpecInvalid:
+                self._targets[reference] = None
+        return self._targets[reference]
+
+    def _referred(self, schema: Schema, depth: int, wanted: frozenset[str], base: bool) -> Part | None:
+        aim = self._target(schema["$ref"])
+        if aim is None:
+            return Part({}, 2, losses=(Loss("", f"refers to {schema['$ref'][:120]}, which is not there"),))
+        found = self._named(aim, depth, wanted, base)
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        if found is None or not beside:
+            return found
+        if self.old:
+            text = words(beside.get("description"))
+            return _described(found, text) if text else found
+        own = self._converted(beside, depth, wanted, base)
+        return found if own is None else _joined([own, found])
+
+    def _named(self, aim: Any, depth: int, wanted: frozenset[str], base: bool) -> Part | None:
+        """What a reference points to, converted once for each depth. None inside itself."""
+        if not isinstance(aim, dict):
+            return ANYTHING
+        key = (id(aim), depth, base)
+        if key in self._open:
+            return None
+        if not wanted and key in self._shared:
+            return self._shared[key]
+        self._open.add(key)
+        try:
+            found = self.part(aim, depth, wanted, base=base)
+        finally:
+            self._open.discard(key)
+        if found is not None and not wanted and self._steps <= MAX_STEPS:
+            self._shared[key] = found
+        return found
+
+    # One schema
+
+    def _converted(self, schema: Schema, depth: int, wanted: frozenset[str], base: bool) -> Part | None:
+        losses: list[Loss] = [
+            Loss("", f"has the rule `{key}`, which only the business system checks")
+            for key in _NOT_TAKEN
+            if key in schema
+        ]
+        all_of, choices, pinned = self._compound(schema, base)
+        if depth == 0 and (all_of or choices):
+            wanted = wanted | self._required(schema)
+        own = self._own(schema, depth, wanted, losses)
+        nullable = self._nullable(schema)
+        if own is None:
+            return _null() if nullable else None
+        parts = [own]
+        for other in all_of:
+            inherited = isinstance(other, dict) and self._discriminators.has(self.resolved(other))
+            found = self.part(other, depth, wanted, base=inherited)
+            if found is None:
+                return _null() if nullable else None
+            parts.append(found)
+        joined = _joined(parts) if len(parts) > 1 else own
+        if choices:
+            chosen = self._chosen(choices, pinned, joined, depth, wanted, null=nullable)
+            if chosen is None:
+                return _null() if nullable else None
+            joined = chosen
+        elif nullable and joined.value:
+            joined = _with_null(joined)
+        return _annotated(joined, schema, losses)
+
+    def _compound(self, schema: Schema, base: bool) -> tuple[list[Any], list[Any], list[Schema | None]]:
+        """(allOf, the branches of oneOf or anyOf, what each branch pins of the discriminator)."""
+        all_of = schema.get("allOf")
+        parts = [part for part in all_of if part is not True] if isinstance(all_of, list) else []
+        if base:
+            return parts, [], []
+        choices: list[Any] = []
+        for key in ("oneOf", "anyOf"):
+            branches = schema.get(key)
+            if not isinstance(branches, list) or not branches:
+                continue
+            if choices:
+                parts.append(self.kept({"anyOf": branches}))  # both: the second as a rule of its own
+            else:
+                choices = branches
+        if choices:
+            return parts, choices, self._discriminators.pins(schema, choices)
+        children, pins = self._discriminators.children(schema)
+        return parts, children, pins
+
+    def _own(self, schema: Schema, depth: int, wanted: frozenset[str], losses: list[Loss]) -> Part | None:
+        """The keywords of the schema itself."""
+        kinds, _ = keywords.types_of(schema)
+        if len(kinds) > 1:
+            branches = []
+            for kind in kinds:
+                branch = self._of_type({**schema, "type": kind}, kind, depth, wanted, losses)
+                if branch is not None:
+                    branches.append(branch)
+            return _any_of(branches) if branches else None
+        if not kinds and keywords.types_of(schema)[1]:
+            return _null()
+        return self._of_type(schema, kinds[0] if kinds else "", depth, wanted, losses)
+
+    def _of_type(
+        self, schema: Schema, kind: str, depth: int, wanted: frozenset[str], losses: list[Loss]
+    ) -> Part | None:
+        found: Schema = {"type": kind} if kind else {}
+        found.update(keywords.checks(schema, kind, lambda text: losses.append(Loss("", text))))
+        values = keywords.values_of(schema, kind)
+        if values:
+            if size_of(values) > keywords.MAX_ENUM_BYTES:
+                losses.append(Loss("", f"is one of {len(values)} values, which are not listed"))
+                found["description"] = (
+                    f"One of {len(values)} values, for example {', '.join(map(str, values[:8]))}."
+                )
+            else:
+                limits = keywords.limited(values, kind)
+                found = both(limits, {} if "anyOf" in limits else found)
+        if kind == "array":
+            return self._array(schema, found, depth)
+        if kind == "object":
+            return self._object(schema, found, depth, wanted)
+        if not kind and isinstance(schema.get("required"), list):
+            found["required"] = _names(schema["required"])
+        return Part(found, size_of(found)) if found else ANYTHING
+
+    def _array(self, schema: Schema, found: Schema, depth: int) -> Part | None:
+        items, losses = schema.get("items"), []
+        tuples = schema.get("prefixItems") if isinstance(schema.get("prefixItems"), list) else items
+        if isinstance(tuples, list):
+            losses.append(
+                Loss("", "is a list whose items differ by position; here they may come in any order")
+            )
+            rest = [items] if isinstance(items, dict) and items else []
+            items = {"anyOf": [*tuples, *rest]} if tuples else {}
+            items = self.kept(items)
+        if items is False:
+            return Part({**found, "maxItems": 0}, size_of(found) + 13)
+        part = self.part(items, max(depth - 1, 0))
+        if part is None:
+            if found.get("minItems"):
+                return None
+            losses.append(Loss("[]", "contains itself; the list stays empty here"))
+            found = {**found, "maxItems": 0}
+            return Part(found, size_of(found), cut=True, losses=tuple(losses))
+        losses += [loss.under("[]") for loss in part.losses]
+        size = size_of(found) + part.size + 9
+        return Part({**found, "items": part.value}, size, part.cut, tuple(losses[:MAX_LOSSES]))
+
+    def kept(self, made: Schema) -> Schema:
+        """A schema that is not in the document: kept, since conversions are remembered by identity."""
+        self._alive.append(made)
+        return made
+
+    def _object(self, schema: Schema, found: Schema, depth: int, wanted: frozenset[str]) -> Part | None:
+        declared = schema.get("properties")
+        properties: Schema = declared if isinstance(declared, dict) else {}
+        required = _names(schema.get("required"))
+        shown: Schema = {}
+        hidden, losses, left, cut = [], [], 0, False
+        size = 0
+        for name, raw in properties.items():
+            if self.answered_only(raw) or raw is False:
+                hidden.append(name)
+                continue
+            needed = name in required or name in wanted
+            if depth == 0 and not needed:
+                left += 1
+                continue
+            part = self.part(raw, max(depth - 1, 0))
+            if part is None:
+                if needed:
+                    return None
+                left += 1
+                continue
+            shown[name] = part.value
+            size += part.size + len(name) + 4
+            cut = cut or part.cut
+            if part.losses and len(losses) < MAX_LOSSES:
+                losses += [loss.under(name) for loss in part.losses]
+        if shown:
+            found["properties"] = {}
+        needed_here = [name for name in required if name not in hidden]
+        if needed_here:
+            found["required"] = needed_here
+        if left:
+            cut = True
+            losses.insert(
+                0, Loss("", f"has {left} more optional field{'s' if left > 1 else ''}, left out for its size")
+            )
+        other = self._others(schema, depth, shown, losses)
+        if other is not None:
+            found["additionalProperties"] = other
+        size += size_of(found)
+        if shown:
+            found["properties"] = shown
+        return Part(found, size, cut, tuple(losses[:MAX_LOSSES]), frozenset(hidden))
+
+    def _others(self, schema: Schema, depth: int, shown: Schema, losses: list[Loss]) -> Any:
+        """`additionalProperties`: false, or a schema; true for an object that says nothing of its properties."""
+        others = schema.get("additionalProperties")
+        patterns = schema.get("patternProperties")
+        if isinstance(patterns, dict) and patterns:
+            losses.append(Loss("", "has rules for names of a pattern, which only the business system checks"))
+            if len(patterns) == 1 and others in (False, None) and not shown:
+                others = next(iter(patterns.values()))
+            else:
+                others = None if others is False else others
+        if others is False:
+            return False
+        if isinstance(others, dict) and others:
+            part = self.part(others, max(depth - 1, 0))
+            if part is not None and part.value:
+                losses += [loss.under("*") for loss in part.losses]
+                return part.value
+            return False if part is None else True
+        return True if not shown and not schema.get("properties") else None
+
+    # Branches and null
+
+    def _chosen(
+        self,
+        choices: list[Any],
+        pinned: list[Schema | None],
+        own: Part,
+        depth: int,
+        wanted: frozenset[str],
+        *,
+        null: bool,
+    ) -> Part | None:
+        """One of several schemas, `own` holding for each of them."""
+        branches: list[Part] = []
+        lost: list[Loss] = []
+        for branch, pin in zip(choices, pinned, strict=True):
+            if isinstance(branch, dict) and branch.get("type") == "null":
+                null = True
+                continue
+            part = self.part(branch, depth, wanted)
+            if part is None:
+                lost.append(Loss("", "may contain itself; that branch is left out"))
+                continue
+            if pin is not None and agree(part.value, pin):
+                part = _joined([part, Part(pin, size_of(pin))])
+            branches.append(part)
+        if not branches:
+            return _null() if null or not choices else None
+        if own.value and any(not branch.value for branch in branches):
+            return _with_null(own) if null else own
+        total = sum(branch.size for branch in branches) + own.size * len(branches)
+        plain = own.value.get("type") in (None, "object") and not own.value.get("properties")
+        if own.value and (len(branches) == 1 or plain or total <= MAX_SPREAD_BYTES):
+            fitting = [branch for branch in branches if agree(own.value, branch.value)] or branches
+            found = _any_of([_joined([own, branch]) for branch in fitting], null=null)
+        elif own.value:
+            choice = _any_of(branches, null=null)
+            found = _joined([own, choice])
+        else:
+            found = _any_of(branches, null=null)
+        return Part(found.value, found.size, found.cut or bool(lost), (*lost, *found.losses), found.hidden)
+
+    def _nullable(self, schema: Schema) -> bool:
+        if self.dialect == "2.0":
+            return schema.get("x-nullable") is True
+        if self.old:
+            return schema.get("nullable") is True
+        declared = schema.get("type")
+        return isinstance(declared, list) and "null" in declared and len(declared) > 1
+
+    def _required(self, schema: Any, hops: int = 0) -> frozenset[str]:
+        """What a schema requires by itself and by its `allOf`."""
+        found = self.resolved(schema)
+        if not isinstance(found, dict) or hops > 8:
+            return NOTHING
+        names = frozenset(_names(found.get("required")))
+        for part in found["allOf"] if isinstance(found.get("allOf"), list) else ():
+            names |= self._required(part, hops + 1)
+        return names
 
 
-_VALUES: dict[str, Callable[[Any], Any]] = {
-    "type": _type,
-    "title": _text,
-    "description": _text,
-    "format": _text,
-    "enum": _list,
-    "examples": _list,
-    "pattern": _pattern,
-    "uniqueItems": _flag,
-    "deprecated": _flag,
-    "writeOnly": _flag,
-    **dict.fromkeys(_NUMBERS, _number),
-    **dict.fromkeys(_COUNTS, _count),
-    ERROR_MESSAGE: _text,
-}
+def _names(value: Any) -> list[str]:
+    return (
+        list(dict.fromkeys(name for name in value if isinstance(name, str)))
+        if isinstance(value, list)
+        else []
+    )
+
+
+def _null() -> Part:
+    return Part({"type": "null"}, 15)
+
+
+def _joined(parts: list[Part]) -> Part:
+    """Parts that all hold, as one."""
+    value: Schema = {}
+    hidden = frozenset[str]().union(*(part.hidden for part in parts))
+    losses: list[Loss] = []
+    for part in parts:
+        value = both(value, part.value)
+        losses += [loss for loss in part.losses if loss not in losses][:MAX_LOSSES]
+    if hidden and any(name in hidden for name in value.get("required", ())):
+        value = dict(value)
+        value["required"] = [name for name in value["required"] if name not in hidden]
+        if not value["required"]:
+            del value["required"]
+    if value.get("additionalProperties") is True and value.get("properties"):
+        value = {key: part for key, part in value.items() if key != "additionalProperties"}
+    if ("properties" in value or "required" in value) and "type" not in value and "anyOf" not in value:
+        value = {"type": "object", **value}
+    size = sum(part.size for part in parts)
+    return Part(value, size, any(part.cut for part in parts), tuple(losses[:MAX_LOSSES]), hidden)
+
+
+def _any_of(branches: list[Part], *, null: bool = False) -> Part:
+    """One of the branches; a single one is itself."""
+    values: list[Schema] = []
+    for branch in branches:
+        if not branch.value:
+            return Part({}, 2, losses=branch.losses)
+        for value in branch.value["anyOf"] if set(branch.value) == {"anyOf"} else [branch.value]:
+            if value not in values:
+                values.append(value)
+    if null and {"type": "null"} not in values:
+        values.append({"type": "null"})
+    losses = tuple(dict.fromkeys(loss for branch in branches for loss in branch.losses))[:MAX_LOSSES]
+    cut = any(branch.cut for branch in branches)
+    value = values[0] if len(values) == 1 else {"anyOf": values}
+    hidden = branches[0].hidden if len(branches) == 1 else NOTHING
+    return Part(value, sum(branch.size + 1 for branch in branches) + 30, cut, losses, hidden)
+
+
+def _with_null(part: Part) -> Part:
+    text = part.value.get("description")
+    inner = {key: value for key, value in part.value.items() if key != "description"}
+    choice = _any_of([Part(inner, part.size, part.cut, part.losses), _null()])
+    return _described(choice, text) if text else choice
+
+
+def _described(part: Part, text: str) -> Part:
+    old = part.value.get("description", "")
+    size = part.size + size_of(text) + 15 - len(old)
+    return Part({**part.value, "description": text}, size, part.cut, part.losses, part.hidden)
+
+
+def _annotated(part: Part, schema: Schema, losses: list[Loss]) -> Part:
+    """With the words of the schema, its default and an example, where these are valid."""
+    notes: Schema = {}
+    text = words(schema.get("description")) or words(schema.get("title"), 100)
+    said = part.value.get("description", "")
+    if said and said not in text:
+        text = f"{text} {said}".strip() if said.startswith(("One of", "Pattern:")) else text or said
+    if schema.get("deprecated") is True and not text.lower().startswith("deprecated"):
+        text = f"Deprecated. {text}".strip()
+    if text and text != said:
+        notes["description"] = text
+    kind = part.value.get("type", "")
+    if schema.get("default") is not None and "default" not in part.value:
+        default = keywords.as_type(schema["default"], kind)
+        if default is not None and keywords.fits(default, part.value):
+            notes["default"] = default
+    example = schema.get("example")
+    if example is None and isinstance(schema.get("examples"), list) and schema["examples"]:
+        example = schema["examples"][0]
+    if example is not None and "enum" not in part.value and kind not in ("object", ""):
+        if keywords.fits(example, part.value):
+            notes["examples"] = [example]
+    if isinstance(schema.get(ERROR_MESSAGE), str):
+        notes[ERROR_MESSAGE] = schema[ERROR_MESSAGE]
+    if not notes and not losses:
+        return part
+    size = part.size + (size_of(notes) if notes else 0)
+    together = tuple(dict.fromkeys((*losses, *part.losses)))[:MAX_LOSSES]
+    return Part({**part.value, **notes}, size, part.cut, together, part.hidden)

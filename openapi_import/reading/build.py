@@ -1,0 +1,129 @@
+"""One operation as a tool, with everything about it that comes from the document."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from openapi_import.errors import SpecInvalid
+from openapi_import.reading import naming
+from openapi_import.reading.described import Operation
+from openapi_import.reading.naming import Names
+from openapi_import.reading.recipes import recipe
+from openapi_import.reading.responses import response_of
+from openapi_import.reading.servers import server_url
+from openapi_import.reading.shared import Shared, shared_of
+
+__all__ = ["Built", "Names", "build"]
+
+NO_ADDRESS = "The document does not say where the API is, and the address of the document is not known."
+
+
+@dataclass(frozen=True)
+class Built:
+    """`tool`: {"server_url", "parameters", "request_body", "input_schema", "security", "response"} as in
+    `agents.models.Tool`; {} where the operation is unusable, and `unusable` says why. `losses`: sentences, what of
+    the document the tool lacks. `left_out`: {parameter: why it is no argument}."""
+
+    operation_id: str
+    method: str
+    path: str
+    pointer: str
+    summary: str
+    description: str
+    tags: list[str]
+    deprecated: bool
+    name: str
+    title: str
+    tool_description: str
+    tool: dict[str, Any] = field(default_factory=dict)
+    losses: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    unusable: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields by name, as JSON values."""
+        return asdict(self) if not self.tool else {**self.__dict__}
+
+
+def build(operation: Operation, names: Names) -> Built:
+    """The tool of an operation. Never raises for what a document says: then it is `unusable`."""
+    unusable, tool, losses, left_out = operation.unusable, {}, [], {}
+    if not unusable:
+        try:
+            tool, losses, left_out = _tool(operation)
+        except SpecInvalid as error:
+            unusable = error.message
+    return Built(
+        operation_id=operation.operation_id,
+        method=operation.method,
+        path=operation.path,
+        pointer=operation.pointer,
+        summary=operation.summary,
+        description=operation.description,
+        tags=list(operation.tags),
+        deprecated=operation.deprecated,
+        name=names.name_for(operation),
+        title=naming.title(operation),
+        tool_description=naming.description(operation),
+        tool=tool,
+        losses=losses,
+        left_out=left_out,
+        unusable=unusable,
+    )
+
+
+def _tool(operation: Operation) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+    made = recipe(operation)
+    shared = shared_of(operation.document, operation.dialect)
+    losses = list(made.losses)
+    tool = {
+        "server_url": _address(operation, losses),
+        "parameters": made.parameters,
+        "request_body": made.request_body,
+        "input_schema": made.input_schema,
+        "security": _security(operation, shared, losses),
+        "response": response_of(operation, shared.schemas, made.parameters),
+    }
+    return tool, losses, made.left_out
+
+
+def _address(operation: Operation, losses: list[str]) -> str:
+    """Where it is called; "" (and a loss) where that is not known: whoever publishes it has to say it then."""
+    try:
+        return server_url(operation.servers, operation.base_url)
+    except SpecInvalid as error:
+        if operation.base_url:
+            raise
+        losses.append(f"{NO_ADDRESS} {error.message}")
+        return ""
+
+
+def _security(operation: Operation, shared: Shared, losses: list[str]) -> list[dict[str, Any]]:
+    """The alternatives of credentials, as in `Tool.security`: only the scopes that this operation asks for."""
+    found: list[dict[str, Any]] = []
+    unknown: list[str] = []
+    for alternative in operation.security or ():
+        known = {
+            name: _scheme(shared.schemes[name], scopes)
+            for name, scopes in alternative.items()
+            if name in shared.schemes
+        }
+        unknown += [name for name in alternative if name not in shared.schemes]
+        if known or not alternative:
+            found.append(known)
+    if unknown:
+        named = ", ".join(dict.fromkeys(unknown))
+        losses.append(f"It asks for credentials that the document does not declare: {named[:200]}.")
+    return found
+
+
+def _scheme(declared: dict[str, Any], scopes: tuple[str, ...]) -> dict[str, Any]:
+    scheme = {key: value for key, value in declared.items() if key != "description"}
+    if "flows" in scheme:
+        scheme["flows"] = {
+            name: {
+                **flow,
+                "scopes": {scope: text for scope, text in flow.get("scopes", {}).items() if scope in scopes},
+            }
+            for name, flow in scheme["flows"].items()
+        }
+    return {**scheme, "scopes": list(scopes)}
