@@ -10,11 +10,11 @@ from langchain_core.messages import AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from agents import approvals, executor, facts, policy, tool_http, tool_request
+from agents import approvals, credentials, executor, facts, paging, policy, tool_http, tool_request
 from agents.context import TurnContext
 from agents.models import Action, ActionStatus, Tool
 from agents.registry import AgentSpec, ToolSpec
-from agents.turn_messages import action_result, pending_calls, read_result, refused, tool_message
+from agents.turn_messages import action_result, pending_calls, read_result, refused, succeeded, tool_message
 from agents.turn_state import Next, State
 from smartsupport.lib.threads import in_thread
 
@@ -145,7 +145,8 @@ EXECUTABLE = (ActionStatus.APPROVED, ActionStatus.DISPATCHING)
 
 
 def _action_of(context: TurnContext, call: dict[str, Any]) -> Action | None:
-    return Action.objects.filter(turn_id=context.turn_id, tool_call_id=call["id"]).first()
+    own = Action.objects.select_related("tool")
+    return own.filter(turn_id=context.turn_id, tool_call_id=call["id"]).first()
 
 
 async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any]) -> ToolMessage:
@@ -159,10 +160,10 @@ async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any
                 facts.handoff_requested(reason=reason, by="model", key=key, agent=agent_name)
             )
         return tool_message(call, {"ok": True, "result": "A colleague was asked to take over."})
-    if known := journal.recorded(f"tool:{call['id']}"):
-        return _recorded_result(call, known)
     spec = context.registry.agent(agent_name)
     tool = context.registry.tool(agent_name, call["name"])
+    if known := journal.recorded(f"tool:{call['id']}"):
+        return await _recorded_result(call, known, tool)
     if spec is None:
         return refused(call, "validation", "This agent is switched off.")
     verdict = _judged(context, spec, tool, call)
@@ -177,11 +178,10 @@ async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any
         overridden=verdict.overridden,
     )
     told = [] if journal.recorded(called.key) else [called]
-    row, _ = await asyncio.gather(
-        in_thread(Tool.objects.filter(pk=tool.id, enabled=True).first), journal.append(*told)
-    )
+    (row, terms), _ = await asyncio.gather(in_thread(lambda: _to_call(tool)), journal.append(*told))
     started = time.monotonic()
-    outcome = await _read(row, tool, verdict)
+    outcome = await _read(row, terms, tool, verdict)
+    more = paging.more(row, outcome.result, outcome.next_link) if row and outcome.ok else ""
     await journal.append(
         facts.tool_returned(
             agent=agent_name,
@@ -192,9 +192,15 @@ async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any
             error=None if outcome.ok else {"kind": outcome.kind, "message": outcome.message},
             status=outcome.status,
             duration_ms=round((time.monotonic() - started) * 1000),
+            more=more,
         )
     )
-    return read_result(call, outcome)
+    return read_result(call, outcome, shown=row.projection if row else (), more=more)
+
+
+def _to_call(tool: ToolSpec) -> tuple[Tool | None, credentials.Terms | None]:
+    row = Tool.objects.filter(pk=tool.id, enabled=True).select_related("source").first()
+    return row, credentials.terms_of(row) if row else None
 
 
 def _is_as_judged(row: Tool, tool: ToolSpec) -> bool:
@@ -202,15 +208,17 @@ def _is_as_judged(row: Tool, tool: ToolSpec) -> bool:
     return row.access == tool.access and row.bound == dict(tool.bound)
 
 
-async def _read(row: Tool | None, tool: ToolSpec, verdict: policy.Verdict) -> tool_http.Outcome:
-    if row is None or row.access != "read" or not _is_as_judged(row, tool):
+async def _read(
+    row: Tool | None, terms: credentials.Terms | None, tool: ToolSpec, verdict: policy.Verdict
+) -> tool_http.Outcome:
+    if row is None or terms is None or row.access != "read" or not _is_as_judged(row, tool):
         changed = "This tool was changed or switched off just now."
         return tool_http.Outcome(False, kind="validation", message=changed)
     try:
         request = tool_request.build(row, verdict.arguments, verdict.bound)
     except tool_request.RecipeError as fault:
         return tool_http.Outcome(False, kind="validation", message=str(fault))
-    return await tool_http.send(request, repeatable=True)
+    return await tool_http.send(request, terms, repeatable=True)
 
 
 async def _refuse(
@@ -241,7 +249,9 @@ async def _refuse(
     return refused(call, "validation", fault)
 
 
-def _recorded_result(call: dict[str, Any], fact: facts.Fact) -> ToolMessage:
+async def _recorded_result(call: dict[str, Any], fact: facts.Fact, tool: ToolSpec | None) -> ToolMessage:
     if fact.payload["ok"]:
-        return tool_message(call, {"ok": True, "result": fact.payload.get("result")})
+        row = await in_thread(Tool.objects.filter(pk=tool.id).first) if tool else None
+        shown = row.projection if row else ()
+        return succeeded(call, fact.payload.get("result"), shown=shown, more=fact.payload.get("more", ""))
     return refused(call, fact.payload["error"]["kind"], fact.payload["error"]["message"])

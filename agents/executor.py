@@ -26,7 +26,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from agents import approvals, facts, tool_http, tool_request
+from agents import approvals, credentials, facts, tool_http, tool_request
 from agents.context import Journal, StaleTurn
 from agents.models import Action, ActionStatus, Tool
 from smartsupport.lib.own_loop import on_own_loop
@@ -67,11 +67,13 @@ async def drain(timeout: float, journal: Journal | None = None) -> None:
 async def _execute(action_id: UUID, journal: Journal) -> Action:
     asked = journal.recorded(f"approval:{action_id}")
     overridden = asked.payload.get("overridden", []) if asked else []
-    action, request = await journal.transact(lambda: _dispatch(action_id, overridden))
+    action, request, terms = await journal.transact(lambda: _dispatched(action_id, overridden))
     if request is None:
         return action
     started = asyncio.get_running_loop().time()
-    outcome = await tool_http.send(request, repeatable=action.tool.repeat_safe, in_doubt=action.attempts > 1)
+    outcome = await tool_http.send(
+        request, terms, repeatable=action.tool.repeat_safe, in_doubt=action.attempts > 1
+    )
     duration_ms = round((asyncio.get_running_loop().time() - started) * 1000)
     return await _recorded(journal, action_id, outcome, duration_ms)
 
@@ -102,8 +104,9 @@ def repeat(action_id: UUID, *, allowed: Callable[[Action], None], by_name: str =
         action = approvals.locked(action_id)
         allowed(action)
         request = _dispatch_again(action, by_name)
+        terms = credentials.terms_of(action.tool)
     started = time.monotonic()
-    outcome = on_own_loop(tool_http.send(request, repeatable=True, in_doubt=True))
+    outcome = on_own_loop(tool_http.send(request, terms, repeatable=True, in_doubt=True))
     duration_ms = round((time.monotonic() - started) * 1000)
     for pause in (*RECORD_PAUSES, None):
         try:
@@ -149,6 +152,15 @@ def _record_apart(
     for fact in recorded:
         approvals.settled.send(Action, action=action, fact=fact)
     return action, recorded
+
+
+def _dispatched(
+    action_id: UUID, overridden: list[str]
+) -> tuple[tuple[Action, tool_request.Request | None, credentials.Terms], list[facts.Fact]]:
+    """The same as `_dispatch`, with the terms on which the business system is called."""
+    (action, request), recorded = _dispatch(action_id, overridden)
+    terms = credentials.terms_of(action.tool)
+    return (action, request, terms), recorded
 
 
 def _dispatch(

@@ -115,7 +115,9 @@ def tool_returned(
     status: int | None = None,
     action_id: UUID | None = None,
     duration_ms: int | None = None,
+    more: str = "",
 ) -> Fact:
+    """`result` is whole, whatever the model was shown of it; `more` says that the business has more than this."""
     payload: dict[str, Any] = {"tool": tool, "call_id": call_id, "ok": ok}
     if ok:
         payload["result"] = result
@@ -125,6 +127,8 @@ def tool_returned(
         payload["status"] = status
     if action_id:
         payload["action_id"] = str(action_id)
+    if more:
+        payload["more"] = more
     return Fact("tool_returned", payload, key=f"tool:{call_id}", agent=agent, duration_ms=duration_ms)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from agents import policy, tool_http, tool_request
+from agents import credentials, policy, tool_http, tool_request
 from agents.models import Access, Action, Tool
 from agents.registry import tool_spec
 from smartsupport.lib.errors import ServiceError
@@ -54,7 +54,7 @@ def read_back(action: Action) -> Standing:
             f"The reading tool {reading.name} is switched off. Look it up in the business system."
         )
     request = _request(action, reading)
-    outcome = on_own_loop(_ask(request))
+    outcome = on_own_loop(_ask(request, credentials.terms_of(reading)))
     log.info("action_read_back", action_id=str(action.pk), tool=reading.name, ok=outcome.ok)
     message = "" if outcome.ok else outcome.message or "The business system did not answer."
     return Standing(reading.title, outcome.ok, outcome.result, message, outcome.status, request.shown())
@@ -80,10 +80,10 @@ def _request(action: Action, reading: Tool) -> tool_request.Request:
     raise NoReadBack(f"The reading tool {reading.name} cannot be asked with this action's arguments. {fault}")
 
 
-async def _ask(request: tool_request.Request) -> tool_http.Outcome:
+async def _ask(request: tool_request.Request, terms: credentials.Terms) -> tool_http.Outcome:
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
-            return await tool_http.send(request, repeatable=True)
+            return await tool_http.send(request, terms, repeatable=True)
     except TimeoutError:
         late = f"The business system did not answer within {LIMIT_SECONDS:.0f} seconds. Try again."
         return tool_http.Outcome(False, kind="transient", message=late)

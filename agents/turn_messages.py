@@ -14,15 +14,16 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from agents.answers import fitted
 from agents.context import Said, TurnContext
 from agents.facts import Fact
 from agents.models import Action, ActionStatus
 from agents.policy import INVALID_JSON
+from agents.projection import projected
 from agents.tool_http import Outcome
 from smartsupport.lib.ids import canonical_json
 from smartsupport.lib.text import storable
 
-RESULT_LIMIT = 70_000
 CALLS_LIMIT = 16
 STAFF_PREFIX = "[A colleague wrote] "
 RECORD_PREFIX = "[Record] "
@@ -128,10 +129,8 @@ def pending_calls(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:
 
 
 def tool_message(call: dict[str, Any], envelope: dict[str, Any]) -> ToolMessage:
-    """What the model sees of a result: JSON, cut at 70,000 characters with a word about the cut."""
-    text = json.dumps(envelope, ensure_ascii=False, default=str)
-    if len(text) > RESULT_LIMIT:
-        text = text[:RESULT_LIMIT] + f"… [cut: {len(text) - RESULT_LIMIT} of {len(text)} characters left out]"
+    """What the model sees of a result: JSON, cut to 70,000 characters with a sentence about the cut."""
+    text = fitted(envelope)
     status = "success" if envelope["ok"] else "error"
     return ToolMessage(content=text, tool_call_id=call["id"], name=call["name"], status=status)
 
@@ -140,10 +139,18 @@ def refused(call: dict[str, Any], kind: str, message: str) -> ToolMessage:
     return tool_message(call, {"ok": False, "error": {"kind": kind, "message": message}})
 
 
-def read_result(call: dict[str, Any], outcome: Outcome) -> ToolMessage:
+def read_result(
+    call: dict[str, Any], outcome: Outcome, *, shown: Sequence[str] = (), more: str = ""
+) -> ToolMessage:
+    """`shown`: the paths of what the model gets to see of the answer; `more`: a sentence about further pages."""
     if outcome.ok:
-        return tool_message(call, {"ok": True, "result": outcome.result})
+        return succeeded(call, outcome.result, shown=shown, more=more)
     return refused(call, outcome.kind, outcome.message)
+
+
+def succeeded(call: dict[str, Any], result: Any, *, shown: Sequence[str] = (), more: str = "") -> ToolMessage:
+    note = {"note": more} if more else {}
+    return tool_message(call, {"ok": True, **note, "result": projected(result, shown)})
 
 
 def _edited(action: Action) -> dict[str, Any]:
@@ -158,7 +165,8 @@ def action_result(call: dict[str, Any], action: Action) -> ToolMessage:
     """The outcome of a write, as its row has it."""
     edited = _edited(action)
     if action.status == ActionStatus.SUCCEEDED:
-        return tool_message(call, {"ok": True, **edited, "result": action.result})
+        result = projected(action.result, action.tool.projection)
+        return tool_message(call, {"ok": True, **edited, "result": result})
     if action.status in (ActionStatus.FAILED, ActionStatus.UNKNOWN):
         error = {"kind": action.error_kind, "message": action.error_message}
         return tool_message(call, {"ok": False, **edited, "error": error})

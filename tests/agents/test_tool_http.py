@@ -1,16 +1,23 @@
 """A recipe and arguments become one request; an answer becomes one outcome."""
 
+import asyncio
+import hashlib
 import json
+import re
+import time
+from email.utils import formatdate
 from typing import Any
 
 import httpx
 import pytest
+from django.conf import LazySettings
 
 from agents.models import Tool
-from agents.tool_http import _answered
+from agents.tool_http import _answered, _retry_after, send
 from agents.tool_request import RecipeError, build
-from agents.turn_messages import RESULT_LIMIT, read_result
 from smartsupport.lib.safe_http import Response
+from tests.agents.calling import request, terms
+from tests.lib.wire import Received, Wire, always, response
 
 PATH = {"argument": "order_id", "name": "order_id", "in": "path", "required": True}
 
@@ -194,6 +201,9 @@ def test_credentials_that_were_refused_say_nothing_of_the_business() -> None:
     )
 
 
+DEEP = hashlib.sha256(b"[" * 100_000).hexdigest()
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "result"),
     [
@@ -205,8 +215,11 @@ def test_credentials_that_were_refused_say_nothing_of_the_business() -> None:
         (b'{"a": "\\u0000\\ud800"}', "application/json", {"a": "\ufffd\ufffd"}),
         ("plain \x00", "text/plain; charset=utf-8", "plain \ufffd"),
         (b"\xff\xfe", "text/plain", "\ufffd\ufffd"),
-        (b"%PDF", "application/pdf", {"content_type": "application/pdf", "bytes": 4}),
-        ("[" * 100_000, "application/json", {"content_type": "application/json", "bytes": 100_000}),
+        (
+            "[" * 100_000,
+            "application/json",
+            {"content_type": "application/json", "bytes": 100_000, "sha256": DEEP},
+        ),
         ("", "application/json", None),
     ],
 )
@@ -218,11 +231,130 @@ def test_any_answer_can_be_stored(content: bytes | str, kind: str, result: Any) 
     json.dumps(outcome.result, allow_nan=False).encode()
 
 
-def test_a_long_result_is_cut_for_the_model_and_says_so() -> None:
-    outcome = answer(200, json.dumps({"rows": ["x" * 100] * 2_000}))
+def test_nothing_of_a_refusal_of_our_credentials_is_kept() -> None:
+    assert answer(401, '{"message": "key sk_live_1 is wrong"}').result is None
 
-    text = str(read_result({"id": "call_1", "name": "list"}, outcome).content)
 
-    assert len(text) < RESULT_LIMIT + 100
-    assert text.endswith("characters left out]")
-    assert len(outcome.result["rows"]) == 2_000
+async def always_503(_: Received, writer: asyncio.StreamWriter) -> None:
+    writer.write(response("503 Busy", b"{}"))
+
+
+@pytest.fixture
+def allowed(settings: LazySettings) -> LazySettings:
+    settings.SAFE_HTTP_ALLOWED_HOSTS = ["127.0.0.1"]
+    settings.TOOL_TIMEOUT_SECONDS = 20
+    return settings
+
+
+def in_turn(*answers: bytes) -> Any:
+    """Answer the first request with the first of these, and so on; the last one stays."""
+    left = list(answers)
+
+    async def reply(_: Received, writer: asyncio.StreamWriter) -> None:
+        writer.write(left.pop(0) if len(left) > 1 else left[0])
+
+    return reply
+
+
+OK = response(body=b'{"ok": 1}', content_type="application/json")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("first", "repeatable", "sent", "ok"),
+    [
+        (response("503 Busy"), True, 2, True),
+        (response("503 Busy"), False, 1, False),
+        (response("429 Slow down"), False, 2, True),
+        (response("404 Gone"), True, 1, False),
+        (response("401 Who"), True, 1, False),
+        (response("501 No"), True, 1, False),
+    ],
+    ids=["read, 503", "write, 503", "write, 429", "404", "401", "501"],
+)
+async def test_what_is_tried_again(
+    first: bytes, repeatable: bool, sent: int, ok: bool, allowed: LazySettings
+) -> None:
+    async with Wire(in_turn(first, OK)) as server:
+        outcome = await send(request(server.url), terms(), repeatable=repeatable)
+
+        assert (outcome.ok, outcome.attempts, len(server.received)) == (ok, sent, sent)
+
+
+@pytest.mark.asyncio
+async def test_it_is_tried_three_times_and_no_more(allowed: LazySettings) -> None:
+    async with Wire(always_503) as server:
+        outcome = await send(request(server.url), terms(), repeatable=True)
+
+        assert (outcome.kind, outcome.attempts, len(server.received)) == ("transient", 3, 3)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("as_date", [False, True])
+async def test_a_retry_waits_for_as_long_as_it_was_asked_to(as_date: bool, allowed: LazySettings) -> None:
+    moments: list[float] = []
+
+    async def busy(_: Received, writer: asyncio.StreamWriter) -> None:
+        moments.append(time.time())
+        until = formatdate(time.time() + 2, usegmt=True) if as_date else "1"
+        writer.write(response("429 Slow down", retry_after=until) if len(moments) == 1 else OK)
+
+    async with Wire(busy) as server:
+        outcome = await send(request(server.url), terms(), repeatable=False)
+
+    assert outcome.ok
+    assert moments[1] - moments[0] >= 0.95
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("told", ["3600", formatdate(time.time() + 3600, usegmt=True)])
+async def test_nobody_waits_beyond_the_deadline(told: str, allowed: LazySettings) -> None:
+    async with Wire(always(response("429 Slow down", b"{}", retry_after=told))) as server:
+        started = time.monotonic()
+        outcome = await send(request(server.url), terms(), repeatable=True)
+
+        assert (outcome.kind, outcome.status, len(server.received)) == ("transient", 429, 1)
+        assert time.monotonic() - started < 5
+    assert re.search(r"The business system asked us to wait 3[56]\d\d seconds\.$", outcome.message)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "soon", "-5", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT", "٣", "Mon, 99 Foo"]
+)
+def test_a_retry_after_that_names_no_moment_ahead_is_none(value: str) -> None:
+    assert _retry_after(value) == 0.0
+
+
+@pytest.mark.asyncio
+async def test_a_call_ends_with_its_time(allowed: LazySettings) -> None:
+    allowed.TOOL_TIMEOUT_SECONDS = 1
+
+    async def silent(_: Received, __: asyncio.StreamWriter) -> None:
+        await server.closing.wait()
+
+    async with Wire(silent) as server:
+        started = time.monotonic()
+        outcome = await send(request(server.url), terms(), repeatable=True)
+
+    assert (outcome.kind, outcome.seen) == ("transient", False)
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.asyncio
+async def test_what_the_model_is_told_of_a_fault_has_no_address_and_nothing_of_the_answer(
+    allowed: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Wire(always(b"HTTP/9 secret-of-the-inside\r\n\r\n")) as server:
+        broken = await send(request(server.url), terms(), repeatable=False)
+        host = server.host
+    refused = await send(request("http://169.254.169.254/latest"), terms(), repeatable=False)
+    gone = await send(request(f"http://{host}/"), terms(), repeatable=False)
+
+    assert (broken.kind, broken.seen, gone.kind, gone.seen) == ("transient", False, "transient", True)
+    assert (refused.kind, refused.seen, refused.message) == (
+        "unknown",
+        True,
+        "The address of this tool is not allowed.",
+    )
+    for outcome in (broken, refused, gone):
+        assert not re.search(r"\d+\.\d+\.\d+|inside", f"{outcome.message} {outcome.result}")

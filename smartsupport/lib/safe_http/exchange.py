@@ -162,7 +162,7 @@ class Exchange:
             try:
                 if incoming.status == 101:
                     raise BadResponse(
-                        "The server answered with another protocol.", detail=f"url={target.url}"
+                        "The server answered with another protocol.", detail=f"url={target.loggable}"
                     )
                 progress.status = incoming.status
                 return await self._read(incoming, request, target)

@@ -1,0 +1,186 @@
+"""What all processes share about a business system: whether it answers, and how often it may be asked."""
+
+import asyncio
+import time
+from uuid import uuid4
+
+import pytest
+import redis
+from django.conf import LazySettings
+
+from agents import breaker, broker, pacing
+from agents.tool_http import ATTEMPTS, send
+from smartsupport.lib.own_loop import on_own_loop
+from tests.agents.calling import request, terms
+from tests.lib.wire import Received, Wire, always, response
+
+pytestmark = pytest.mark.asyncio
+BUSY = response("503 Busy", b"{}")
+
+
+@pytest.fixture(autouse=True)
+def allowed(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> LazySettings:
+    settings.SAFE_HTTP_ALLOWED_HOSTS = ["127.0.0.1"]
+    settings.TOOL_TIMEOUT_SECONDS = 20
+    monkeypatch.setattr(broker, "_not_before", 0.0)
+    monkeypatch.setattr("agents.tool_http.BACKOFF_SECONDS", 0.001)
+    return settings
+
+
+async def fail_until_open(server: Wire, own: object) -> int:
+    """Call until nothing is sent any more; how many requests that took."""
+    for _ in range(breaker.FAILURES):
+        outcome = await send(request(server.url), own, repeatable=True)  # type: ignore[arg-type]
+        if outcome.attempts == 0:
+            break
+    return len(server.received)
+
+
+async def test_a_business_that_does_not_answer_is_left_alone() -> None:
+    async with Wire(always(BUSY)) as server:
+        own = terms()
+        assert await fail_until_open(server, own) == breaker.FAILURES
+
+        started = time.monotonic()
+        read = await send(request(server.url), own, repeatable=True)
+        write = await send(request(server.url, "POST"), own, repeatable=False)
+        doubtful = await send(request(server.url, "POST"), own, repeatable=True, in_doubt=True)
+
+        assert len(server.received) == breaker.FAILURES
+        assert time.monotonic() - started < 2
+        for outcome in (read, write):
+            assert (outcome.kind, outcome.seen, outcome.attempts) == ("transient", True, 0)
+            assert outcome.message.endswith("left alone for a moment. Nothing was sent.")
+        assert not doubtful.seen  # nothing was sent now, but what of the time before?
+
+
+async def test_other_sources_and_other_hosts_are_asked_all_the_same() -> None:
+    async with Wire(always(BUSY)) as server, Wire() as other:
+        own = terms()
+        await fail_until_open(server, own)
+
+        assert (await send(request(other.url), own, repeatable=True)).ok
+        assert (await send(request(server.url), terms(), repeatable=False)).status == 503
+
+
+async def test_processes_learn_from_one_another() -> None:
+    async with Wire(always(BUSY)) as server:
+        own = terms()
+        await fail_until_open(server, own)
+        before = len(server.received)
+
+        elsewhere = await asyncio.to_thread(on_own_loop, send(request(server.url), own, repeatable=True))
+
+        assert (elsewhere.attempts, len(server.received)) == (0, before)
+
+
+@pytest.mark.parametrize("recovers", [True, False])
+async def test_one_call_finds_out_whether_it_is_back(recovers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "OPEN_SECONDS", 0)
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(_: Received, writer: asyncio.StreamWriter) -> None:
+        if len(server.received) > breaker.FAILURES:
+            asked.set()
+            await go_on.wait()
+            writer.write(response() if recovers else BUSY)
+        else:
+            writer.write(BUSY)
+
+    async with Wire(answer) as server:
+        own = terms()
+        for _ in range(breaker.FAILURES):
+            await send(request(server.url, "POST"), own, repeatable=False)
+        monkeypatch.setattr(breaker, "OPEN_SECONDS", 15)
+        probe = asyncio.ensure_future(send(request(server.url, "POST"), own, repeatable=False))
+        await asyncio.wait_for(asked.wait(), 10)
+
+        beside = await send(request(server.url), own, repeatable=True)
+        go_on.set()
+        await probe
+        after = await send(request(server.url, "POST"), own, repeatable=False)
+
+        assert beside.attempts == 0
+        assert (after.ok, after.attempts) == ((True, 1) if recovers else (False, 0))
+        assert len(server.received) == breaker.FAILURES + (2 if recovers else 1)
+
+
+async def test_an_answer_in_between_and_a_request_to_wait_count_as_life() -> None:
+    async def now_and_then(_: Received, writer: asyncio.StreamWriter) -> None:
+        last = len(server.received) % breaker.FAILURES == 0
+        writer.write(response("404 None") if last else BUSY)
+
+    async with Wire(now_and_then) as server:
+        own = terms()
+        for _ in range(3 * breaker.FAILURES):
+            assert (await send(request(server.url, "POST"), own, repeatable=False)).attempts == 1
+
+    async with Wire(always(response("429 Slow down", b"{}"))) as server:
+        for _ in range(breaker.FAILURES):
+            assert (await send(request(server.url), own, repeatable=True)).attempts == ATTEMPTS
+
+
+async def test_a_source_is_called_as_often_as_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "WINDOW_MS", 1_000)
+    moments: list[float] = []
+
+    async def note(_: Received, writer: asyncio.StreamWriter) -> None:
+        moments.append(time.monotonic())
+        writer.write(response())
+
+    async with Wire(note) as server:
+        own = terms(calls_per_minute=3)
+        outcomes = await asyncio.gather(*(send(request(server.url), own, repeatable=True) for _ in range(8)))
+
+    assert all(outcome.ok for outcome in outcomes)
+    assert len(moments) == 8
+    assert all(later - earlier > 0.9 for earlier, later in zip(moments, moments[3:], strict=False))
+
+
+async def test_who_cannot_be_served_in_time_is_told_and_takes_no_place(allowed: LazySettings) -> None:
+    allowed.TOOL_TIMEOUT_SECONDS = 5
+    async with Wire() as server:
+        own = terms(calls_per_minute=2)
+        for _ in range(2):
+            assert (await send(request(server.url), own, repeatable=True)).ok
+
+        started = time.monotonic()
+        late = [await send(request(server.url, "POST"), own, repeatable=False) for _ in range(3)]
+
+        assert time.monotonic() - started < 3
+        assert len(server.received) == 2
+    for outcome in late:
+        assert (outcome.kind, outcome.seen, outcome.attempts) == ("transient", True, 0)
+        assert "It can be asked again in " in outcome.message
+        assert 50 < outcome.wait_seconds <= 60
+
+
+async def test_a_broker_that_is_away_or_silent_stops_no_call(allowed: LazySettings) -> None:
+    async with Wire(lambda _, __: server.closing.wait()) as silent, Wire() as server:  # type: ignore[arg-type,return-value]
+        for url in ("redis://127.0.0.1:1/0", f"redis://{silent.host}/0"):
+            broker._not_before = 0.0
+            allowed.REDIS_URL = url
+            await _forget_client()
+            started = time.monotonic()
+
+            for _ in range(3):
+                assert (await send(request(server.url), terms(calls_per_minute=1), repeatable=True)).ok
+
+            assert time.monotonic() - started < 3 * broker.PATIENCE_SECONDS
+        assert len(server.received) == 6
+    await _forget_client()
+
+
+async def _forget_client() -> None:
+    known = broker._open.get(asyncio.get_running_loop())
+    if known is not None:
+        await known.closer.aclose()
+
+
+async def test_nothing_is_left_of_the_connections_of_a_loop_that_ended(valkey: "redis.Redis") -> None:
+    source = uuid4()
+
+    assert await asyncio.to_thread(on_own_loop, pacing.place_for(source, 5, patience=1.0)) == (True, 0.0)
+
+    assert [loop for loop in broker._open if loop.is_closed()] == []
+    assert valkey.llen(f"smartsupport:calls:{source}") == 1
