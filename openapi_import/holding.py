@@ -45,7 +45,7 @@ class Held:
 
     def enter(self, stage: ImportStatus, *, total: int = 0, **fields: Any) -> None:
         """Begin a stage. Raises LeaseLost."""
-        self.stage, self._done, self._total = stage, 0, total
+        self.stage, self._done, self._total = str(stage), 0, total
         self.write(status=stage, stage_done=0, stage_total=total, **fields)
 
     def note(self, done: int, total: int) -> None:
