@@ -89,7 +89,7 @@ def edit_many(
     """Change several operations in the same way, all of them or none; None: all that are in the document. Returns how
     many.
 
-    They count as looked at where the change says what they do (access_type, approval); leaving them out or giving them
+    What is gone is passed over, and what can be no tool is not selected. They count as looked at where the change says what they do (access_type, approval); leaving them out or giving them
     to an agent is no look. Raises JobNotFound, RowNotFound, WrongStage and ImportRefused, and has then changed nothing.
     """
     single = sorted(ONE_BY_ONE & changes.keys())
@@ -100,12 +100,12 @@ def edit_many(
         )
     with transaction.atomic():
         job = _open_job(job_id)
-        rows = _rows(job, indexes)
+        rows = [row for row in _rows(job, indexes) if row.change != Change.REMOVED]
         around = _surroundings(job, rows)
         wanted: list[tuple[Classification, Values]] = []
         told: dict[str, list[str]] = {}
         for row in rows:
-            values, faults = checked(row, changes, around)
+            values, faults = checked(row, _for_one(row, changes), around)
             wanted.append((row, values))
             for name, sentences in faults.items():
                 told.setdefault(name, []).extend(f"{row}: {sentence}" for sentence in sentences)
@@ -139,6 +139,11 @@ def look(job_id: UUID, indexes: Collection[int] | None, by: Decider | str) -> in
         )
     log.info("classifications_looked_at", job_id=str(job_id), count=count, by=_name(by))
     return count
+
+
+def _for_one(row: Classification, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    unselectable = row.unusable and changes.get("selected") is True
+    return {name: value for name, value in changes.items() if name != "selected"} if unselectable else changes
 
 
 def _open_job(job_id: UUID) -> ImportJob:

@@ -21,6 +21,8 @@ COLUMNS = frozenset(
 )
 ONE_BY_ONE = frozenset({"name", "title", "tool_description", "read_back"})
 """What cannot be the same for several operations."""
+_ACCESS = frozenset({"access_type", "approval", "needs_interrupt", "confirm_read"})
+_LIMIT = frozenset({"staff_above_argument", "staff_above_amount"})
 
 Values = dict[str, Any]
 
@@ -56,13 +58,14 @@ def checked(
             values[name] = check(value, row, around)
         except Fault as fault:
             faults[name] = [str(fault)]
-    for rule in (_access, _staff_limit):
+    rules = {"access_type": (_access, _ACCESS), "staff_above_argument": (_staff_limit, _LIMIT)}
+    for name, (rule, fields) in rules.items():
+        if fields & faults.keys():
+            continue
         try:
             rule(row, values)
         except Fault as fault:
-            faults.setdefault("access_type" if rule is _access else "staff_above_argument", []).append(
-                str(fault)
-            )
+            faults[name] = [str(fault)]
     return ({} if faults else values), faults
 
 
@@ -117,7 +120,7 @@ def _risk(row: Classification, access: str) -> str:
 
 def _staff_limit(row: Classification, values: Values) -> None:
     """Both the argument and the amount, or neither."""
-    given = {"staff_above_argument", "staff_above_amount"} & values.keys()
+    given = _LIMIT & values.keys()
     if not given:
         return
     argument, amount = values.get("staff_above_argument", ""), values.get("staff_above_amount")
@@ -165,8 +168,8 @@ def _name(value: Any, row: Classification, around: Surroundings) -> str:
 
 
 def _group(value: Any, row: Classification, around: Surroundings) -> str:
-    """None: no agent gets it."""
-    if value is None:
+    """None or "": no agent gets it."""
+    if value in (None, ""):
         return ""
     if not isinstance(value, str) or not NAME.fullmatch(value):
         raise Fault(NAME_RULE)

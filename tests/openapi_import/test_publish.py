@@ -1,4 +1,4 @@
-"""Operations become tools: as decided, safe where nobody decided, all or none, and staff's edits are kept."""
+"""What was reviewed becomes tools and agents: as reviewed, all or nothing, live at once; staff's own edits are kept."""
 
 import threading
 from decimal import Decimal
@@ -6,289 +6,391 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.utils import timezone
+from django.test.utils import CaptureQueriesContext
 
-from agents.models import Tool
-from openapi_import.errors import SpecInvalid
-from openapi_import.models import SpecSource
-from openapi_import.publish import Decision, disable_missing, publish, record_source, tool_name
-from openapi_import.reading.operations import Operation, parse
-from smartsupport.lib.ids import digest
-from tests.openapi_import.documents import document, json_body, parameter
+from agents import registry
+from agents.approvals import Decider, NotAllowed
+from agents.models import Agent, AgentTool, Tool
+from openapi_import import review, tool_state
+from openapi_import.errors import ImportRefused, JobNotFound
+from openapi_import.models import Classification, ImportJob, ImportStatus, Publication, SpecSource
+from openapi_import.publish import AlreadyPublished, NewerPublished, NothingToPublish, publish
+from smartsupport.lib.ids import new_id
+from tests.agents.tool_rows import make_agent, make_tool
+from tests.openapi_import.review_rows import (
+    CANCEL,
+    KIM,
+    LOOK,
+    REFUND,
+    SAM,
+    SHOP,
+    changed,
+    operation,
+    ready,
+    row_of,
+    schema,
+)
 
 pytestmark = pytest.mark.django_db
 
-OF_ORDER = "/customers/{customer_id}/orders/{order_id}"
-OF_CUSTOMER = [
-    parameter("customer_id", "path"),
-    parameter("order_id", "path", {"$ref": "#/components/schemas/Id"}),
-]
-PATHS = {
-    OF_ORDER: {
-        "parameters": OF_CUSTOMER,
-        "get": {"operationId": "look", "summary": "Look", "description": "Looks an order up."},
-        "delete": {"operationId": "cancel", "summary": "Cancel"},
-        "post": {
-            "operationId": "refund",
-            "requestBody": json_body({"type": "object", "properties": {"amount": {"type": "number"}}}),
+MODELS = (Tool, Agent, AgentTool, SpecSource, Publication, Classification)
+
+
+def everything() -> list[Any]:
+    rows = [list(model.objects.order_by("pk").values()) for model in MODELS]
+    return [*rows, list(ImportJob.objects.order_by("pk").values("pk", "status", "published_by", "source"))]
+
+
+def edited(job: ImportJob, operation_id: str, **changes: Any) -> None:
+    review.edit(job.pk, row_of(job, operation_id).index, changes, by=SAM)
+
+
+def test_an_import_becomes_tools_and_agents_that_are_live_at_once() -> None:
+    job = ready(spec_url="https://shop.example/openapi.json", version="7")
+    assert registry.current().agents == ()
+
+    made = publish(job.pk, SAM)
+
+    orders, money = registry.current().agents
+    assert (orders.name, orders.permission, [tool.name for tool in orders.tools]) == (
+        "orders", "write", ["look_order", "cancel_order"],
+    )  # fmt: skip
+    assert (money.name, money.permission, [tool.name for tool in money.tools]) == (
+        "money",
+        "write",
+        ["refund_order"],
+    )
+    assert orders.description == "Looks after orders of The shop: Look order; Cancel order."
+    source, job = SpecSource.objects.get(), ImportJob.objects.get()
+    assert (source.name, source.title, source.version, source.url) == ("shop", "The shop", "7", job.spec_url)
+    assert source.document_hash == job.document_hash
+    assert (job.status, job.published_by, job.source) == ("approved", "sam", source)
+    assert (made.number, made.kind, made.by_name, made.by_id, made.job) == (
+        1,
+        "publish",
+        "sam",
+        "user:1",
+        job,
+    )
+    assert [(entry["tool"], entry["change"], entry["before"]) for entry in made.changes] == [
+        ("look_order", "added", None), ("cancel_order", "added", None), ("refund_order", "added", None),
+    ]  # fmt: skip
+    assert made.changes[1]["after"]["approval"] == "staff"
+    assert [(entry["agent"], entry["tool"], entry["change"]) for entry in made.agents] == [
+        ("orders", "", "created"), ("money", "", "created"), ("orders", "look_order", "linked"),
+        ("orders", "cancel_order", "linked"), ("money", "refund_order", "linked"),
+    ]  # fmt: skip
+
+
+def test_the_tool_is_what_the_document_and_the_reviewer_say() -> None:
+    pay = operation(
+        "pay",
+        "POST",
+        tool={
+            "input_schema": schema("order_id", amount={"type": "number"}),
+            "request_body": {
+                "content_type": "application/json",
+                "required": True,
+                "fields": {"amount": "amount"},
+            },
+            "security": [{"key": {"kind": "apiKey", "in": "header", "name": "X-Key", "scopes": []}}],
+            "response": {"content_types": ["application/json"], "binary": False, "paging": None},
         },
-    }
-}
-APPROVER = "A tool that writes needs an approver; a tool that reads needs none."
-CUSTOMER = {"customer_id": "customer.id"}
-
-
-def operations(paths: dict[str, Any] = PATHS, **more: Any) -> tuple[Operation, ...]:
-    schemas = {"Id": {"type": "integer", "minimum": 1}}
-    return parse(document(paths, components={"schemas": schemas}, **more)).operations
-
-
-@pytest.fixture
-def source() -> SpecSource:
-    return SpecSource.objects.create(
-        name="shop",
-        url="https://shop.example/openapi.json",
-        document_hash="0" * 64,
-        fetched_at=timezone.now(),
     )
-
-
-def test_without_a_decision_reading_reads_and_everything_else_waits_for_staff(source: SpecSource) -> None:
-    look, cancel, refund = sorted(publish(source, operations(), {}), key=lambda tool: tool.name != "look")
-
-    assert (look.access, look.approval, look.risk) == ("read", "none", "safe")
-    for tool in (cancel, refund):
-        assert (tool.access, tool.approval, tool.risk) == ("write", "staff", "destructive")
-        assert tool.repeat_safe is False
-    assert (look.title, look.description) == ("Look", "Looks an order up.")
-    assert (look.method, look.path, look.server_url) == ("GET", OF_ORDER, "https://shop.example")
-    assert Tool.objects.filter(source=source, bound={}).count() == 3
-
-
-def test_a_decision_is_carried_out(source: SpecSource) -> None:
-    decision = Decision(
-        name="cancel_order",
-        title="Cancel an order",
-        approval="customer",
-        risk="money",
-        bound=CUSTOMER,
-        confirmation="Cancel order {order_id}",
-        repeat_safe=True,
-    )
-    above = Decision(approval="customer", staff_above_argument="amount", staff_above_amount=Decimal(50))
-
-    publish(source, operations(), {"cancel": decision, "refund": above})
-
-    tool = Tool.objects.get(name="cancel_order")
-    assert (tool.operation_id, tool.title, tool.access, tool.approval, tool.risk) == (
-        "cancel", "Cancel an order", "write", "customer", "money",
+    job = ready(LOOK, pay)
+    edited(
+        job, "pay", name="pay_order", title="Pay", tool_description="Pays.", approval="customer", risk="money",
+        customer_params={"order_id": "customer.id"}, projection=["id"], repeat_safe=True, confirmation="Pay now",
+        staff_above_argument="amount", staff_above_amount="50", approvals_needed=2, requires=["look_order"],
+        read_back="look_order",
     )  # fmt: skip
-    assert (tool.confirmation, tool.repeat_safe, tool.bound) == ("Cancel order {order_id}", True, CUSTOMER)
-    refund = Tool.objects.get(name="refund")
-    assert (refund.staff_above_argument, refund.staff_above_amount) == ("amount", Decimal(50))
+
+    publish(job.pk, SAM)
+
+    tool = Tool.objects.get(operation_id="pay")
+    assert (tool.name, tool.title, tool.description) == ("pay_order", "Pay", "Pays.")
+    assert (tool.access, tool.approval, tool.risk, tool.enabled) == ("write", "customer", "money", True)
+    assert (tool.method, tool.path, tool.server_url) == ("POST", "/pay/{order_id}", "https://shop.example")
+    assert (tool.request_body, tool.security) == (pay["tool"]["request_body"], pay["tool"]["security"])
+    assert (tool.response, tool.parameters) == (pay["tool"]["response"], pay["tool"]["parameters"])
+    assert tool.bound == {"order_id": "customer.id"}
+    # The model does not see what is bound.
+    assert tool.input_schema == schema(amount={"type": "number"})
+    assert (tool.projection, tool.repeat_safe, tool.confirmation) == (["id"], True, "Pay now")
+    assert (tool.staff_above_argument, tool.staff_above_amount) == ("amount", Decimal(50))
+    assert (tool.approvals_needed, tool.requires) == (2, ["look_order"])
+    assert tool.read_back == Tool.objects.get(name="look_order")
+    tool.full_clean()
 
 
-def test_what_comes_before_a_tool_and_what_shows_how_things_stand(source: SpecSource) -> None:
-    decision = Decision(approvals_needed=2, requires=("look",), read_back="look")
+def test_only_what_is_selected_and_usable_is_published() -> None:
+    job = ready(*SHOP, operation("broken", "POST", unusable="Its path has no end."))
+    review.edit_many(job.pk, [1], {"selected": False}, SAM)
 
-    publish(source, operations(), {"refund": decision})
+    made = publish(job.pk, SAM)
 
-    refund = Tool.objects.get(name="refund")
-    assert (refund.approvals_needed, refund.requires) == (2, ["look"])
-    assert refund.read_back == Tool.objects.get(name="look")
-    publish(source, operations(), {})  # what was decided is kept
-    assert Tool.objects.get(name="refund").read_back == refund.read_back
-    publish(source, operations(), {"refund": Decision()})
-    assert Tool.objects.get(name="refund").read_back is None
+    assert sorted(Tool.objects.values_list("name", flat=True)) == ["look_order", "refund_order"]
+    assert len(made.changes) == 2
 
 
-@pytest.mark.parametrize("name", ["cancel", "nothing"])
-def test_only_a_reading_operation_shows_how_things_stand(source: SpecSource, name: str) -> None:
-    with pytest.raises(SpecInvalid, match=f"refund: there is no reading operation '{name}'"):
-        publish(source, operations(), {"refund": Decision(read_back=name)})
+@pytest.mark.parametrize("status", [s for s in ImportStatus if s not in ("done", "approved")])
+def test_an_import_that_has_not_completed_publishes_nothing(status: str) -> None:
+    job = ready()
+    ImportJob.objects.update(status=status)
+    before = everything()
 
-    assert Tool.objects.count() == 0
+    with pytest.raises(NothingToPublish) as refusal:
+        publish(job.pk, SAM)
 
-
-def test_a_bound_argument_is_not_in_the_schema_that_the_model_sees(source: SpecSource) -> None:
-    publish(source, operations(), {"look": Decision(bound=CUSTOMER | {"order_id": "customer.id"})})
-
-    look, cancel = Tool.objects.get(name="look"), Tool.objects.get(name="cancel")
-    assert look.input_schema == {"type": "object", "properties": {}, "additionalProperties": False}
-    assert cancel.input_schema["$defs"] == {"Id": {"type": "integer", "minimum": 1}}
-    assert {p["argument"] for p in look.parameters} == {"customer_id", "order_id"}
+    assert refusal.value.message == "No classifications to approve. Import must complete first."
+    assert refusal.value.status == 400
+    assert everything() == before
 
 
-@pytest.mark.parametrize(
-    ("decision", "message"),
-    [
-        (Decision(bound={"nothing": "customer.id"}),
-         f"DELETE {OF_ORDER}: There is no argument 'nothing' to bind."),
-        (Decision(bound={"customer_id": "staff.id"}),
-         f"DELETE {OF_ORDER}: Unknown binding 'staff.id'. Known: customer.id."),
-        (Decision(access="read", approval="staff"), f"DELETE {OF_ORDER}: {APPROVER}"),
-        (Decision(access="write", approval="none"), f"DELETE {OF_ORDER}: {APPROVER}"),
-        (Decision(staff_above_argument="amount"),
-         f"DELETE {OF_ORDER}: Give both the argument and the amount above which staff decide, or neither."),
-        (Decision(name="two words"), f"DELETE {OF_ORDER}: Use 1 to 64 letters, digits, _ or -."),
-        (Decision(name="look"), f"DELETE {OF_ORDER}: There is already a tool named 'look'."),
-    ],
-)  # fmt: skip
-def test_a_decision_that_cannot_be_carried_out_publishes_nothing(
-    source: SpecSource, decision: Decision, message: str
-) -> None:
-    with pytest.raises(SpecInvalid) as refusal:
-        publish(source, operations(), {"cancel": decision})
+def test_refusals_publish_nothing() -> None:
+    job, twice = ready(), ready(LOOK, changed(CANCEL, tool={"server_url": ""}), name="nowhere")
+    review.edit_many(job.pk, None, {"selected": False}, SAM)
+    empty = ready(name="empty")
+    empty.classifications.all().delete()
+    before, nobody = everything(), new_id()
 
-    assert refusal.value.message == message
-    assert not Tool.objects.exists()
+    with pytest.raises(NothingToPublish, match="Nothing is selected"):
+        publish(job.pk, SAM)
+    with pytest.raises(NothingToPublish, match="No classifications to approve"):
+        publish(empty.pk, SAM)
+    with pytest.raises(JobNotFound, match=f"Job '{nobody}' not found"):
+        publish(nobody, SAM)
+    with pytest.raises(NotAllowed):
+        publish(job.pk, Decider("customer", "eve"))
+    with pytest.raises(ImportRefused, match=r"cancel_order.* has no address"):
+        publish(twice.pk, SAM)
+
+    assert everything() == before
 
 
-def test_publishing_again_changes_no_row(source: SpecSource) -> None:
-    decisions = {"cancel": Decision(approval="customer", bound=CUSTOMER)}
-    publish(source, operations(), decisions)
-    before = list(Tool.objects.values())
+def test_a_second_time_says_who_was_first() -> None:
+    job = ready()
+    made = publish(job.pk, SAM)
+    before = everything()
 
-    publish(source, operations(), decisions)
-    publish(source, operations(), {})
+    with pytest.raises(AlreadyPublished, match="sam has published this import already") as refusal:
+        publish(job.pk, KIM)
 
-    assert list(Tool.objects.values()) == before
-
-
-def test_a_new_document_keeps_what_staff_decided(source: SpecSource) -> None:
-    publish(source, operations(), {"cancel": Decision(approval="customer", bound=CUSTOMER)})
-    tool = Tool.objects.get(operation_id="cancel")
-    Tool.objects.filter(pk=tool.pk).update(
-        name="stop_order", title="Stop it", approval="staff", enabled=False, description="Ours."
-    )
-    changed = {
-        OF_ORDER: PATHS[OF_ORDER] | {"delete": {"operationId": "cancel", "parameters": [parameter("why")]}}
-    }
-
-    publish(source, operations(changed), {})
-
-    tool.refresh_from_db()
-    assert (tool.name, tool.title, tool.approval, tool.enabled, tool.description) == (
-        "stop_order", "Stop it", "staff", False, "Ours.",
-    )  # fmt: skip
-    assert set(tool.input_schema["properties"]) == {"order_id", "why"}
-    assert tool.bound == CUSTOMER
+    assert refusal.value.extra == {"publication": str(made.pk), "by": "sam"}
+    assert everything() == before
 
 
-def test_another_operation_under_the_old_id_is_decided_anew(source: SpecSource) -> None:
-    publish(source, operations(), {"look": Decision(bound=CUSTOMER), "cancel": Decision(approval="customer")})
-    before = Tool.objects.get(operation_id="look").fingerprint()
-    moved = {
-        OF_ORDER: {
-            "parameters": OF_CUSTOMER,
-            "delete": {"operationId": "look"},
-            "patch": {"operationId": "cancel"},
-        }
-    }
+def test_what_was_compared_with_something_older_is_not_published() -> None:
+    old, other = ready(), ready(LOOK, changed(CANCEL, tool={"server_url": "https://new.example"}))
+    publish(other.pk, KIM)
+    before = everything()
 
-    publish(source, operations(moved), {})
+    with pytest.raises(NewerPublished, match="kim has changed the tools of this API since"):
+        publish(old.pk, SAM)
 
-    look, cancel = Tool.objects.get(operation_id="look"), Tool.objects.get(operation_id="cancel")
-    assert (look.method, look.access, look.approval, look.bound) == ("DELETE", "write", "staff", CUSTOMER)
-    assert (cancel.method, cancel.approval) == ("PATCH", "staff")
-    assert look.fingerprint() != before
+    assert everything() == before
 
 
-def test_a_tool_that_no_longer_knows_its_customer_is_switched_off(source: SpecSource) -> None:
-    publish(source, operations(), {"look": Decision(bound=CUSTOMER)})
-    without = {OF_ORDER: {"get": {"operationId": "look", "parameters": []}}}
-    without["/orders/{order_id}"] = without.pop(OF_ORDER)
+def test_the_same_document_again_changes_no_tool() -> None:
+    publish(ready().pk, SAM)
+    before = [list(model.objects.order_by("pk").values()) for model in (Tool, Agent, AgentTool)]
 
-    publish(source, operations(without), {})
+    made = publish(ready().pk, KIM)
 
-    tool = Tool.objects.get(operation_id="look")
-    assert tool.enabled is False
-    assert tool.bound == CUSTOMER
+    assert [list(model.objects.order_by("pk").values()) for model in (Tool, Agent, AgentTool)] == before
+    assert (made.number, made.changes, made.agents) == (2, [], [])
 
 
-def test_tools_whose_operation_has_gone_are_switched_off(source: SpecSource) -> None:
-    publish(source, operations(), {})
-    left = operations({OF_ORDER: {"parameters": OF_CUSTOMER, "get": {"operationId": "look"}}})
+def test_a_newer_document_changes_what_it_says_and_nothing_that_people_decided() -> None:
+    first = ready()
+    edited(first, "cancel_order", approval="customer", confirmation="Cancel {order_id}", repeat_safe=True)
+    publish(first.pk, SAM)
+    second = ready(LOOK, changed(CANCEL, title="Stop", tool={"response": {"binary": True}}), REFUND)
+    # Staff's edits after the comparison.
+    Tool.objects.filter(name="cancel_order").update(approval="staff", confirmation="Really?")
+    Tool.objects.filter(name="refund_order").update(enabled=False)
+    AgentTool.objects.filter(tool__name="look_order").delete()
 
-    assert sorted(disable_missing(source, left)) == ["cancel", "refund"]
+    made = publish(second.pk, KIM)
 
-    assert list(Tool.objects.filter(enabled=True).values_list("name", flat=True)) == ["look"]
-    assert disable_missing(source, left) == []
-
-
-def test_the_same_operation_of_two_sources_makes_two_tools(source: SpecSource) -> None:
-    other = SpecSource.objects.create(
-        name="other",
-        url="https://other.example/",
-        document_hash="1" * 64,
-        fetched_at=timezone.now(),
-    )
-
-    (first, *_) = publish(source, operations(), {})
-    (second, *_) = publish(other, operations(), {})
-
-    assert first.name != second.name
-    assert second.server_url == "https://other.example"
-
-
-@pytest.mark.parametrize(
-    ("operation_id", "name"),
-    [
-        ("cancel_order", "cancel_order"),
-        ("cancel-order", "cancel-order"),
-        ("orders.cancel", "orders_cancel_5f3a1a4e"),
-        ("get /a/{b}", "get_a_b_"),
-        ("订单", "operation_"),
-        ("x" * 65, "x" * 55 + "_"),
-    ],
-)
-def test_tool_names_are_legal_and_differ(operation_id: str, name: str) -> None:
-    made = tool_name(operation_id)
-
-    assert made.startswith(name[:-8] if name.startswith("orders_cancel_") else name)
-    assert len(made) <= 64
-    assert made.replace("_", "a").replace("-", "a").isalnum()
-    assert made.isascii()
-
-
-def test_similar_ids_make_different_names() -> None:
-    assert len({tool_name(text) for text in ("a.b", "a b", "a/b", "a_b", "{a}b")}) == 5
-
-
-def test_a_source_is_new_once_and_again_when_document_or_address_change() -> None:
-    first = document(PATHS)
-    url = "https://shop.example/openapi.json"
-
-    found = [
-        record_source(name="s", url=url, document=first, title="S")[1],
-        record_source(name="s", url=url, document=dict(reversed(first.items())), title="S")[1],
-        record_source(name="s", url=url, document=first | {"x-new": 1}, title="S")[1],
-        record_source(name="s", url=url + "?2", document=first | {"x-new": 1}, title="S")[1],
+    cancel = Tool.objects.get(name="cancel_order")
+    assert (cancel.title, cancel.response) == ("Stop", {"binary": True})
+    assert (cancel.approval, cancel.confirmation, cancel.repeat_safe) == ("staff", "Really?", True)
+    assert cancel.enabled
+    assert not Tool.objects.get(name="refund_order").enabled  # staff switched it off
+    assert not AgentTool.objects.filter(tool__name="look_order").exists()  # staff took it away
+    assert [(entry["tool"], entry["before"]["title"], entry["after"]["title"]) for entry in made.changes] == [
+        ("cancel_order", "Cancel order", "Stop")
     ]
 
-    assert found == [True, False, True, True]
-    assert SpecSource.objects.get().document_hash == digest(first | {"x-new": 1})
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_tool_that_means_something_else_waits_until_somebody_has_looked(looked: bool) -> None:
+    publish(ready().pk, SAM)
+    newer = changed(CANCEL, tool={"server_url": "https://moved.example"})
+    job = ready(LOOK, newer, REFUND)
+    if looked:
+        review.look(job.pk, [1], KIM)
+
+    publish(job.pk, SAM)
+
+    cancel = Tool.objects.get(name="cancel_order")
+    assert cancel.server_url == "https://moved.example"
+    assert (cancel.enabled, cancel.paused_because) == (looked, "" if looked else tool_state.CHANGED)
+    offered = [tool.name for agent in registry.current().agents for tool in agent.tools]
+    assert ("cancel_order" in offered) is looked
+    # The same document once more is no look either; one is.
+    again = ready(LOOK, newer, REFUND)
+    assert row_of(again, "cancel_order").uncertain is not looked
+    publish(again.pk, SAM)
+    assert Tool.objects.get(name="cancel_order").enabled is looked
+    last = ready(LOOK, newer, REFUND)
+    review.look(last.pk, [1], KIM)
+    publish(last.pk, SAM)
+    assert Tool.objects.get(name="cancel_order").enabled
+
+
+def test_another_operation_under_the_old_id_loses_what_was_decided_about_the_old_one() -> None:
+    first = ready()
+    edited(first, "cancel_order", approval="customer", repeat_safe=True, confirmation="Cancel {order_id}",
+           read_back="look_order")  # fmt: skip
+    publish(first.pk, SAM)
+
+    publish(ready(LOOK, changed(CANCEL, path="/accounts/{order_id}"), REFUND).pk, SAM)
+
+    tool = Tool.objects.get(name="cancel_order")
+    assert (tool.path, tool.approval, tool.repeat_safe, tool.confirmation, tool.read_back) == (
+        "/accounts/{order_id}", "staff", False, "", None,
+    )  # fmt: skip
+    assert (tool.enabled, tool.paused_because) == (False, tool_state.CHANGED)
+
+
+def test_a_renamed_operation_keeps_its_tool() -> None:
+    publish(ready().pk, SAM)
+    before = Tool.objects.get(name="cancel_order")
+
+    publish(ready(LOOK, changed(CANCEL, operation_id="stopOrder", name="stopOrder"), REFUND).pk, SAM)
+
+    after = Tool.objects.get(operation_id="stopOrder")
+    assert (after.pk, after.name, after.enabled) == (before.pk, "cancel_order", True)
+    assert Tool.objects.count() == 3
+
+
+def test_tools_that_are_gone_or_left_out_or_unusable_are_switched_off_and_come_back() -> None:
+    publish(ready().pk, SAM)
+    job = ready(LOOK, changed(CANCEL, unusable="Its body is no object."))
+    with pytest.raises(ImportRefused):
+        edited(job, "refund_order", title="It is gone")
+    publish(job.pk, SAM)
+    states = dict(Tool.objects.values_list("name", "paused_because"))
+    assert states == {"look_order": "", "cancel_order": tool_state.UNUSABLE, "refund_order": tool_state.GONE}
+    assert Publication.objects.get(job=job).changes[0]["change"] == "removed"
+    assert [agent.name for agent in registry.current().agents if agent.tools] == ["orders"]
+
+    job = ready()
+    assert not job.classifications.filter(change="removed").exists()
+    review.edit_many(job.pk, [0], {"selected": False}, SAM)
+    publish(job.pk, SAM)
+
+    states = dict(Tool.objects.values_list("name", "paused_because"))
+    assert states == {"look_order": tool_state.LEFT_OUT, "cancel_order": "", "refund_order": ""}
+    assert list(Tool.objects.filter(enabled=False).values_list("name", flat=True)) == ["look_order"]
+
+
+def test_agents_that_are_there_get_more_tools_and_nothing_else_changes() -> None:
+    own = make_tool("own")
+    agent = make_agent("orders", own, permission="read", description="Ours.", tone="Dry.")
+
+    made = publish(ready(LOOK, CANCEL, name="second").pk, SAM)
+
+    agent.refresh_from_db()
+    assert (agent.description, agent.tone, agent.permission) == ("Ours.", "Dry.", "read")
+    names = list(AgentTool.objects.filter(agent=agent).values_list("tool__name", flat=True))
+    assert names == ["own", "look_order", "cancel_order"]
+    assert (
+        made.note == "orders may only read, so what writes is not offered there until somebody lets it write."
+    )
+    assert [tool.name for tool in registry.current().agents[0].tools] == ["own", "look_order"]
+
+
+def test_a_tool_moves_to_the_agent_that_a_reviewer_gives_it_to() -> None:
+    publish(ready().pk, SAM)
+    job = ready()
+    edited(job, "cancel_order", agent_group="stopping")
+
+    made = publish(job.pk, SAM)
+
+    links = AgentTool.objects.filter(tool__name="cancel_order")
+    assert list(links.values_list("agent__name", flat=True)) == ["stopping"]
+    assert [entry["change"] for entry in made.agents] == ["unlinked", "created", "linked"]
+
+
+def test_without_a_group_no_agent_gets_it() -> None:
+    job = ready(LOOK)
+    edited(job, "look_order", agent_group=None)
+
+    publish(job.pk, SAM)
+
+    assert not Agent.objects.exists()
+    assert Tool.objects.get().enabled
+
+
+def test_a_name_that_was_taken_meanwhile_is_changed_unless_a_person_chose_it() -> None:
+    chosen, plain = ready(LOOK, name="chosen"), ready(LOOK, name="plain")
+    edited(chosen, "look_order", name="look")
+    make_tool("look_order")
+    make_tool("look")
+    before = everything()
+
+    with pytest.raises(ImportRefused, match="There is already a tool named 'look'"):
+        publish(chosen.pk, SAM)
+    assert everything() == before
+
+    publish(plain.pk, SAM)
+    assert Tool.objects.get(source__name="plain").name.startswith("look_order_")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_publishing_twice_at_once_makes_each_tool_once() -> None:
-    made, _ = record_source(name="s", url="https://shop.example/", document=document(PATHS), title="S")
-    together, faults = threading.Barrier(3), []
+def test_publishing_at_once_makes_each_tool_once() -> None:
+    jobs = [ready().pk, ready().pk, ready(name="other").pk]
+    together, told = threading.Barrier(6), []
 
-    def run() -> None:
+    def run(job_id: Any) -> None:
         try:
             together.wait(30)
-            publish(made, operations(), {"cancel": Decision(approval="customer")})
+            publish(job_id, SAM)
+            told.append("published")
+        except (AlreadyPublished, NewerPublished) as refusal:
+            told.append(refusal.code)
         except BaseException as error:
-            faults.append(error)
+            told.append(repr(error))
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run) for _ in range(3)]
+    threads = [threading.Thread(target=run, args=(job_id,)) for job_id in jobs * 2]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
 
-    assert faults == []
-    assert sorted(Tool.objects.values_list("name", flat=True)) == ["cancel", "look", "refund"]
+    assert sorted(told)[-2:] == ["published", "published"]
+    assert set(told) <= {"published", "already_published", "newer_published"}
+    assert Tool.objects.count() == 6
+    assert Publication.objects.count() == 2
+    assert AgentTool.objects.count() == 6
+
+
+def test_a_large_api_takes_as_many_queries_as_a_small_one() -> None:
+    def queries(job: ImportJob) -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
+            publish(job.pk, SAM)
+        return len(asked)
+
+    few = queries(ready(name="small"))
+    large = [operation(f"get_thing_{number}", agent_group=f"group{number % 7}") for number in range(300)]
+    many = queries(ready(*large, name="large"))
+
+    assert many <= few
+    assert Tool.objects.filter(source__name="large").count() == 300
