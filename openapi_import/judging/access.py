@@ -17,8 +17,8 @@ from openapi_import.judging.vocabulary import (
     ABOUT_SECRETS,
     ASKED_AFTER,
     CHECKING,
+    CLEAR_READING,
     CLEAR_WRITING,
-    DONE_BY_POSTING,
     EITHER,
     GETTING,
     KEY_KINDS,
@@ -43,7 +43,7 @@ READING_SCOPES = frozenset({"read", "readonly", "view", "all", "readwrite"})
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`verb`: the word that leads the name, "" where none is known."""
+    """What an operation does. `uncertain`: nobody should rely on it before a person has looked."""
 
     access: Access
     uncertain: bool
@@ -95,16 +95,17 @@ def _by_name(name: Name) -> Verdict:
         return Verdict("write", False, 0.9, f'"{beside}" changes something.')
     if verb in CHECKING and ASKED_AFTER.intersection(name.words):
         return Verdict("read", False, 0.85, f'"{verb}" with what is asked after only looks.')
-    posted = name.method == "POST" and (verb or reading_in_path(name)) in DONE_BY_POSTING
+    looks = verb or reading_in_path(name)
+    posted = name.method == "POST" and looks in READING - CLEAR_READING
     if verb in EITHER or name.in_doubt or posted:
-        return _ask(f'"{verb or reading_in_path(name)}" may only look, or change something.')
+        return _ask(f'"{looks}" may only look, or change something.')
     if verb in NOUNS_TOO:
         if not (name.plain or name.method == "" or reading_in_path(name)):
             return _ask(f'"{verb}" does not lead its name, so it may be a noun.')
         if len(name.words) > 1 and name.words[-1] in WRITING:
             return _ask(f'"{verb}" would only look, but "{name.words[-1]}" may change something.')
-    if verb := verb or reading_in_path(name):
-        return Verdict("read", False, 0.9, f'"{verb}" only looks.')
+    if looks:
+        return Verdict("read", False, 0.9, f'"{looks}" only looks.')
     what = name.method or "What has no method"
     return Verdict("write", False, 0.8, f"{what} changes something unless its name says that it only looks.")
 
@@ -115,8 +116,8 @@ def _ask(reason: str) -> Verdict:
 
 def _secret(name: Name) -> str:
     """Why a reading operation may hand out a secret, or make one; "" where no noun says so."""
-    everything = (name.outer, name.words, *name.path)
-    for part in everything:
+    path = tuple(word for segment in name.path for word in segment)
+    for part in (name.outer, name.words, path):
         for before, word, after in zip(("", *part), part, (*part[1:], ""), strict=False):
             if word in SECRETS and before != "by" and after not in ABOUT_SECRETS:
                 return f'"{word}" may hand out a secret or make one.'

@@ -19,7 +19,7 @@ FUSED = tuple(
 )
 """Verbs that are found at the beginning of a word written without any capital: `/deletegroup`."""
 INFLECTED = frozenset("d r s ing ion al or ers rs ds ions able d_by".split())
-READING_LAST = frozenset("get read retrieve describe fetch find list search".split())
+READING_LAST = frozenset("get read retrieve describe fetch find list search exists".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +120,10 @@ def writing_in_path(name: Name) -> str:
 
 
 def action_in_path(name: Name) -> str:
-    """The writing verb, clear or not, that a path ends with, alone in its segment: `/payments/{id}/refund`."""
+    """The writing verb, clear or not, that a path ends with, alone in its segment: `/payments/{id}/refund`. The plural
+    counts, too: a POST to `/refunds` makes one."""
     last = name.path[-1] if name.path else ()
-    return last[0] if len(last) == 1 and last[0] in WRITING else ""
+    return last[0] if len(last) == 1 and (last[0] in WRITING or last[0].removesuffix("s") in WRITING) else ""
 
 
 def reading_in_path(name: Name) -> str:

@@ -13,13 +13,14 @@ READING = _set(
     """get gets list lists describe search searches find finds fetch read reads retrieve lookup view show browse
     exists exist has is are can preview inspect explain peek autocomplete suggest contains download head ls"""
 )
-"""Verbs that only look. A POST that begins with one reads, unless something else speaks against it."""
+"""Verbs that only look."""
 
 NOUNS_TOO = _set("list lists search view show preview download head can has is are contains")
 """Reading verbs that are nouns as well: `listUserPin` pins a list. They count only where all else fits."""
 
-DONE_BY_POSTING = _set("read reads fetch explain view show download")
-"""Verbs that a POST may stand for although they look: `/messages/{id}/read` marks, `/videos/{id}/view` counts."""
+CLEAR_READING = _set("get gets list lists describe search searches lookup retrieve preview")
+"""All that a POST reads by. What others are named after may be done by posting: `/messages/{id}/read` marks a message,
+`/videos/{id}/view` counts a view, `fetch` brings in something from elsewhere."""
 
 EITHER = _set(
     """query check validate verify test evaluate detect analyze analyse predict recognize recognise translate convert
@@ -31,11 +32,11 @@ EITHER = _set(
 """Verbs that may do either, by what stands behind them. Of a GET they say nothing; a POST with one asks."""
 
 CLEAR_WRITING = _set(
-    """create creates delete deletes remove removes add adds insert inserts update updates upsert modify alter replace
+    """create delete remove add insert update upsert modify alter replace
     rename append attach detach associate disassociate assign unassign reassign allocate deallocate disable
     activate deactivate suspend resume terminate restart reboot reset cancel abort approve reject accept decline
     deny confirm revoke grant authorize authorise deauthorize authenticate register deregister unregister enroll
-    unenroll enrol subscribe unsubscribe send sends resend unpublish uninstall undeploy deprovision submit
+    unenroll enrol subscribe unsubscribe send resend unpublish uninstall undeploy deprovision submit
     resubmit apply unlock unarchive purge erase wipe destroy expire invalidate expunge anonymize anonymise
     redact repay prepay withdraw redeem mint rotate renew unbind unlink disconnect reconnect mount unmount unban
     unmute unblock unfollow unfavorite unfavourite unstar unpin unhide dismiss acknowledge ack nack snooze
@@ -49,7 +50,8 @@ CLEAR_WRITING = _set(
 )
 
 AMBIGUOUS_WRITING = _set(
-    """put patch move change edit set restore transfer deposit refund link lock hold release enable stop start pause
+    """creates deletes removes adds inserts updates sends put patch move change edit set restore transfer deposit
+    refund link lock hold release enable stop start pause
     book order record store tag label flag mark comment vote rate sign star follow block request charge invoice
     bill debit credit issue swap exchange copy clone fork split sort play push pop open close empty clear clean
     save post reply signal switch launch schedule ship pin void pay like favorite favourite exempt permit allow

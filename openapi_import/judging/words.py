@@ -10,8 +10,8 @@ LEVEL = re.compile(r"[./:#\s]+")
 PLACEHOLDER = re.compile(r"\{[^{}]*\}|<[^<>]*>|(?<=/):\w+")
 VERSION = re.compile(r"v?\d+([._-]\d+)*((alpha|beta|preview|rc)\d*)?", re.IGNORECASE)
 MARKUP = re.compile(r"<[^<>]*>|[*_`#>]+")
-LONGEST = 400
-"""Characters of an id, a path or a text that are looked at; real ones are shorter, hostile ones may be megabytes."""
+LONGEST = 2_000
+"""Characters of an id, a path or a text that are looked at; hostile ones may have megabytes."""
 
 
 @lru_cache(maxsize=16_384)
