@@ -10,7 +10,17 @@ from langchain_core.messages import AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from agents import approvals, credentials, executor, facts, paging, policy, tool_http, tool_request
+from agents import (
+    approvals,
+    credentials,
+    executor,
+    facts,
+    paging,
+    policy,
+    tool_choice,
+    tool_http,
+    tool_request,
+)
 from agents.context import TurnContext
 from agents.models import Action, ActionStatus, Tool
 from agents.registry import AgentSpec, ToolSpec
@@ -166,6 +176,8 @@ async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any
         return await _recorded_result(call, known, tool)
     if spec is None:
         return refused(call, "validation", "This agent is switched off.")
+    if call["name"] == policy.FIND_TOOLS and tool_choice.is_large(spec):
+        return await tool_choice.look_up(context, spec, call)
     verdict = _judged(context, spec, tool, call)
     if verdict.fault or tool is None:
         return await _refuse(context, agent_name, call, tool, verdict)

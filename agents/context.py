@@ -1,7 +1,7 @@
 """What a turn is given: the conversation so far, whom it serves, and where it reports. `agents` knows no socket and
 no chat table; `chat` implements the journal."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -45,6 +45,9 @@ class Journal(Protocol):
 
     def recorded(self, key: str) -> Fact | None:
         """What an earlier attempt at this turn recorded under `key`."""
+
+    async def used(self) -> Sequence[str]:
+        """The tools that were called in this conversation before this turn, in the order of their first use."""
 
     def succeeded(self) -> Collection[str]:
         """The tools that have succeeded in this conversation so far, where a tool requires that another one has."""

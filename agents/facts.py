@@ -67,10 +67,15 @@ def model_called(
     model: str,
     usage: "Usage",
     duration_ms: int,
+    tools: Sequence[str] = (),
 ) -> Fact:
+    """`tools` names those that the model was given, where the agent has too many to be given all of them."""
+    payload: dict[str, Any] = {"text": text, "tool_calls": tool_calls, "model": model}
+    if tools:
+        payload["tools"] = list(tools)
     return Fact(
         "model_called",
-        {"text": text, "tool_calls": tool_calls, "model": model},
+        payload,
         key=f"model:{step}",
         agent=agent,
         tokens_in=usage.tokens_in,

@@ -15,7 +15,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agents import facts, policy
+from agents import facts, policy, tool_choice, tool_digest
 from agents.acting import act, after_calls, gate
 from agents.cards import AgentCard, ToolCard
 from agents.context import TurnContext
@@ -109,7 +109,10 @@ def _recorded_decision(fact: facts.Fact) -> Decision:
 
 
 def _card(agent: AgentSpec) -> AgentCard:
-    tools = tuple(ToolCard(tool.name, tool.description) for tool in agent.tools)
+    if tool_choice.is_large(agent):
+        tools = tool_digest.digest(agent.tools)
+    else:
+        tools = tuple(ToolCard(tool.name, tool.description) for tool in agent.tools)
     return AgentCard(agent.name, agent.description, agent.permission, agent.keywords, tools)
 
 
@@ -147,7 +150,15 @@ async def _gone(state: State, context: TurnContext, step: int) -> Command[Next]:
 async def _ask_model(
     context: TurnContext, spec: AgentSpec, messages: list[AnyMessage], step: int
 ) -> AIMessage:
-    tools = [*(_tool_schema(tool) for tool in spec.tools), policy.HAND_OFF_TOOL]
+    offered = await tool_choice.offered(context, spec, messages, step)
+    large = tool_choice.is_large(spec)
+    schemas = [_tool_schema(tool) for tool in offered]
+    # What grows comes last, so that the beginning stays as a provider has cached it.
+    tools = (
+        [policy.FIND_TOOLS_TOOL, policy.HAND_OFF_TOOL, *schemas]
+        if large
+        else [*schemas, policy.HAND_OFF_TOOL]
+    )
     model = chat_model(spec.model).bind_tools(tools)
     started = time.monotonic()
     whole: AIMessageChunk | None = None
@@ -174,6 +185,7 @@ async def _ask_model(
             model=answer.response_metadata.get("model_name", ""),
             usage=facts.Usage.of(answer),
             duration_ms=round((time.monotonic() - started) * 1000),
+            tools=[tool.name for tool in offered] if large else (),
         )
     )
     if text.strip():

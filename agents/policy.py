@@ -32,6 +32,26 @@ HAND_OFF_TOOL = {
     },
 }
 
+FIND_TOOLS = "find_tools"
+FIND_TOOLS_TOOL = {
+    "type": "function",
+    "function": {
+        "name": FIND_TOOLS,
+        "description": "Look among all of your tools for ones that fit. You have more than are listed here. Use it "
+        "before you say that you cannot do something; what it finds can be called right away.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "query": {
+                    "type": "string",
+                    "description": "What the tool should do, as a verb and a thing, in English: cancel subscription.",
+                }
+            },
+            "required": ["query"],
+        },
+    },
+}
+
 _VALIDATORS: OrderedDict[str, Draft202012Validator] = OrderedDict()
 _VALIDATORS_KEPT = 512
 

@@ -2,6 +2,7 @@
 customer, a tool result or the moment goes in here."""
 
 from agents.registry import AgentSpec
+from agents.tool_choice import is_large
 
 RULES = """\
 Rules:
@@ -17,10 +18,14 @@ Rules:
 - Answer in the customer's language, short and friendly, in Markdown."""
 
 
+MORE_TOOLS = """\
+- You have more tools than you are shown. If none of these fits, call find_tools before you say that you cannot help."""
+
+
 def system_prompt(agent: AgentSpec) -> str:
     lines = [f"You are {agent.name}, an agent in a customer-support chat. {agent.description.strip()}"]
     if agent.tone:
         lines.append(f"Tone: {agent.tone}")
     if agent.greeting:
         lines.append(f"Greeting: {agent.greeting}")
-    return "\n".join([*lines, RULES])
+    return "\n".join([*lines, RULES, *([MORE_TOOLS] if is_large(agent) else [])])

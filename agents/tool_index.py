@@ -1,4 +1,4 @@
-"""Finds the tools of one agent that fit a text: full-text search in Postgres over what migration 0006 keeps of each tool.
+"""Finds the tools of one agent that fit a text: full-text search in Postgres over the column of migration 0006.
 
 One statement. Each word of the request is looked up in the index by itself; a tool gets, for each concept of the
 request, what its best word is worth: the rarer among the agent's tools and the more prominent in the tool (name and
@@ -12,7 +12,7 @@ from django.db import connection
 from agents.tool_words import concepts
 
 WEIGHTS = [0.1, 0.3, 0.6, 1.0]
-"""What a word counts in an argument's description, the description, the path or an argument's name, the name or title."""
+"""What a word counts in the arguments' descriptions, the description, path and arguments' names, name and title."""
 
 SEARCH = """
 WITH asked AS (
@@ -33,7 +33,8 @@ WITH asked AS (
     ) AS tool ON true
     WHERE tool.id IN (SELECT tool_id FROM mine)
 ), concept AS (
-    SELECT asked.question, asked.concept, hit.name, max(hit.length) AS length, max(hit.named * asked.worth) AS named, max(
+    SELECT asked.question, asked.concept, hit.name, max(hit.length) AS length,
+        max(hit.named * asked.worth) AS named, max(
         asked.worth * hit.rank * ln(1 + ((SELECT count(*) FROM mine) - hit.known_by + 0.5) / (hit.known_by + 0.5))
     ) AS score
     FROM asked JOIN hit USING (words) GROUP BY asked.question, asked.concept, hit.name

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from agents.policy import FIND_TOOLS
 from chat.markdown import to_html
 
 RESULT_LIMIT = 70_000
@@ -58,6 +59,8 @@ def _routing(event: Shown) -> list[Frame]:
 
 def _tool_call(event: Shown) -> list[Frame]:
     payload = event.payload
+    if payload["tool"] == FIND_TOOLS:  # which tools an agent has is the staff's to know
+        return []
     return [
         {
             "type": "tool_call",
@@ -72,6 +75,8 @@ def _tool_call(event: Shown) -> list[Frame]:
 
 def _tool_result(event: Shown) -> list[Frame]:
     payload = event.payload
+    if payload["tool"] == FIND_TOOLS:
+        return []
     result = payload.get("result") if payload["ok"] else payload.get("error")
     return [
         {

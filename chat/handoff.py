@@ -20,6 +20,7 @@ from agents.context import Desk
 from agents.facts import Fact, handoff_requested, replied
 from agents.handoff_words import told
 from agents.lexical import language_of
+from agents.policy import FIND_TOOLS
 from chat import business_hours, webhooks
 from chat.models import Conversation, ConversationStatus, Event, TurnStatus
 
@@ -121,7 +122,8 @@ def _streamed(turn_id: UUID, facts: Sequence[Fact]) -> int:
 
 def _results(turn_ids: list[UUID]) -> list[tuple[UUID, bool, str, str]]:
     """What the tool calls of these turns came to: (turn, worked, kind of error, tool)."""
-    rows = Event.objects.filter(turn_id__in=turn_ids, kind="tool_returned").order_by("seq")
+    returned = Event.objects.filter(turn_id__in=turn_ids, kind="tool_returned")
+    rows = returned.exclude(payload__tool=FIND_TOOLS).order_by("seq")  # which asks nothing of the business
     return [
         (turn_id, payload["ok"], (payload.get("error") or {}).get("kind", ""), payload["tool"])
         for turn_id, payload in rows.values_list("turn_id", "payload")

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import BigIntegerField, Case, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import BigIntegerField, Case, F, Min, OuterRef, Q, QuerySet, Subquery, When
 
 from agents import tokens
 from agents.context import Said
@@ -216,6 +216,13 @@ def succeeded(conversation_id: UUID, tools: set[str]) -> set[str]:
         payload__tool__in=sorted(tools),
     )
     return set(done.values_list("payload__tool", flat=True))
+
+
+def used(conversation_id: UUID, *, but: UUID) -> list[str]:
+    """The tools that were called in the conversation, in the order of their first use, without those of turn `but`."""
+    called = Event.objects.filter(conversation_id=conversation_id, kind="tool_called").exclude(turn_id=but)
+    first = called.values("payload__tool").annotate(first=Min("seq")).order_by("first")
+    return list(first.values_list("payload__tool", flat=True))
 
 
 def recorded(turn_id: UUID) -> dict[str, Fact]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -11,7 +11,7 @@ from django.db import transaction
 
 from agents.context import StaleTurn
 from agents.facts import Fact, replied
-from chat import events, live
+from chat import events, history, live
 from chat.models import Turn, TurnStatus
 from chat.reasoning import Reasoning
 from chat.turns import Claim
@@ -56,6 +56,10 @@ class TurnJournal:
 
     def succeeded(self) -> Collection[str]:
         return self._succeeded
+
+    async def used(self) -> Sequence[str]:
+        claim = self._claim
+        return await in_thread(lambda: history.used(claim.conversation_id, but=claim.turn_id))
 
     async def append(self, *facts: Fact) -> None:
         await self._settle_soon()

@@ -82,7 +82,9 @@ def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     "method": method.upper(),
                     "server_url": "https://api.example.com",
                     "path": path,
-                    "input_schema": _schema(document, [*item.get("parameters", []), *operation.get("parameters", [])], operation),
+                    "input_schema": _schema(
+                        document, [*item.get("parameters", []), *operation.get("parameters", [])], operation
+                    ),
                     "access": "read" if reads else "write",
                     "approval": "none" if reads else "staff",
                 }

@@ -30,7 +30,7 @@ from agents.lexical_router import (
 from agents.providers.offline.arguments import Filled, fill
 from agents.providers.offline.conversation import Prompt, remembered_texts
 from agents.providers.offline.sources import Sources
-from agents.providers.offline.tools import HAND_OFF, Parameter, Tool
+from agents.providers.offline.tools import FIND_TOOLS, HAND_OFF, Parameter, Tool
 
 REQUESTS_LIMIT = 16
 """Of one message; no more calls of one answer would be carried out either."""
@@ -54,7 +54,7 @@ def wants_person(prompt: Prompt) -> bool:
 
 def make(prompt: Prompt, tools: Sequence[Tool], today: date) -> list[Step]:
     """The steps for the newest message, those of its parts that these tools do not cover left out."""
-    usable = [tool for tool in tools if tool.name != HAND_OFF]
+    usable = [tool for tool in tools if tool.name not in (HAND_OFF, FIND_TOOLS)]
     if is_small_talk(prompt.message) and not is_affirmation(prompt.message):
         return []
     if not _leans_back(prompt):

@@ -10,9 +10,10 @@ from agents.lexical import is_goodbye, is_greeting, is_noise, is_thanks, normali
 from agents.lexical_router import clarifying_question, is_request
 from agents.providers.offline import answers, phrases, plan
 from agents.providers.offline.conversation import Made, Prompt
-from agents.providers.offline.tools import HAND_OFF, Tool
+from agents.providers.offline.tools import FIND_TOOLS, HAND_OFF, Tool
 
 Call = tuple[str, dict[str, Any]]
+QUERY_MOST = 500
 
 _WHO = re.compile(
     r"\b(?:who|what) are you\b|\bare you (?:a )?(?:\w+ )?(?:bot|human|robot|person|real|ai)\b"
@@ -29,7 +30,7 @@ class Reply:
 def compose(prompt: Prompt, tools: Sequence[Tool], today: date) -> Reply:
     """The next answer to a prompt. Calls come first; when all are back, what they came to is told."""
     names = {tool.name for tool in tools}
-    own = [call for call in prompt.made if call.name in names]
+    own = [call for call in prompt.made if call.name in names and call.name != FIND_TOOLS]
     if plan.wants_person(prompt) and HAND_OFF in names:
         return _hand_off(prompt, "The customer asked for a person.")
     if _WHO.search(normalised(prompt.message)) and not own:
@@ -40,6 +41,8 @@ def compose(prompt: Prompt, tools: Sequence[Tool], today: date) -> Reply:
         return Reply(calls=tuple(calls))
     if own:
         return _report(prompt, tools, own, steps)
+    if FIND_TOOLS in names and not steps and _asks_for_something(prompt):
+        return Reply(calls=((FIND_TOOLS, {"query": prompt.message.strip()[:QUERY_MOST]}),))
     missing = [step for step in steps if step.missing]
     if missing:
         return Reply("\n\n".join(phrases.ask_for(s.tool, s.missing, prompt.language) for s in missing))
@@ -77,6 +80,13 @@ def _stopped(own: Sequence[Made]) -> bool:
         and c.outcome.kind in ("rejected", "expired", "cancelled", "skipped", "unknown")
         for c in own
     )
+
+
+def _asks_for_something(prompt: Prompt) -> bool:
+    """True for a message that some tool may serve, while nobody has looked for one."""
+    message = prompt.message
+    said_only = is_greeting(message) or is_thanks(message) or is_goodbye(message) or is_noise(message)
+    return not (said_only or prompt.calls_of(FIND_TOOLS))
 
 
 def _hand_off(prompt: Prompt, reason: str) -> Reply:
@@ -127,5 +137,6 @@ def _conversation(prompt: Prompt, tools: Sequence[Tool]) -> str:
     if is_noise(message):
         return clarifying_question(language)
     return phrases.cannot_serve(
-        [tool for tool in tools if tool.name != HAND_OFF and not tool.takes_any_question], language
+        [tool for tool in tools if tool.name not in (HAND_OFF, FIND_TOOLS) and not tool.takes_any_question],
+        language,
     )

@@ -12,6 +12,7 @@ from agents.lexical import concept_of
 from agents.lexical_fit import ToolProfile, profile_of, split_name
 
 HAND_OFF = "hand_off_to_person"
+FIND_TOOLS = "find_tools"
 _ID_PARTS = frozenset({"id", "number", "no", "nr", "num", "code", "ref", "reference", "uuid", "key"})
 _FREE_TEXT = frozenset(
     "reason note notes message comment comments description question query subject text body content details "
