@@ -2,50 +2,92 @@
 
 import re
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from openapi_import.errors import SpecInvalid
-from smartsupport.lib.safe_http import InvalidUrl
-from smartsupport.lib.safe_http.urls import parse_url
 
 VARIABLE = re.compile(r"\{([^{}]+)\}")
-CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
+MAX_URL = 2_000
+_PLAIN = re.compile(
+    r"https?://(?:\[[0-9a-f:.]+\]|[^\s/?#@:\\\[\]<>\"{}|^`]+)(?::[1-9][0-9]{0,4})?(?:/[^?#]*)?", re.I
+)
+_ODD = re.compile(r"[\x00-\x20\x7f-\x9f\\{}]")
 
 
 def server_url(servers: tuple[Any, ...], document_url: str) -> str:
     """The first usable server, absolute and without a trailing slash; variables take their defaults.
 
-    Whether the host may be called is decided when it is called (`smartsupport.lib.safe_http`), not here.
-    Raises SpecInvalid.
+    document_url: where the document was found; "" where nobody knows, and then relative servers cannot be used.
+    Whether the host may be called is decided when it is called, not here. Raises SpecInvalid.
     """
     reason = "It names no server."
-    for server in servers:
+    for number, server in enumerate(servers):
         try:
             return _absolute(server, document_url)
         except SpecInvalid as error:
-            reason = error.message
+            reason = error.message if number == 0 else reason
     raise SpecInvalid(reason)
+
+
+def swagger_servers(document: dict[str, Any], schemes: Any, base_url: str) -> tuple[dict[str, str], ...]:
+    """Swagger 2.0's host, basePath and schemes as servers, https first. Without a host they are relative."""
+    host = document.get("host")
+    path = document.get("basePath")
+    path = "/" + path.strip("/") if isinstance(path, str) else "/"
+    if not isinstance(host, str) or not host.strip():
+        return ({"url": path},)
+    host = re.sub(r"\A[A-Za-z]+://", "", host.strip()).rstrip(
+        "/"
+    )  # a whole address, which real documents write
+    named = [name.lower() for name in schemes if isinstance(name, str)] if isinstance(schemes, list) else []
+    usable = [name for name in ("https", "http") if name in named]
+    if not usable and not named:
+        usable = [urlsplit(base_url).scheme if base_url.startswith(("http://", "https://")) else "https"]
+    return tuple({"url": f"{scheme}://{host}{path}"} for scheme in usable)
 
 
 def _absolute(server: Any, document_url: str) -> str:
     url = server.get("url") if isinstance(server, dict) else None
     if not isinstance(url, str):
         raise SpecInvalid("A server has no url.")
-    url = VARIABLE.sub(lambda match: _default(server, match[1]), url)
-    if CONTROL.search(url) or "?" in url or "#" in url:
-        raise SpecInvalid("A server's url is not valid.")
-    absolute = urljoin(document_url, url) if url else urljoin(document_url, "/")
+    url = VARIABLE.sub(lambda match: _value(server, match[1]), url).strip()
+    if re.match(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}(?:[:/]|\Z)", url) and "://" not in url:
+        url = f"https://{url}"  # api.example.com/v1: a host, which no document means as a folder
+    if url.startswith("//") or "://" not in url:
+        url = _joined(document_url, url)
+    if "?" in url or "#" in url or _ODD.search(url) or not _PLAIN.fullmatch(url):
+        raise SpecInvalid(f"The server's address {url[:200]!r} is not a plain http or https address.")
+    port = urlsplit_port(url)
+    if len(url) > MAX_URL or (port is not None and port > 65_535):
+        raise SpecInvalid("The server's address is too long or its port is not valid.")
+    return url.rstrip("/")
+
+
+def urlsplit_port(url: str) -> int | None:
+    """The port that a plain address names."""
+    found = re.match(r"https?://(?:\[[^\]]*\]|[^/:]+):([0-9]+)", url, re.IGNORECASE)
+    return int(found[1]) if found else None
+
+
+def _joined(document_url: str, url: str) -> str:
+    if not document_url.startswith(("http://", "https://")):
+        raise SpecInvalid(
+            f"Its server's address is relative ({url[:100] or '/'}), and where the document comes from is not known. "
+            "Give the address of the API."
+        )
     try:
-        parse_url(absolute)
-    except InvalidUrl as error:
-        raise SpecInvalid(f"A server's url cannot be used. {error.message}") from None
-    return absolute.rstrip("/")
+        return urljoin(document_url, url or "/")
+    except ValueError:
+        raise SpecInvalid(f"The server's address {url[:200]!r} is not valid.") from None
 
 
-def _default(server: dict[str, Any], name: str) -> str:
+def _value(server: dict[str, Any], name: str) -> str:
+    """A variable's default, else the first of its allowed values."""
     variables = server.get("variables")
     variable = variables.get(name) if isinstance(variables, dict) else None
-    default = variable.get("default") if isinstance(variable, dict) else None
-    if not isinstance(default, str | int) or isinstance(default, bool):
-        raise SpecInvalid(f"A server's url has a variable without a default: {name}.")
-    return str(default)
+    if isinstance(variable, dict):
+        choices = variable.get("enum")
+        for value in (variable.get("default"), *(choices if isinstance(choices, list) else ())):
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                return str(value)
+    raise SpecInvalid(f"A server's url has a variable without a default: {name[:100]}.")

@@ -15,7 +15,7 @@ def document(paths: Object, *, version: str = "3.1.0", **more: Any) -> Object:
 def one_operation(raw: Object, *, method: str = "post", path: str = "/orders", **more: Any) -> Operation:
     """The one operation of a document that has no other."""
     parsed = parse(document({path: {method: raw}}, **more))
-    assert parsed.skipped == ()
+    assert parsed.unusable == ()
     (operation,) = parsed.operations
     return operation
 

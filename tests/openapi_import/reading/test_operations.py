@@ -3,11 +3,13 @@
 import pytest
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.reading.operations import Media, parse
+from openapi_import.reading.faults import Faults
+from openapi_import.reading.operations import Media, RequestBody, Response, parse
+from openapi_import.reading.security import declared_schemes
 from openapi_import.reading.servers import server_url
 from tests.openapi_import.documents import document, one_operation, parameter
 
-OUT = "leads out of the document, which is not supported."
+OUT = "leads out of the document and was not followed."
 OK = {"responses": {"200": {"description": "ok"}}}
 
 
@@ -67,7 +69,7 @@ def test_references_are_followed_with_both_kinds_of_escape() -> None:
         )
     )
 
-    assert parsed.skipped == ()
+    assert parsed.unusable == ()
     shared, again, body = parsed.operations
     assert [p.name for p in shared.parameters] == [p.name for p in again.parameters] == ["q"]
     assert body.request_body is not None
@@ -84,35 +86,50 @@ def test_references_are_followed_with_both_kinds_of_escape() -> None:
          "The reference '#/components/parameters/gone' points to nothing."),
         ({"parameters": [{"$ref": "#/components/parameters/circle"}]}, "A chain of references does not end."),
         ({"parameters": {"a": 1}}, "Its parameters are not a list."),
-        ({"parameters": [{"name": "a", "in": "body"}]},
+        ({"parameters": [{"name": "a", "in": "nowhere", "required": True}]},
          "A parameter has no name or no valid place (path, query, header or cookie)."),
         ({"requestBody": "x"}, "The request body is not an object."),
         ("x", "The operation is not an object."),
     ],
 )  # fmt: skip
-def test_an_operation_that_cannot_be_used_is_skipped_alone(raw: object, reason: str) -> None:
+def test_an_operation_that_cannot_be_used_is_left_out_alone(raw: object, reason: str) -> None:
     paths = {"/bad": {"post": raw}, "/good": {"get": OK}}
     circle = {"parameters": {"circle": {"$ref": "#/components/parameters/circle"}}}
 
     parsed = parse(document(paths, components=circle))
 
-    assert [(skipped.path, skipped.reason) for skipped in parsed.skipped] == [("/bad", reason)]
+    assert [(bad.method, bad.path, bad.unusable) for bad in parsed.unusable] == [("POST", "/bad", reason)]
+    assert [fault.message for fault in parsed.faults if fault.severity == "error"] == [reason]
     assert [operation.path for operation in parsed.operations] == ["/good"]
 
 
-def test_of_two_operations_with_one_id_the_first_counts() -> None:
+def test_of_two_operations_with_one_id_both_are_kept_and_the_first_keeps_it() -> None:
     parsed = parse(document({"/a": {"get": {"operationId": "x"}}, "/b": {"get": {"operationId": "x"}}}))
 
-    assert [operation.path for operation in parsed.operations] == ["/a"]
-    assert [skipped.reason for skipped in parsed.skipped] == ["Its id 'x' is used twice."]
+    assert [(found.operation_id, found.declared_id) for found in parsed.operations] == [
+        ("x", True), ("get /b", False),
+    ]  # fmt: skip
+    assert [(fault.pointer, fault.severity) for fault in parsed.faults if "twice" in fault.message] == [
+        ("/paths/~1b/get/operationId", "warning")
+    ]
+
+
+def test_a_made_id_is_nobody_elses() -> None:
+    paths = {"/a": {"get": {}}, "/b": {"get": {"operationId": "get /a"}}, "/c": {"get": {"operationId": ""}}}
+
+    assert [found.operation_id for found in parse(document(paths)).operations] == [
+        "get /a 2",
+        "get /a",
+        "get /c",
+    ]
 
 
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ({"swagger": "2.0", "paths": {}},
-         "Swagger 2.0 documents are not supported yet. Convert the document to OpenAPI 3."),
-        ({"openapi": "4.0.0", "paths": {}}, "OpenAPI 4.0.0 is not supported. Use 3.0 or 3.1."),
+        ({"swagger": "1.2", "paths": {}}, "Swagger 1.2 is not supported. Convert the document to OpenAPI 3."),
+        ({"openapi": "4.0.0", "paths": {}},
+         "OpenAPI 4.0.0 is not supported. Use Swagger 2.0 or OpenAPI 3.0, 3.1 or 3.2."),
         ({"paths": {}}, "The document does not say which version of OpenAPI it follows (the field openapi)."),
         ({"openapi": "3.1.0"}, "The document has no paths."),
         ({"openapi": "3.0.3", "paths": []}, "The document has no paths."),
@@ -123,6 +140,222 @@ def test_what_is_no_openapi_document_is_refused(made: dict[str, object], message
         parse(made)
 
     assert refusal.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("made", "dialect", "severities"),
+    [
+        ({"openapi": "3.0.4"}, "3.0", []),
+        ({"openapi": "3.1"}, "3.1", []),
+        ({"openapi": "3.2.0"}, "3.2", []),
+        ({"swagger": "2.0"}, "2.0", []),
+        ({"swagger": 2.0}, "2.0", []),
+        ({"openapi": 3.1}, "3.1", ["warning"]),
+        ({"openapi": "3.9.1"}, "3.2", ["warning"]),
+        ({"components": {}}, "3.0", ["error"]),
+        ({"definitions": {}}, "2.0", ["error"]),
+    ],
+)
+def test_every_version_is_known_and_a_missing_one_is_seen(
+    made: dict[str, object], dialect: str, severities: list[str]
+) -> None:
+    answers = {"responses": {"200": {"description": "ok"}}}
+
+    parsed = parse({**made, "info": {"title": "Shop", "version": 2}, "paths": {"/a": {"get": answers}}})
+
+    assert [found.dialect for found in parsed.operations] == [dialect]
+    assert [fault.severity for fault in parsed.faults] == severities
+    assert (parsed.title, parsed.version) == ("Shop", "2")
+
+
+def test_methods_of_3_2_and_odd_ones() -> None:
+    item = {
+        "get": OK, "query": OK, "trace": OK, "POST": OK, "summary": "All",
+        "additionalOperations": {"LINK": OK, "TOO-LONG-A-METHOD": OK, "A B": OK},
+    }  # fmt: skip
+
+    parsed = parse(document({"/a": item}, version="3.2.0"))
+
+    assert [found.method for found in parsed.operations] == ["GET", "QUERY", "POST", "LINK"]
+    assert [(found.method, found.unusable) for found in parsed.unusable] == [
+        ("TRACE", "TRACE shows a request's credentials to whoever reads its answer."),
+        ("TOO-LONG", "The method 'TOO-LONG-A-METHOD' cannot be used."),
+        ("A B", "The method 'A B' cannot be used."),
+    ]
+    assert {found.summary for found in parsed.operations} == {"All"}
+
+
+def test_a_path_is_read_where_it_is_and_with_what_stands_beside_its_reference() -> None:
+    made = document(
+        {"a/{x}": {"$ref": "#/components/pathItems/A", "parameters": [parameter("q")]}},
+        components={
+            "pathItems": {"A": {"get": {"parameters": [parameter("x", "path", required=True), {"in": "x"}]}}}
+        },
+    )
+
+    (operation,) = (parsed := parse(made)).operations
+
+    assert (operation.path, operation.pointer) == ("/a/{x}", "/paths/a~1{x}/get")
+    assert [(found.name, found.pointer) for found in operation.parameters] == [
+        ("q", "/components/pathItems/A/parameters/0"),
+        ("x", "/components/pathItems/A/get/parameters/0"),
+    ]
+    assert [(fault.pointer, fault.severity) for fault in parsed.faults] == [
+        ("/paths/a~1{x}", "warning"),
+        ("/components/pathItems/A/get/parameters/1", "error"),
+    ]
+
+
+def test_a_pointer_leads_through_what_is_itself_a_reference() -> None:
+    made = document(
+        {"/a": {"get": {"parameters": [{"$ref": "#/components/parameters/q"}]}}},
+        components={"parameters": {"$ref": "#/x-shared"}},
+    ) | {"x-shared": {"q": parameter("q")}}
+
+    (operation,) = parse(made).operations
+
+    assert [found.name for found in operation.parameters] == ["q"]
+
+
+def test_bodies_and_answers_come_with_all_their_kinds() -> None:
+    raw = {
+        "requestBody": {
+            "required": "true",
+            "content": {
+                "application/json": {"schema": {"type": "object"}},
+                "multipart/form-data": {"schema": True, "encoding": {"a": {"contentType": "text/csv"}}},
+                "application/jsonl": {"itemSchema": {"type": "integer"}},
+                "text/plain": None,
+            },
+        },
+        "responses": {
+            "200": {"$ref": "#/components/responses/ok"},
+            "404": {"$ref": "#/components/responses/gone"},
+            "x-more": 1,
+        },
+    }
+    ok = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/A"}}}}
+
+    (operation,) = (
+        parsed := parse(
+            document({"/a": {"post": raw}}, version="3.2.0", components={"responses": {"ok": ok}})
+        )
+    ).operations
+
+    assert operation.request_body == RequestBody(
+        required=True,
+        content={
+            "application/json": Media({"type": "object"}),
+            "multipart/form-data": Media(True, {"a": {"contentType": "text/csv"}}),
+            "application/jsonl": Media({"type": "array", "items": {"type": "integer"}}),
+            "text/plain": Media({}),
+        },
+    )
+    assert operation.responses == (Response("200", {"application/json": {"$ref": "#/components/schemas/A"}}),)
+    assert [(fault.pointer, fault.severity) for fault in parsed.faults] == [
+        ("/paths/~1a/post/responses/404/$ref", "warning"),
+        ("/paths/~1a/post/requestBody/content/text~1plain", "warning"),
+    ]
+
+
+def test_security_is_the_operations_or_the_documents() -> None:
+    made = document(
+        {
+            "/a": {"get": OK},
+            "/b": {"get": OK | {"security": []}},
+            "/c": {"get": OK | {"security": [{"key": [], "oauth": ["a", 1]}, {}]}},
+            "/d": {"get": OK | {"security": "key"}},
+        },
+        security=[{"key": []}],
+    )
+
+    assert [found.security for found in parse(made).operations] == [
+        ({"key": ()},), (), ({"key": (), "oauth": ("a",)}, {}), None,
+    ]  # fmt: skip
+    assert parse(document({"/a": {"get": OK}})).operations[0].security is None
+
+
+def test_security_schemes_of_both_versions_have_one_shape() -> None:
+    code = {
+        "authorizationUrl": "https://a.example/auth",
+        "tokenUrl": "https://a.example/token",
+        "scopes": {"r": "Read"},
+    }
+    three = {
+        "openapi": "3.1.0",
+        "components": {
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "cookie", "name": "sid", "description": "Ask us."},
+                "bearer": {"type": "http", "scheme": "Bearer", "bearerFormat": "JWT"},
+                "oauth": {"type": "oauth2", "flows": {"authorizationCode": code, "x-a": {}}},
+                "oidc": {"type": "openIdConnect", "openIdConnectUrl": "https://a.example/.well-known"},
+                "mutual": {"$ref": "#/components/securitySchemes/tls"},
+                "tls": {"type": "mutualTLS"},
+                "bad": {"type": "apiKey", "in": "body", "name": "x"},
+                "worse": {"type": "magic"},
+            }
+        },
+    }
+    two = {
+        "swagger": "2.0",
+        "securityDefinitions": {
+            "basic": {"type": "basic"},
+            "oauth": {
+                "type": "oauth2",
+                "flow": "application",
+                "tokenUrl": "https://a.example/token",
+                "scopes": {"r": 1},
+            },
+        },
+    }
+    faults = Faults()
+
+    assert declared_schemes(three, faults) == {
+        "key": {"kind": "apiKey", "in": "cookie", "name": "sid", "description": "Ask us."},
+        "bearer": {"kind": "http", "scheme": "bearer", "bearer_format": "JWT"},
+        "oauth": {"kind": "oauth2", "flows": {"authorizationCode": code}},
+        "oidc": {"kind": "openIdConnect", "url": "https://a.example/.well-known"},
+        "mutual": {"kind": "mutualTLS"},
+        "tls": {"kind": "mutualTLS"},
+    }
+    assert [fault.pointer for fault in faults] == [
+        "/components/securitySchemes/bad", "/components/securitySchemes/worse",
+    ]  # fmt: skip
+    assert declared_schemes(two) == {
+        "basic": {"kind": "http", "scheme": "basic"},
+        "oauth": {
+            "kind": "oauth2",
+            "flows": {"clientCredentials": {"tokenUrl": "https://a.example/token", "scopes": {"r": ""}}},
+        },
+    }
+
+
+def test_webhooks_and_callbacks_are_listed_and_are_no_operations() -> None:
+    callback = {"{$request.body#/url}": {"post": {"summary": "Shipped"}}, "x-a": {"get": {}}}
+    made = document(
+        {"/a": {"post": OK | {"callbacks": {"shipped": {"$ref": "#/components/callbacks/shipped"}}}}},
+        components={"callbacks": {"shipped": callback}},
+        webhooks={"order.paid": {"post": {"description": "Paid"}}},
+    )
+
+    parsed = parse(made)
+
+    assert [found.path for found in parsed.operations] == ["/a"]
+    assert [(one.kind, one.name, one.method, one.summary, one.pointer) for one in parsed.listed] == [
+        ("webhook", "order.paid", "POST", "Paid", "/webhooks/order.paid/post"),
+        ("callback", "shipped", "POST", "Shipped",
+         "/paths/~1a/post/callbacks/shipped/{$request.body#~1url}/post"),
+    ]  # fmt: skip
+    assert parse({"openapi": "3.1.0", "webhooks": {"a": {"post": {}}}}).operations == ()
+
+
+def test_twenty_thousand_operations_are_read_and_more_are_refused() -> None:
+    item = {"get": OK, "post": {"$ref": "#"}, "delete": OK, "put": OK}
+    paths = {f"/a{number}/{{id}}": item for number in range(5_000)}
+
+    assert len(parse(document(paths)).operations) == 20_000
+    with pytest.raises(SpecInvalid, match=r"more than 20,000 operations"):
+        parse(document(paths | {"/one-more": item}))
 
 
 HERE = "https://docs.shop.example/v1/openapi.json"
