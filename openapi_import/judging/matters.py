@@ -80,8 +80,9 @@ OWN_MATTERS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
 def risk_of(endpoint: Endpoint, name: Name, verdict: Verdict) -> tuple[Risk, str]:
     """What is at stake, and the word that says so. Texts count, too: they can only make it worse."""
     named = [*name.words, *name.outer, *(word for segment in name.path for word in segment)]
+    about = [*name.words, *name.outer, *(name.path[-1] if name.path else ())]  # not /customers/{id} before it
     if verdict.access == "read":
-        word = _first(named, PERSONAL)
+        word = _first(about, PERSONAL)
         return ("personal", word) if word else ("safe", "")
     arguments = [word for argument in endpoint.parameters for word in words(argument)]
     said = words(endpoint.summary)
@@ -92,7 +93,7 @@ def risk_of(endpoint: Endpoint, name: Name, verdict: Verdict) -> tuple[Risk, str
     begins = opening(endpoint.summary).removesuffix("s")
     if word := _first([name.verb, *_actions(name), begins], LOSSES) or _first(name.words, LOSSES):
         return "destructive", word
-    if word := _first(named, PERSONAL) or _first(arguments, PERSONAL) or _first(said, PERSONAL):
+    if word := _first(about, PERSONAL) or _first(said, PERSONAL):
         return "personal", word
     return "reversible", ""
 

@@ -14,6 +14,7 @@ ANY = ("order_id", "customer_id")
     [
         ("GET", "/orders", "listOrders", (), "safe"),
         ("GET", "/customers/{id}", "getCustomer", (), "personal"),
+        ("GET", "/customers/{id}/orders", "listOrders", (), "safe"),
         ("GET", "/me/addresses", "listAddresses", (), "personal"),
         ("POST", "/orders/{id}/refund", "refundOrder", (), "money"),
         ("POST", "/coupons", "generateCoupon", (), "money"),
