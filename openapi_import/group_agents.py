@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Max
 
 from agents.models import Access, Agent, AgentTool, Tool
+from openapi_import.models import Publication
 from smartsupport.lib.text import shorten
 
 TITLES_TOLD = 12
@@ -36,6 +37,7 @@ def give(places: Sequence[Place], api: str) -> tuple[list[Entry], str]:
     done = _take_away(places)
     made = _make([(name, given) for name, given in wanted.items() if name not in known], api)
     done += [{"agent": agent.name, "tool": "", "change": "created"} for agent in made]
+    done += _switch_on(known.values())
     done += _link({**known, **{agent.name: agent for agent in made}}, wanted)
     mute = sorted(
         agent.name
@@ -44,6 +46,20 @@ def give(places: Sequence[Place], api: str) -> tuple[list[Entry], str]:
         and any(place.tool.access == Access.WRITE for place in wanted[agent.name])
     )
     return done, _note(mute)
+
+
+def _switch_on(known: Iterable[Agent]) -> list[Entry]:
+    """An agent that a roll-back had switched off, for want of tools, works again. What staff switched off stays off."""
+    off = {agent.name: agent for agent in known if not agent.enabled}
+    if not off:
+        return []
+    last: dict[str, str] = {}
+    for entries in Publication.objects.exclude(agents=[]).order_by("at").values_list("agents", flat=True):
+        last |= {e["agent"]: e["change"] for e in entries if e["change"] in ("switched_off", "switched_on")}
+    with_tools = AgentTool.objects.filter(agent__name__in=off).values_list("agent__name", flat=True)
+    names = sorted({name for name in off if last.get(name) == "switched_off"} - set(with_tools))
+    Agent.objects.filter(name__in=names).update(enabled=True)
+    return [{"agent": name, "tool": "", "change": "switched_on"} for name in names]
 
 
 def _note(mute: list[str]) -> str:
