@@ -154,8 +154,7 @@ async def _send_once(signed: Signed, *, timeout: float) -> Outcome:
     try:
         response = await client.request(
             request.method,
-            request.url,
-            params=list(request.query),
+            request.address,
             headers=request.headers,
             secret_headers=signed.secret_headers,
             content=request.body,

@@ -1,23 +1,35 @@
-"""A tool's recipe and arguments become one HTTP request, exactly as the recipe says. Nothing is sent from here."""
+"""A tool's recipe and arguments become one HTTP request, exactly as the recipe says. Nothing is sent from here.
 
-import json
-from dataclasses import dataclass
+How values are written is in `agents.tool_values` and `agents.tool_bodies`; what must hold for the request as a whole is
+here: what is bound cannot be replaced, a value stays in its place, and nobody sets the headers that are ours.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+from agents import tool_bodies
 from agents.models import Tool
-
-FORBIDDEN_HEADERS = frozenset(
-    {
-        "host",
-        "authorization",
-        "cookie",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "idempotency-key",
-    }
+from agents.tool_bodies import Body
+from agents.tool_values import (
+    ValueRefused,
+    climbs,
+    given,
+    in_cookie,
+    in_header,
+    in_path,
+    in_query,
+    plain,
+    serialised,
 )
+from smartsupport.lib.own_headers import is_own
+
+MAX_ADDRESS = 16_000
+MAX_HEADERS = 32_768
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_SECRET_HEADERS = re.compile(r"auth|token|secret|password|cookie|api-?key", re.I)
 
 
 class RecipeError(Exception):
@@ -26,99 +38,257 @@ class RecipeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, ready to send. `body` is JSON text or None."""
+    """One HTTP request, ready to send: `method`, `address`, `headers`, `body`.
+
+    query: the pairs as they are meant; some may be added or taken out. `written`: how a pair is written where its style
+    asks for more than percent-encoding. `shown_body`: the body for people.
+    """
 
     method: str
     url: str
     query: tuple[tuple[str, str], ...]
     headers: dict[str, str]
     body: bytes | None
+    written: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
+    shown_body: Any = field(default=None, repr=False)
+
+    @property
+    def address(self) -> str:
+        """The whole URL, query included, as it goes out."""
+        texts = [
+            self.written.get(pair) or f"{quote(pair[0], safe='')}={quote(pair[1], safe='')}"
+            for pair in self.query
+        ]
+        if not texts:
+            return self.url
+        return self.url + ("&" if "?" in self.url else "?") + "&".join(texts)
 
     def shown(self) -> dict[str, Any]:
-        """What staff are shown of it; credentials are never part of it."""
-        body = json.loads(self.body) if self.body else None
-        return {"method": self.method, "url": self.url, "query": list(map(list, self.query)), "body": body}
+        """What staff are shown of it; credentials are never part of it, and files are shown by their size."""
+        headers = {
+            name: "(hidden)" if _SECRET_HEADERS.search(name) and name != "Cookie" else value
+            for name, value in self.headers.items()
+        }
+        return {
+            "method": self.method,
+            "url": self.url,
+            "query": list(map(list, self.query)),
+            "headers": headers,
+            "body": self.shown_body,
+        }
 
 
 def build(
     tool: Tool, arguments: dict[str, Any], bound: dict[str, Any], *, idempotency_key: str = ""
 ) -> Request:
-    """The request that `tool` makes of `arguments`. What is bound wins over anything that a model sent."""
-    values = {**arguments, **bound}
-    path = tool.path
-    query: list[tuple[str, str]] = []
-    headers = {"Accept": "application/json"}
-    taken = {parameter["name"] for parameter in tool.parameters if parameter["in"] == "query"}
-    for parameter in tool.parameters:
+    """The request that `tool` makes of `arguments`. What is bound wins over anything that a model sent. Raises
+    RecipeError, with a sentence for the model, where these arguments cannot be sent exactly as they are meant."""
+    if not tool.server_url:
+        raise RecipeError("The address of this tool is not known yet. Staff have to give it first.")
+    try:
+        return _Builder(tool, {**arguments, **bound}).build(idempotency_key)
+    except UnicodeEncodeError:
+        raise RecipeError("The arguments contain a character that cannot be sent.") from None
+
+
+class _Builder:
+    def __init__(self, tool: Tool, values: dict[str, Any]) -> None:
+        self.tool = tool
+        self.values = values
+        self.segments: dict[str, str] = {}
+        self.query: list[tuple[str, str]] = []
+        self.written: dict[tuple[str, str], str] = {}
+        self.cookies: list[str] = []
+        self.headers = {"Accept": _accepted(tool)}
+
+    def build(self, idempotency_key: str) -> Request:
+        for parameter in self.tool.parameters:
+            self.add(parameter)
+        url = self.tool.server_url.rstrip("/") + self.path()
+        body = self.body()
+        if self.cookies:
+            self.headers["Cookie"] = "; ".join(self.cookies)
+        if body is not None:
+            self.headers["Content-Type"] = body.content_type
+        if idempotency_key:
+            self.headers["Idempotency-Key"] = idempotency_key
+        made = Request(
+            self.tool.method.upper(),
+            url,
+            tuple(self.query),
+            self.headers,
+            body.content if body else None,
+            self.written,
+            body.shown if body else None,
+        )
+        if len(made.address) > MAX_ADDRESS or sum(map(len, self.headers.values())) > MAX_HEADERS:
+            raise RecipeError("The arguments are too long for an address. Send less at once.")
+        return made
+
+    def add(self, parameter: dict[str, Any]) -> None:
+        """Write one parameter where it belongs."""
         argument, name, place = parameter["argument"], parameter["name"], parameter["in"]
-        if values.get(argument) is None:
+        value = self.values.get(argument)
+        if not parameter.get("content_type"):
+            value = given(value)
+        if value is None:
             if parameter.get("required"):
-                raise RecipeError(f"Missing argument: {argument}.")
-            continue
-        value = values[argument]
-        if place == "path":
-            path = path.replace("{" + name + "}", _path_segment(argument, value))
-        elif place == "query":
-            query += _query_pairs(parameter, value, taken)
-        elif place == "header" and name.lower() not in FORBIDDEN_HEADERS:
-            headers[name] = _header_value(argument, value)
-    if "{" in path:
-        raise RecipeError("A part of the address is missing.")
-    body = _body(tool, values)
-    if body is not None:
-        headers["Content-Type"] = "application/json"
-    if idempotency_key:
-        headers["Idempotency-Key"] = idempotency_key
-    return Request(tool.method.upper(), tool.server_url.rstrip("/") + path, tuple(query), headers, body)
+                empty = self.values.get(argument) is not None
+                raise RecipeError(
+                    f"{argument} cannot be empty." if empty else f"Missing argument: {argument}."
+                )
+            return
+        try:
+            if place == "path":
+                self.segments[name] = self.segment(argument, parameter, value)
+            elif place == "query":
+                self.add_pairs(parameter, in_query(parameter, value))
+            elif place == "querystring":
+                text = serialised(parameter.get("content_type") or tool_bodies.FORM, value)
+                form = "form-urlencoded" in (parameter.get("content_type") or "form-urlencoded")
+                self.query.append(("", text))
+                self.written["", text] = text if form else quote(text, safe="")
+            elif place == "header" and not is_own(name):
+                self.headers[name] = in_header(parameter, value)
+            elif place == "cookie":
+                self.add_cookies(parameter, in_cookie(parameter, value))
+        except ValueRefused as refused:
+            raise RecipeError(f"{argument} {refused.args[0]}.") from None
 
+    def segment(self, argument: str, parameter: dict[str, Any], value: Any) -> str:
+        """A part of the path. What would lead somewhere else in it is refused."""
+        for item in _texts(value):
+            if climbs(item):
+                raise RecipeError(f"{argument} cannot be {item[:80]!r}.")
+        text = in_path(parameter, value)
+        if text in ("", "."):
+            raise RecipeError(f"{argument} cannot be {plain(value)[:80]!r}.")
+        return text
 
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    def path(self) -> str:
+        template = self.tool.path.partition("#")[0]
+        path = _PLACEHOLDER.sub(lambda found: self.segments.get(found[1], found[0]), template)
+        if "{" in path:
+            raise RecipeError("A part of the address is missing.")
+        fixed = template.split("/")
+        steps = path.partition("?")[0].split("/")
+        if any(unquote(step) in (".", "..") and step not in fixed for step in steps):
+            raise RecipeError("A part of the address cannot be . or ..")
+        return path
 
+    def add_pairs(self, parameter: dict[str, Any], pairs: list[tuple[tuple[str, str], str]]) -> None:
+        """An object's fields may become parameters of their own. One that is another's is refused: beside the bound
+        `customer_id`, which of two counts would be the business system's choice."""
+        taken = self.taken("query", parameter["name"])
+        for pair, written in pairs:
+            self.refuse_taken(parameter, pair[0], taken)
+            self.query.append(pair)
+            self.written[pair] = written
 
-def _path_segment(argument: str, value: Any) -> str:
-    text = ",".join(_plain(item) for item in value) if isinstance(value, list) else _plain(value)
-    if text in ("", ".", ".."):
-        raise RecipeError(f"{argument} cannot be {text!r}.")
-    return quote(text, safe="")
+    def add_cookies(self, parameter: dict[str, Any], pairs: list[tuple[tuple[str, str], str]]) -> None:
+        taken = self.taken("cookie", parameter["name"])
+        for (name, _), written in pairs:
+            self.refuse_taken(parameter, name, taken)
+            if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", written.partition("=")[0]):
+                raise RecipeError(f"{parameter['argument']} has a name that a cookie cannot have.")
+            self.cookies.append(written)
 
+    def taken(self, place: str, own: str) -> set[str]:
+        """The names, as the laxest server reads them, of the other parameters and of the credentials there."""
+        names = {other["name"] for other in self.tool.parameters if other["in"] == place} - {own}
+        for alternative in self.tool.security or []:
+            names |= {
+                one["name"]
+                for one in alternative.values()
+                if one.get("kind") == "apiKey" and one["in"] == place
+            }
+        return {_lax(name) for name in names} | names
 
-def _query_pairs(parameter: dict[str, Any], value: Any, taken: set[str]) -> list[tuple[str, str]]:
-    """An object's fields become parameters of their own (`form`) or of its name (`deepObject`: `created[gt]`). One that
-    is `taken` is refused: beside the bound `customer_id`, which of two counts would be the business system's choice."""
-    name = parameter["name"]
-    if isinstance(value, list):
-        if parameter.get("explode", True):
-            return [(name, _plain(item)) for item in value]
-        return [(name, ",".join(_plain(item) for item in value))]
-    if isinstance(value, dict):
-        if parameter.get("style") == "deepObject":
-            return [(f"{name}[{key}]", _plain(item)) for key, item in value.items()]
-        if others := (taken - {name}) & value.keys():
-            raise RecipeError(f"{parameter['argument']} cannot contain {min(others)}.")
-        return [(str(key), _plain(item)) for key, item in value.items()]
-    return [(name, _plain(value))]
+    def refuse_taken(self, parameter: dict[str, Any], name: str, taken: set[str]) -> None:
+        if name != parameter["name"] and (name in taken or _lax(name) in taken):
+            raise RecipeError(f"{parameter['argument']} cannot contain {name[:80]}.")
 
-
-def _header_value(argument: str, value: Any) -> str:
-    text = _plain(value)
-    if not text.isprintable() or not text.isascii():
-        raise RecipeError(f"{argument} has a character that a header cannot carry.")
-    return text
-
-
-def _body(tool: Tool, values: dict[str, Any]) -> bytes | None:
-    recipe = tool.request_body
-    if not recipe:
-        return None
-    if "argument" in recipe:
-        content = values.get(recipe["argument"])
-        if content is None and not recipe.get("required"):
+    def body(self) -> Body | None:
+        recipe = self.tool.request_body
+        if not recipe:
             return None
-    else:
-        content = {name: values[key] for key, name in recipe["fields"].items() if values.get(key) is not None}
-    return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+        kind = recipe.get("content_type") or "application/json"
+        encoding = recipe.get("encoding") or {}
+        whole = recipe.get("argument", "")
+        content = self.whole(whole, recipe) if whole else self.fields(recipe)
+        if content is tool_bodies.MISSING:
+            return None
+        try:
+            return _written(kind, whole, content, encoding)
+        except ValueRefused as refused:
+            named = {name: argument for argument, name in recipe.get("fields", {}).items()}
+            about = (
+                named.get(refused.args[1], refused.args[1]) if len(refused.args) > 1 else whole or "The body"
+            )
+            raise RecipeError(f"{about} {refused.args[0]}.") from None
+
+    def whole(self, argument: str, recipe: dict[str, Any]) -> Any:
+        value = self.values.get(argument)
+        if value is not None or (argument in self.values and self.takes_null(argument)):
+            return value
+        if recipe.get("required"):
+            raise RecipeError(f"Missing argument: {argument}.")
+        return tool_bodies.MISSING
+
+    def fields(self, recipe: dict[str, Any]) -> Any:
+        found = {}
+        for argument, name in recipe["fields"].items():
+            value = self.values.get(argument)
+            if value is not None or (argument in self.values and self.takes_null(argument)):
+                found[name] = value
+        return found if found or recipe.get("required") else tool_bodies.MISSING
+
+    def takes_null(self, argument: str) -> bool:
+        """Whether null is a value of this argument, and not only the lack of one."""
+        schema = self.tool.input_schema.get("properties", {}).get(argument, {})
+        kinds = schema.get("type")
+        return (
+            {"type": "null"} in schema.get("anyOf", [])
+            or kinds == "null"
+            or (isinstance(kinds, list) and "null" in kinds)
+        )
+
+
+def _written(kind: str, whole: str, content: Any, encoding: dict[str, Any]) -> Body:
+    plain_kind = kind.partition(";")[0].strip().lower()
+    if plain_kind == tool_bodies.FORM or plain_kind.startswith("multipart/"):
+        if not isinstance(content, dict):
+            raise ValueRefused("has to be an object")
+        if plain_kind == tool_bodies.FORM:
+            return tool_bodies.form_body(content, encoding)
+        return tool_bodies.multipart_body(kind, content, encoding)
+    if whole and encoding.get(whole, {}).get("binary"):
+        return tool_bodies.binary_body(kind, whole, content)
+    if whole and encoding.get(whole, {}).get("text"):
+        return tool_bodies.text_body(kind, content)
+    return tool_bodies.json_body(kind, content)
+
+
+def _accepted(tool: Tool) -> str:
+    """JSON, unless the operation answers with something else only."""
+    kinds = [
+        kind
+        for kind in (tool.response or {}).get("content_types", [])
+        if re.fullmatch(r"[\w.*+-]+/[\w.*+-]+", kind)
+    ]
+    if not kinds or any("json" in kind.lower() or kind.startswith("*") for kind in kinds):
+        return "application/json"
+    return ", ".join([*kinds[:5], "*/*;q=0.1"])
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return [plain(part) for pair in value.items() for part in pair]
+    return [plain(value)]
+
+
+def _lax(name: str) -> str:
+    """A parameter's name as the laxest servers read it: without case, brackets, or the difference of . and _."""
+    return re.sub(r"[.\s]", "_", name.partition("[")[0].strip().casefold())

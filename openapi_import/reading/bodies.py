@@ -125,7 +125,7 @@ def _read(kind: str, media: Media) -> Body:
     if plain == FORM:
         return Body(kind, FORM, "form", media)
     if main == "multipart":
-        return Body(kind, MULTIPART if sub in ("*", "form-data", "mixed") else plain, "multipart", media)
+        return Body(kind, MULTIPART if sub in ("*", "form-data") else plain, "multipart", media)
     if main == "text" or sub.endswith("xml") or sub in (
         "yaml", "x-yaml", "vnd.yaml", "graphql", "javascript", "sql", "x-ndjson", "jsonl", "x-jsonlines", "json-seq",
         "json5", "csv", "sparql-query", "sparql-update", "jwt", "jose", "toml", "n-triples", "n-quads", "trig",

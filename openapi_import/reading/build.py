@@ -46,7 +46,10 @@ class Built:
 
 def build(operation: Operation, names: Names) -> Built:
     """The tool of an operation. Never raises for what a document says: then it is `unusable`."""
-    unusable, tool, losses, left_out = operation.unusable, {}, [], {}
+    unusable = operation.unusable
+    tool: dict[str, Any] = {}
+    losses: list[str] = []
+    left_out: dict[str, str] = {}
     if not unusable:
         try:
             tool, losses, left_out = _tool(operation)

@@ -114,6 +114,17 @@ def values_of(schema: dict[str, Any], kind: str) -> list[Any] | None:
     return found
 
 
+def lists_null(schema: dict[str, Any]) -> bool:
+    """Whether null is among the values that `enum` or `const` list."""
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    return isinstance(values, list) and None in values
+
+
+def only_null(schema: dict[str, Any]) -> bool:
+    """Whether null is the only value."""
+    return lists_null(schema) and ("const" in schema or set(map(str, schema["enum"])) == {"None"})
+
+
 def as_type(value: Any, kind: str) -> Any:
     """`value` as a value of that type, or None where it is none."""
     if kind == "string":
@@ -212,7 +223,7 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
 
 def _numbers(schema: dict[str, Any], found: dict[str, Any]) -> None:
     """Limits; in OpenAPI 2.0 and 3.0, and often beyond, whether they are exclusive is a flag."""
-    limits = {}
+    limits: dict[str, float] = {}
     for limit, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         value, other = _number(schema.get(limit)), schema.get(exclusive)
         if other is True and value is not None:
@@ -220,8 +231,9 @@ def _numbers(schema: dict[str, Any], found: dict[str, Any]) -> None:
         else:
             if value is not None:
                 limits[limit] = value
-            if _number(other) is not None:
-                limits[exclusive] = other
+            bound = _number(other)
+            if bound is not None:
+                limits[exclusive] = bound
     low = max((limits[key] for key in ("minimum", "exclusiveMinimum") if key in limits), default=None)
     high = min((limits[key] for key in ("maximum", "exclusiveMaximum") if key in limits), default=None)
     if low is None or high is None or low <= high:

@@ -155,6 +155,8 @@ class _Builder:
             made["argument"] = self.whole(found, body.description, required=body.required)
             if found.form == "binary":
                 encoding = {made["argument"]: {"binary": True}}
+            elif found.form == "text":
+                encoding = {made["argument"]: {"text": True}}
         else:
             made["fields"] = {}
             for name, schema in fields.schemas.items():

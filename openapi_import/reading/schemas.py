@@ -248,7 +248,7 @@ class Schemas:
                 if branch is not None:
                     branches.append(branch)
             return _any_of(branches) if branches else None
-        if not kinds and keywords.types_of(schema)[1]:
+        if not kinds and (keywords.types_of(schema)[1] or keywords.only_null(schema)):
             return _null()
         return self._of_type(schema, kinds[0] if kinds else "", depth, wanted, losses)
 
@@ -308,7 +308,9 @@ class Schemas:
         properties: Schema = declared if isinstance(declared, dict) else {}
         required = _names(schema.get("required"))
         shown: Schema = {}
-        hidden, losses, left, cut = [], [], 0, False
+        hidden: list[str] = []
+        losses: list[Loss] = []
+        left, cut = 0, False
         size = 0
         for name, raw in properties.items():
             if self.answered_only(raw) or raw is False:
@@ -415,6 +417,8 @@ class Schemas:
         if self.old:
             return schema.get("nullable") is True
         declared = schema.get("type")
+        if declared is None:
+            return keywords.lists_null(schema)
         return isinstance(declared, list) and "null" in declared and len(declared) > 1
 
     def _required(self, schema: Any, hops: int = 0) -> frozenset[str]:

@@ -71,10 +71,10 @@ class Shared:
         for key in ("not", "if", "dependentRequired", "dependentSchemas", "dependencies"):
             if key in aim:
                 found.losses.append(f"Its body has the rule `{key}`, which only the business system checks.")
-        parts = aim.get("allOf")
+        inherited = aim.get("allOf")
         return all(
             self._collect(part, collected, found, hops + 1)
-            for part in (parts if isinstance(parts, list) else ())
+            for part in (inherited if isinstance(inherited, list) else ())
         )
 
     def _is_plain(self, schema: Schema, *, inherited: bool) -> bool:

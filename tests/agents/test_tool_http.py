@@ -63,20 +63,20 @@ def test_what_is_bound_wins() -> None:
 @pytest.mark.parametrize(
     ("value", "segment"),
     [
-        ("../../admin", "..%2F..%2Fadmin"),
+        ("a/b", "a%2Fb"),
         ("1042?x=1#y", "1042%3Fx%3D1%23y"),
         ("a b%2F", "a%20b%252F"),
         ("{customer_id}", "%7Bcustomer_id%7D"),
         ("订单", "%E8%AE%A2%E5%8D%95"),
         (True, "true"),
-        ([1, 2], "1%2C2"),
+        ([1, 2], "1,2"),
     ],
 )
 def test_a_value_stays_inside_its_part_of_the_path(value: Any, segment: str) -> None:
     assert build(tool(), {"order_id": value}, BOUND).url.endswith(f"/customers/cus_1001/orders/{segment}")
 
 
-@pytest.mark.parametrize("value", ["", ".", ".."])
+@pytest.mark.parametrize("value", ["", ".", "..", "../../admin", "%2e%2e/admin", "a\\..\\b", ["a", ".."]])
 def test_a_part_of_the_path_that_would_change_it_is_refused(value: str) -> None:
     with pytest.raises(RecipeError):
         build(tool(), {"order_id": value}, BOUND)
