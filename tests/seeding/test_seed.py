@@ -15,7 +15,7 @@ from pytest_django import Settings
 from agents import registry
 from agents.models import Agent, Tool
 from chat.models import ApiKey
-from openapi_import.models import SpecSource
+from openapi_import.models import Classification, ImportJob, Publication, SpecSource
 from smartsupport.seeding.demo_tools import read_review
 from tests.demo.program import Program
 
@@ -156,22 +156,23 @@ def test_a_short_key_is_not_given_away_by_its_prefix(settings: Settings) -> None
 @pytest.mark.usefixtures("business")
 def test_a_second_run_says_nothing_and_changes_nothing() -> None:
     seed()
-    rows = [list(model.objects.order_by("pk").values()) for model in (Tool, Agent, ApiKey, SpecSource)]
+    models = (Tool, Agent, ApiKey, SpecSource, ImportJob, Classification, Publication)
+    rows = [list(model.objects.order_by("pk").values()) for model in models]
     users = list(get_user_model().objects.values())
 
     assert seed() == {}
 
-    assert [
-        list(model.objects.order_by("pk").values()) for model in (Tool, Agent, ApiKey, SpecSource)
-    ] == rows
+    assert [list(model.objects.order_by("pk").values()) for model in models] == rows
     assert list(get_user_model().objects.values()) == users
 
 
 @pytest.mark.usefixtures("business")
 def test_another_document_refreshes_the_tools_and_keeps_what_staff_decided() -> None:
     seed()
-    SpecSource.objects.update(document_hash="0" * 64)
-    Tool.objects.filter(name="cancel_order").update(approval="staff", title="Ours", path="/old")
+    Publication.objects.update(document_hash="0" * 64)
+    Tool.objects.filter(name="cancel_order").update(
+        approval="staff", title="Ours", server_url="http://old.example"
+    )
     Tool.objects.filter(name="list_orders").update(
         approval="none", title="Ours", input_schema={"type": "object"}
     )
@@ -180,7 +181,8 @@ def test_another_document_refreshes_the_tools_and_keeps_what_staff_decided() -> 
 
     cancel, orders = Tool.objects.get(name="cancel_order"), Tool.objects.get(name="list_orders")
     assert (cancel.approval, cancel.title) == ("staff", "Ours")
-    assert cancel.path.endswith("/cancellation")
+    assert cancel.server_url == orders.server_url != "http://old.example"
+    assert cancel.enabled  # the file has been looked at
     assert orders.title == "Ours"
     assert set(orders.input_schema["properties"]) == {"status", "limit", "page"}
 
@@ -257,3 +259,4 @@ def test_two_seeds_at_once_do_everything_once(server_environment: dict[str, str]
     assert get_user_model().objects.count() == ApiKey.objects.count() == SpecSource.objects.count() == 1
     assert Tool.objects.count() == len(read_review())
     assert Agent.objects.count() == 4
+    assert ImportJob.objects.count() == Publication.objects.count() == 1
