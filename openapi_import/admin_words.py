@@ -148,11 +148,16 @@ def _stage_name(job: ImportJob) -> str:
 
 
 def changes_of(made: Publication) -> str:
-    """What a publication did, in a sentence."""
-    counted = Counter(str(one.get("change")) for one in made.changes)
+    """What a publication did, in a sentence or two."""
+    return counted_changes([str(one.get("change")) for one in made.changes], made.agents)
+
+
+def counted_changes(kinds: list[str], agents: list[dict[str, str]]) -> str:
+    """The same, of the kind of each change of a tool and the changes of agents."""
+    counted = Counter(kinds)
     order = ("added", "changed", "paused", "resumed", "removed", "deleted")
     known = [f"{counted[name]:,} {name}" for name in order if counted[name]]
     known += [f"{count:,} {name}" for name, count in sorted(counted.items()) if name not in order]
     tools = f"Tools: {', '.join(known)}." if known else "No tool has changed."
-    agents = sorted({str(one.get("agent")) for one in made.agents if one.get("change") == "created"})
-    return f"{tools} New agents: {', '.join(agents)}." if agents else tools
+    made = sorted({one["agent"] for one in agents if one.get("change") == "created"})
+    return f"{tools} New agents: {', '.join(made)}." if made else tools

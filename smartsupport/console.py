@@ -88,6 +88,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Agents", "smart_toy", "agents.agent"),
                 _item("Tools", "build", "agents.tool"),
                 _item("API documents", "description", "openapi_import.specsource"),
+                _item("Imports", "upload_file", "openapi_import.importjob"),
                 _item("Webhooks", "webhook", "chat.webhookdelivery"),
             ],
         },

@@ -8,9 +8,11 @@ from django.db.models import Count, Q
 
 from openapi_import import admin_words as words
 from openapi_import.admin.review_rows import NEEDS_A_LOOK, USABLE
-from openapi_import.models import ImportJob, ImportStatus, SpecSource
+from openapi_import.models import ImportJob, ImportStatus, Publication, SpecSource
 
-FAULTS_A_PAGE = 25
+STANDING = ("status", "name", "created_at", "finished_at")
+"""What `overtaken` and the offers look at."""
+FAULTS_A_PAGE = 10
 
 
 def again(name: str) -> dict[str, str]:
@@ -31,7 +33,7 @@ def page(job: ImportJob) -> dict[str, Any]:
         "callbacks": [one for one in listed if one.get("kind") != "webhook"],
         "documents": job.documents,
         "schemes": sorted((name, _scheme(scheme)) for name, scheme in job.security_schemes.items()),
-        "newest_publication": job.publications.order_by("-at").first(),
+        "newest_publication": job.publications.defer("changes", "agents").order_by("-at").first(),
     }
 
 
@@ -56,6 +58,14 @@ def live_state(job: ImportJob) -> str:
         len(words.sentence(job)),
     )
     return ".".join(str(part) for part in moving)
+
+
+def overtaken(job: ImportJob) -> Publication | None:
+    """What else of the same API was published, rolled back or deleted since this import was compared with it."""
+    since = job.finished_at or job.created_at
+    newer = Publication.objects.filter(source__name=job.name, at__gt=since)
+    kinds = (Publication.Kind.PAUSE, Publication.Kind.RESUME)
+    return newer.exclude(kind__in=kinds).defer("changes", "agents").order_by("-number").first()
 
 
 def faults(job: ImportJob, asked: Mapping[str, str]) -> dict[str, Any]:

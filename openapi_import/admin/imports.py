@@ -1,7 +1,7 @@
 """Imports in the console: handing a document in, watching it being read, reviewing what came of it, publishing."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -16,6 +16,8 @@ from unfold.forms import BaseDialogForm
 
 from agents.approvals import Decider
 from openapi_import import admin_words as words
+from openapi_import import difference, jobs
+from openapi_import import publish as publish_service
 from openapi_import.admin import import_page
 from openapi_import.admin.import_form import ImportForm
 from openapi_import.admin.publish_form import PublishForm
@@ -23,6 +25,7 @@ from openapi_import.admin.review_pages import ReviewPages
 from openapi_import.models import ImportJob, ImportStatus, SpecSource
 from smartsupport.lib.console import ReadOnlyAdmin, age, go_to, identified
 from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.text import shorten
 
 HEAVY = ("content", "fetch_secret", "faults", "listed", "documents", "security_schemes")
 UNFINISHED = (
@@ -36,6 +39,7 @@ FITTING = {
     "cancel": UNFINISHED,
     "retry": (ImportStatus.FAILED, ImportStatus.CANCELLED),
     "publish": (ImportStatus.DONE,),
+    "compare_again": (ImportStatus.DONE,),
 }
 """The states in which each action is offered."""
 
@@ -51,7 +55,10 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
     ordering = ("-created_at",)
     fields = ("name",)
     change_form_template = "openapi_import/import.html"
-    actions_detail = ("publish", "cancel", "retry")
+    actions_detail = ("publish", "compare_again", "cancel", "retry")
+
+    class Media:
+        css: ClassVar = {"all": ["openapi_import/imports.css"]}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("openapi_import.add_importjob")
@@ -69,8 +76,8 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
         return super().get_queryset(request).defer(*HEAVY)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        row = identified(ImportJob.objects.only("status"), object_id).first()
-        fitting = [name for name, states in FITTING.items() if row is not None and row.status in states]
+        row = identified(ImportJob.objects.only(*import_page.STANDING), object_id).first()
+        fitting = _fitting(row) if row is not None else set()
         offered = super().get_actions_detail(request, object_id)
         return [one for one in offered if one.method.original_function_name in fitting]
 
@@ -110,8 +117,6 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
         return TemplateResponse(request, "openapi_import/new.html", shown)
 
     def _submitted(self, request: HttpRequest, form: ImportForm) -> HttpResponse | None:
-        from openapi_import import jobs
-
         try:
             job = jobs.submit(by=request.user.get_username(), **form.submission)
         except ServiceError as refusal:
@@ -156,7 +161,7 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
         shown = import_page.faults(row, request.GET)
         if request.headers.get("HX-Request"):
             return TemplateResponse(request, "openapi_import/faults.html", shown)
-        shown |= {**self.admin_site.each_context(request), "opts": self.opts, "job": row}
+        shown |= {**self.admin_site.each_context(request), "opts": self.opts, "original": row}
         shown["title"] = f"Faults in {words.called(row)}"
         return TemplateResponse(request, "openapi_import/faults_page.html", shown)
 
@@ -167,7 +172,7 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
         return identified(rows, object_id).first()
 
     def _shown(self, request: HttpRequest, row: ImportJob) -> dict[str, Any]:
-        fitting = {name for name, states in FITTING.items() if row.status in states}
+        fitting = _fitting(row)
         may_start = self.has_start_permission(request)
         return {
             **import_page.page(row),
@@ -176,6 +181,7 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
             "may_cancel": may_start and "cancel" in fitting and not row.cancel_requested,
             "may_retry": may_start and "retry" in fitting,
             "may_publish": self.has_publish_permission(request) and "publish" in fitting,
+            "overtaken": "compare_again" in fitting,
             "sees_sources": request.user.has_perm("openapi_import.view_specsource"),
         }
 
@@ -193,7 +199,7 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
 
     @display(description="From", ordering="spec_url")
     def origin(self, job: ImportJob) -> str:
-        return words.origin(job)
+        return shorten(words.origin(job), 40)
 
     @display(description="Operations", ordering="total_endpoints", empty_value="–")
     def operation_count(self, job: ImportJob) -> str | None:
@@ -220,8 +226,6 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
         },
     )
     def cancel(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        from openapi_import import jobs
-
         by = request.user.get_username()
         return self._do(
             request,
@@ -245,8 +249,6 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
         },
     )
     def retry(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        from openapi_import import jobs
-
         by = request.user.get_username()
         return self._do(
             request,
@@ -254,6 +256,29 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
             lambda row: jobs.retry(row.pk, by),
             "Tried again.",
             "The import has begun again.",
+        )
+
+    @console_action(
+        description="Compare again",
+        url_path="compare-again",
+        permissions=["review"],
+        icon="difference",
+        variant=ActionVariant.PRIMARY,
+        dialog={
+            "title": "Compare it with what is published now?",
+            "description": "What reviewers decided here stays. What differs in another way than when they looked is "
+            "open again.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Compare again",
+        },
+    )
+    def compare_again(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._do(
+            request,
+            object_id,
+            lambda row: difference.compare_again(row.pk),
+            "Compared again.",
+            "It was compared with what is published now.",
         )
 
     @console_action(
@@ -269,13 +294,11 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
         },
     )
     def publish(self, request: HttpRequest, form: PublishForm, object_id: str) -> HttpResponse:
-        from openapi_import import publish
-
         row = identified(ImportJob.objects.select_related("source").defer(*HEAVY), object_id).first()
         if row is None:
             return self._gone(request)
         try:
-            made = publish.publish(row.pk, Decider.of(request.user))
+            made = publish_service.publish(row.pk, Decider.of(request.user))
         except ServiceError as refusal:
             messages.error(request, refusal.message)
             return go_to(request, page_url(row.pk))
@@ -313,3 +336,11 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
 
 def page_url(job_id: Any) -> str:
     return reverse("admin:openapi_import_importjob_change", args=[job_id])
+
+
+def _fitting(row: ImportJob) -> set[str]:
+    """The names of the actions that an import is ready for."""
+    found = {name for name, states in FITTING.items() if row.status in states}
+    if "compare_again" in found and not import_page.overtaken(row):
+        found.remove("compare_again")
+    return found

@@ -46,7 +46,9 @@ class EditForm(BaseDialogForm):
         help_text="As customers and staff read it: Cancel an order.",
     )
     selected = forms.BooleanField(required=False, label="Make a tool of it", widget=UnfoldBooleanWidget)
-    access_type = forms.ChoiceField(choices=Access.choices, label="It", widget=UnfoldAdminSelectWidget)
+    access_type = forms.ChoiceField(
+        choices=Access.choices, label="What it does", widget=UnfoldAdminSelectWidget
+    )
     approval = forms.ChoiceField(
         choices=Approver.choices,
         label="Who approves",
@@ -120,10 +122,11 @@ class EditForm(BaseDialogForm):
     def changes(self) -> dict[str, Any]:
         """What is to be another value than the dialog showed, by the classification's own field names."""
         values, shown = self.cleaned_data, _values(self.row)
-        wanted = {
-            name: values[name] for name in values if name not in ("seen", "customer", "_form_submitted")
-        }
-        changed = {name: value for name, value in wanted.items() if value != shown[name]}
+        changed = {name: values[name] for name in EDITED if values[name] != shown[name]}
+        if "agent_group" in changed:
+            changed["agent_group"] = changed["agent_group"] or None
+        if values.get("confirm_read") and changed.get("access_type") == Access.READ:
+            changed["confirm_read"] = True
         chosen = values.get("customer", [])
         if sorted(chosen) != sorted(shown["customer"]):
             changed["customer_params"] = {
@@ -144,7 +147,10 @@ class BulkForm(forms.Form):
     """The same change of many operations. What is left empty stays as it is."""
 
     access_type = forms.ChoiceField(
-        required=False, label="It", choices=AS_IT_IS + Access.choices, widget=UnfoldAdminSelectWidget
+        required=False,
+        label="What they do",
+        choices=AS_IT_IS + Access.choices,
+        widget=UnfoldAdminSelectWidget,
     )
     approval = forms.ChoiceField(
         required=False,
@@ -166,7 +172,7 @@ class BulkForm(forms.Form):
     )
     selected = forms.ChoiceField(
         required=False,
-        label="Tool",
+        label="As a tool",
         choices=[*AS_IT_IS, ("yes", "Make one"), ("no", "Leave out")],
         widget=UnfoldAdminSelectWidget,
     )

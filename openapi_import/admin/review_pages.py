@@ -57,7 +57,8 @@ class ReviewPages:
         shown = operation_context(self._operation(job, index))
         if request.headers.get("HX-Request"):
             return TemplateResponse(request, "openapi_import/operation.html", shown)
-        shown |= {**self.admin_site.each_context(request), "opts": self.opts, "title": str(shown["row"])}
+        shown |= {**self.admin_site.each_context(request), "opts": self.opts, "original": job}
+        shown["title"] = str(shown["row"])
         shown["back"] = _review_url(job) + review_rows.Wanted.of(request.GET).query()
         return TemplateResponse(request, "openapi_import/operation_page.html", shown)
 
@@ -149,6 +150,7 @@ class ReviewPages:
         shown = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
+            "original": job,
             "title": f"Review {words.called(job)}",
             "job": job,
             "wanted": wanted,

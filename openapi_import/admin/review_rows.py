@@ -42,9 +42,10 @@ class Wanted:
     @classmethod
     def of(cls, asked: QueryDict) -> "Wanted":
         kind, page = asked.get("which", ""), asked.get("page", "")
+        group = asked.get("group", EVERY)
         return cls(
             kind=kind if kind in KINDS else "",
-            group=asked["group"][:64] if asked.get("group", EVERY) != EVERY else None,
+            group=None if group == EVERY else group[:64],
             search=asked.get("q", "").strip()[:200],
             page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
         )

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests import rows
+from tests.admin import import_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +56,8 @@ def row_for(action: Found) -> Any:
         "chat.ApiKey": lambda: rows.key("admin"),
         "chat.Conversation": rows.waiting_for_a_person,
         "chat.WebhookDelivery": rows.webhook_given_up,
+        "openapi_import.ImportJob": import_rows.job,
+        "openapi_import.SpecSource": rows.source,
     }
     made[action.model_admin.model._meta.label]()
     return action.model_admin.model.objects.get().pk
@@ -96,6 +99,8 @@ def test_there_are_actions_to_look_at() -> None:
         "chat.ApiKey.disable",
         "chat.Conversation.write",
         "chat.Conversation.resolve",
+        "openapi_import.ImportJob.publish",
+        "openapi_import.SpecSource.delete_tools",
     }
 
 
