@@ -14,13 +14,13 @@ from uuid import UUID
 
 import structlog
 from django.db import DatabaseError
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from agents import oauth
 from agents.models import Credential, Tool
 from agents.tool_request import Request
-from smartsupport.lib.sealing import unseal
+from smartsupport.lib.sealing import seal, unseal
 from smartsupport.lib.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -219,6 +219,19 @@ def _note(ids: Sequence[UUID], *, refused: bool) -> None:
         Q(last_used_at=None) | Q(last_used_at__lt=now - NOTED_EVERY) | Q(refused_at__gt=F("last_used_at"))
     )
     rows.filter(earlier).update(last_used_at=now)
+
+
+def with_secret(row: Credential, secret: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the row another secret. What was known of the old one is forgotten. Returns the fields to save."""
+    row.secret, row.token = seal(dict(secret)), ""
+    row.token_expires_at = row.refused_at = row.last_used_at = None
+    return ("secret", "token", "token_expires_at", "refused_at", "last_used_at")
+
+
+def refused_rows() -> QuerySet[Credential]:
+    """Those of which the last that we know is that the business refused them."""
+    never_good = Q(last_used_at=None) | Q(last_used_at__lte=F("refused_at"))
+    return Credential.objects.filter(never_good, refused_at__isnull=False)
 
 
 def is_refused(row: Credential) -> bool:

@@ -70,6 +70,8 @@ def more(tool: Tool, result: Any, link: str = "") -> str:
     arguments = {_plain(one["name"]): one["argument"] for one in tool.parameters if one["in"] == "query"}
     if link:
         return _sentence(_from_link(arguments, link))
+    if told := _by_the_document(tool, arguments, result):
+        return told
     if not isinstance(result, dict):
         return ""
     hints = dict(_hints(result))
@@ -90,6 +92,42 @@ def more(tool: Tool, result: Any, link: str = "") -> str:
     if page:
         return _sentence({arguments["page"]: page + 1} if "page" in arguments else {})
     return ""
+
+
+def _by_the_document(tool: Tool, arguments: Mapping[str, str], result: Any) -> str:
+    """What `Tool.response` knows of this tool's pages: where the answer has what, and which argument asks for more."""
+    known = tool.response.get("paging") if isinstance(tool.response, dict) else None
+    if not isinstance(known, dict):
+        return ""
+    argument = str(known.get("argument") or "")
+    following = _at(result, known.get("next"))
+    if isinstance(following, dict):
+        following = following.get("href")
+    if isinstance(following, str) and ("://" in following or following.startswith(("/", "?"))):
+        return _sentence(_from_link(arguments, following))
+    if following and isinstance(following, str | int) and following is not True:
+        return _sentence({argument: following} if argument else {})
+    flag = _at(result, known.get("more"))
+    last = _plain(str(known.get("more")).rpartition(".")[2]) in ("last", "islast")
+    if isinstance(flag, bool) and flag is not last:
+        return _sentence(_from_last_item(arguments, result)) if isinstance(result, dict) else _sentence({})
+    items, total = _at(result, known.get("items")), _at(result, known.get("total"))
+    if argument and isinstance(items, list) and type(total) is int and total > len(items) > 0:
+        return f"These are {len(items)} of {total:,}. To get others, call this again with another {argument}."
+    return ""
+
+
+def _at(result: Any, path: object) -> Any:
+    """The value at a path such as `meta.next`; None where there is none."""
+    if not isinstance(path, str) or not path:
+        return None
+    if isinstance(result, dict) and path in result:
+        return result[path]  # a name may have a dot itself
+    for name in path.split("."):
+        if not isinstance(result, dict):
+            return None
+        result = result.get(name)
+    return result
 
 
 def _plain(name: object) -> str:

@@ -89,6 +89,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Tools", "build", "agents.tool"),
                 _item("API documents", "description", "openapi_import.specsource"),
                 _item("Imports", "upload_file", "openapi_import.importjob"),
+                _item(
+                    "Credentials",
+                    "passkey",
+                    "agents.credential",
+                    badge=refused(request),
+                    badge_variant="danger",
+                ),
                 _item("Webhooks", "webhook", "chat.webhookdelivery"),
             ],
         },
@@ -109,6 +116,13 @@ def waiting(request: HttpRequest) -> int:
     from agents.models import Action
 
     return Action.objects.open_for_staff().count() if request.user.has_perm("agents.view_action") else 0
+
+
+def refused(request: HttpRequest) -> int:
+    """How many credentials a business refused when they were last used, 0 also for those who may not see them."""
+    from agents.credentials import refused_rows
+
+    return refused_rows().count() if request.user.has_perm("agents.view_credential") else 0
 
 
 def asking(request: HttpRequest) -> int:

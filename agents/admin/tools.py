@@ -5,13 +5,19 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template.loader import render_to_string
+from unfold.decorators import action as console_action
 from unfold.decorators import display
+from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from agents import projection
+from agents.admin.credential_rows import STANDING_COLOURS, scheme_rows, standing_of
 from agents.admin.fields import LinesField
 from agents.admin.shown import example_body, recipe_rows
+from agents.admin.try_out import TryForm, try_out
 from agents.models import Access, Approver, Tool
 from smartsupport.lib.console import HistoryAdmin
 
@@ -25,6 +31,14 @@ class ToolForm(forms.ModelForm):
         label="What must have succeeded before",
         help_text="Names of tools, one per line: verify_identity. Each must have worked earlier in the same "
         "conversation, or this one is refused and the agent is told why.",
+    )
+
+    projection = LinesField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        label="What the agent is shown of an answer",
+        help_text="Parts, one per line: items[].id shows the id of each item, total the field total. Names with a dot "
+        'in quotes: "@odata.count". Empty: all of it. The log keeps the whole answer.',
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -47,6 +61,7 @@ class ToolForm(forms.ModelForm):
             "requires",
             "read_back",
             "repeat_safe",
+            "projection",
         )
         labels: ClassVar = {
             "approval": "Who approves",
@@ -79,6 +94,15 @@ class ToolForm(forms.ModelForm):
                 f"They would wait for each other, and none could be used: {' needs '.join(circle)}."
             )
         return names
+
+    def clean_projection(self) -> list[str]:
+        paths: list[str] = list(dict.fromkeys(self.cleaned_data["projection"]))
+        for path in paths:
+            try:
+                projection.steps(path)
+            except ValueError as fault:
+                raise forms.ValidationError(str(fault)) from fault
+        return paths
 
     def clean_approvals_needed(self) -> int:
         needed: int = self.cleaned_data["approvals_needed"]
@@ -129,11 +153,21 @@ def _types(schema: Any) -> set[str]:
 @admin.register(Tool)
 class ToolAdmin(HistoryAdmin):
     form = ToolForm
-    list_display = ("title", "name", "may", "approval", "agent_count", "state")
+    list_display = ("title", "name", "may", "approval", "agent_count", "signs_in", "state")
     list_display_links = ("title", "name")
     list_filter = ("access", "approval", "risk", "enabled", "source")
     search_fields = ("name", "title", "description", "operation_id")
-    readonly_fields = ("name", "access", "risk", "source", "operation_id", "sends", "input_schema")
+    readonly_fields = (
+        "name",
+        "access",
+        "risk",
+        "source",
+        "operation_id",
+        "sends",
+        "signs_in_with",
+        "input_schema",
+    )
+    actions_detail = ("try_out",)
     fieldsets = (
         (None, {"fields": ("title", "description", "enabled")}),
         (
@@ -158,7 +192,8 @@ class ToolAdmin(HistoryAdmin):
                 "same key if that is safe, and staff can look up how it stands.",
             },
         ),
-        ("What it sends", {"fields": ("sends",)}),
+        ("What it sends", {"fields": ("sends", "signs_in_with")}),
+        ("What comes back", {"fields": ("projection",)}),
         (
             "From the API document",
             {"fields": ("name", "access", "risk", "source", "operation_id", "input_schema")},
@@ -167,9 +202,8 @@ class ToolAdmin(HistoryAdmin):
     warn_unsaved_form = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tool]:
-        return (
-            super().get_queryset(request).select_related("source").annotate(agent_total=Count("agent_links"))
-        )
+        rows = super().get_queryset(request).select_related("source").prefetch_related("source__credentials")
+        return rows.annotate(agent_total=Count("agent_links"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # tools come from API documents
@@ -185,9 +219,39 @@ class ToolAdmin(HistoryAdmin):
     def agent_count(self, tool: Tool) -> int:
         return tool.agent_total  # type: ignore[attr-defined]
 
+    @display(description="Credentials", label=STANDING_COLOURS)
+    def signs_in(self, tool: Tool) -> str:
+        return standing_of(tool)
+
+    @display(description="How it proves who we are")
+    def signs_in_with(self, tool: Tool) -> str:
+        return render_to_string("agents/console/signs_in.html", {"tool": tool, "rows": scheme_rows(tool)})
+
     @display(description="State", label={"Enabled": "success", "Disabled": "danger"}, ordering="enabled")
     def state(self, tool: Tool) -> str:
         return "Enabled" if tool.enabled else "Disabled"
+
+    @console_action(
+        description="Test",
+        url_path="test",
+        permissions=["change"],
+        icon="science",
+        variant=ActionVariant.PRIMARY,
+        dialog={
+            "title": "Test this tool?",
+            "description": "Shows the exact request that a call with these values makes. Secrets are hidden.",
+            "form_class": TryForm,
+            "form_submit_text": "Test",
+        },
+    )
+    def try_out(self, request: HttpRequest, form: TryForm, object_id: str) -> HttpResponse:
+        assert form.tool is not None
+        really = bool(form.cleaned_data.get("really"))
+        form.tried = try_out(form.tool, form.arguments, form.bound, really=really)
+        if form.tried.called:
+            self.log_change(request, form.tool, "Tested with a real call.")
+        shown = {"dialog": type(self).try_out.dialog, "form": form, "form_submit_text": "Test again"}
+        return render(request, "unfold/helpers/dialog.html", shown)
 
     @display(description="Each call")
     def sends(self, tool: Tool) -> str:

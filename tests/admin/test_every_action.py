@@ -53,6 +53,7 @@ def url_of(action: Found) -> str:
 def row_for(action: Found) -> Any:
     made = {
         "agents.Action": rows.waiting_for_staff,
+        "agents.Tool": rows.reading_tool,
         "chat.ApiKey": lambda: rows.key("admin"),
         "chat.Conversation": rows.waiting_for_a_person,
         "chat.WebhookDelivery": rows.webhook_given_up,
@@ -93,6 +94,7 @@ def test_there_are_actions_to_look_at() -> None:
         "agents.Action.it_did_not_happen",
         "agents.Action.approve_with_changes",
         "agents.Action.send_again",
+        "agents.Tool.try_out",
         "chat.Conversation.take_over",
         "chat.Conversation.hand_back",
         "chat.Conversation.retry",

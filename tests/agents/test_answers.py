@@ -193,6 +193,34 @@ def test_an_answer_that_is_one_page_says_how_to_get_the_next(
 
 
 @pytest.mark.parametrize(
+    ("known", "result", "told"),
+    [
+        ({"kind": "cursor", "argument": "from", "next": "meta.key"}, {"meta": {"key": "k9"}}, 'from "k9".'),
+        ({"kind": "page", "argument": "p", "next": "then"}, {"then": 4}, "p 4."),
+        (
+            {"kind": "page", "argument": "p", "items": "data", "total": "all"},
+            {"data": [1, 2], "all": 9},
+            "another p.",
+        ),
+        ({"kind": "page", "argument": "p", "more": "last"}, {"last": False}, paging.ASK),
+        ({"kind": "page", "argument": "p", "more": "last"}, {"last": True}, ""),
+        ({"kind": "link", "argument": "", "next": "next_uri"}, {"next_uri": "/o?page=2"}, "page 2."),
+        ({"kind": "page", "argument": "p", "items": "data", "total": "all"}, {"data": [1], "all": 1}, ""),
+        ({"kind": "cursor", "argument": "from", "next": "meta.key"}, {"meta": {"key": None}}, ""),
+        (None, {"data": [1]}, ""),
+    ],
+)
+def test_the_document_says_where_pages_are_named(known: Any, result: Any, told: str) -> None:
+    tool = listing("page")
+    tool.response = {"content_types": [], "binary": False, "paging": known}
+
+    sentence = paging.more(tool, result)
+
+    assert sentence.endswith(told)
+    assert bool(sentence) == bool(told)
+
+
+@pytest.mark.parametrize(
     "result",
     [
         {"has_more": False, "next": None, "next_cursor": ""},

@@ -208,7 +208,9 @@ async def test_staff_see_that_the_business_refuses_us_and_when_it_took_us_last()
         assert not credentials.is_refused(used)
         again = await after("/403")
         assert credentials.is_refused(again)
-        assert again.refused_at and used.last_used_at and again.refused_at > used.last_used_at
+        assert again.refused_at is not None
+        assert used.last_used_at is not None
+        assert again.refused_at > used.last_used_at
         assert not credentials.is_refused(await after("/200"))
 
 

@@ -16,7 +16,7 @@ from .errors import (
     TlsFailed,
     TooManyRedirects,
 )
-from .messages import Response
+from .messages import Preview, Response
 from .shared import close_shared_clients, shared_client
 from .transport import Resolver
 
@@ -29,6 +29,7 @@ __all__ = [
     "InvalidUrl",
     "NameNotFound",
     "OutboundError",
+    "Preview",
     "RedirectRefused",
     "RefusedAddress",
     "Resolver",

@@ -14,7 +14,7 @@ import httpx
 
 from .addresses import AddressPolicy
 from .exchange import Exchange, Limits, Pools
-from .messages import Headers, Response, prepare
+from .messages import Headers, Preview, Response, prepare
 from .transport import CheckedBackend, Resolver, resolve
 from .urls import Params, parse_url
 
@@ -122,6 +122,33 @@ class SafeClient:
         limits = Limits(timeout, max_bytes, truncate, max_redirects if follow_redirects else None)
         exchange = Exchange(self._pools, self._policy, limits, connect_timeout=self._connect_timeout)
         return await exchange.run(outgoing, target, safe_to_repeat=safe_to_repeat)
+
+    def preview(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers | None = None,
+        secret_headers: Headers | None = None,
+        params: Params | None = None,
+        content: bytes | None = None,
+    ) -> Preview:
+        """What `request` would send, without a connection or a name lookup. Raises InvalidUrl, InvalidRequest, and
+        RefusedAddress for a port or an address in the URL that is off limits."""
+        outgoing = prepare(
+            method,
+            user_agent=self._user_agent,
+            headers=headers,
+            secret_headers=secret_headers,
+            json=None,
+            content=content,
+            form=None,
+            files=None,
+        )
+        target = parse_url(url).with_params(params)
+        self._policy.check_target(target)
+        lines = tuple((name.decode(), value.decode()) for name, value in outgoing.wire_headers(target))
+        return Preview(outgoing.method, target.url, lines, outgoing.content)
 
     async def aclose(self) -> None:
         """Close every connection. Requests that are still running fail."""

@@ -60,6 +60,16 @@ class OutgoingRequest:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """A request as it would go onto the wire: the whole URL, every header line, the body."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Response:
     """A response whose body has been read.
 
