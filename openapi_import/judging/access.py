@@ -60,7 +60,7 @@ def access_of(endpoint: Endpoint, name: Name) -> Verdict:
             f', and so does "{name.verb}".' if name.verb in READING else "."
         )
     elif name.method in BY_NAME:
-        verdict = _by_name(name)
+        verdict = _by_name(endpoint, name)
         if verdict.access == "write":
             return verdict
         against, confidence, reason = "", verdict.confidence, verdict.reason
@@ -82,7 +82,7 @@ def _against_reading_method(name: Name) -> str:
     return ""
 
 
-def _by_name(name: Name) -> Verdict:
+def _by_name(endpoint: Endpoint, name: Name) -> Verdict:
     """POST, or no method at all: it reads only where its name clearly says so and nothing in it says otherwise."""
     verb = name.verb
     if verb in WRITING and not name.in_doubt:
@@ -104,10 +104,17 @@ def _by_name(name: Name) -> Verdict:
             return _ask(f'"{verb}" does not lead its name, so it may be a noun.')
         if len(name.words) > 1 and name.words[-1] in WRITING:
             return _ask(f'"{verb}" would only look, but "{name.words[-1]}" may change something.')
+    if looks and _custom_method(endpoint):
+        return _ask(f'"{looks}" would only look, but a custom method that is sent by POST may do more.')
     if looks:
         return Verdict("read", False, 0.9, f'"{looks}" only looks.')
     what = name.method or "What has no method"
     return Verdict("write", False, 0.8, f"{what} changes something unless its name says that it only looks.")
+
+
+def _custom_method(endpoint: Endpoint) -> bool:
+    """`/documents:search` (https://google.aip.dev/136): those that only look are meant to be sent by GET."""
+    return endpoint.method.upper() == "POST" and ":" in endpoint.path.rpartition("/")[2].strip(":{}")
 
 
 def _ask(reason: str) -> Verdict:

@@ -10,12 +10,12 @@ def _set(text: str) -> frozenset[str]:
 
 
 READING = _set(
-    """get gets list lists describe search searches find finds fetch read reads retrieve lookup view show browse
+    """get gets list describe search searches find finds fetch read reads retrieve lookup view show browse
     exists exist has is are can preview inspect explain peek autocomplete suggest contains download head ls"""
 )
 """Verbs that only look."""
 
-NOUNS_TOO = _set("list lists search view show preview download head can has is are contains")
+NOUNS_TOO = _set("list search view show preview download head can has is are contains")
 """Reading verbs that are nouns as well: `listUserPin` pins a list. They count only where all else fits."""
 
 CLEAR_READING = _set("get gets list lists describe search searches lookup retrieve preview")

@@ -43,7 +43,7 @@ def test_a_method_that_writes_never_becomes_a_read(method: str, operation_id: st
         ("GET", "/checkout/session", "getSession", "ask"),
         ("POST", "/orders/search", "searchOrders", "read"),
         ("POST", "/search", "", "read"),
-        ("POST", "/documents:batchGet", "batchGetDocuments", "read"),
+        ("POST", "/documents:batchGet", "batchGetDocuments", "ask"),
         ("POST", "/rpc", "DescribeImportTasks", "read"),
         ("POST", "/orders", "orders", "write"),
         ("POST", "/lists", "listUserPin", "ask"),
