@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from agents import registry
+from agents.credentials import terms_of
 from agents.models import Agent, Tool
 from chat.models import ApiKey
 from openapi_import.models import Classification, ImportJob, Publication, SpecSource
@@ -67,6 +68,7 @@ def test_the_demo_tools_are_what_its_document_and_the_review_say(settings: Setti
         assert tool.server_url == f"http://127.0.0.1:{settings.DEMO_PORT}"
         assert tool.repeat_safe is True
         assert bool(tool.confirmation) is (tool.access == "write")
+        assert terms_of(tool).missing == ()  # it can be called as it is
 
 
 @pytest.mark.usefixtures("business")

@@ -40,7 +40,7 @@ def build(server_url: str = "/") -> Object:
             {"name": "bank", "description": "A bank account: transactions and disputes."},
             {"name": "help", "description": "The help centre."},
         ],
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {}],
         "paths": paths,
         "components": {
             "securitySchemes": {
