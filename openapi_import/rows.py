@@ -3,6 +3,8 @@
 import uuid
 from typing import Any
 
+from django.db import connection
+
 from openapi_import.holding import Held
 from openapi_import.judging import rules
 from openapi_import.judging.endpoint import Endpoint, Judgement
@@ -36,7 +38,19 @@ class Rows:
         batch, self._batch = self._batch, []
         if batch:
             with self._held.writing(classified_count=self.total, usable_count=self.usable):
-                Classification.objects.bulk_create(batch)
+                _copy_in(batch)
+
+
+def _copy_in(rows: list[Classification]) -> None:
+    """Insert by COPY: with `bulk_create`, escaping the tools' JSON takes longer than all the rest."""
+    fields = [field for field in Classification._meta.concrete_fields if not field.primary_key]
+    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
+    table = connection.ops.quote_name(Classification._meta.db_table)
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(
+                [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+            )
 
 
 def endpoint(row: Classification) -> Endpoint:

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from openapi_import import difference
-from openapi_import.errors import SpecInvalid, SpecUnavailable
+from openapi_import import difference, reader
+from openapi_import.errors import SpecInvalid
 from openapi_import.getting import Getter
 from openapi_import.holding import Held, LeaseLost, forget_rows
 from openapi_import.models import ImportJob, ImportStatus
 from openapi_import.rows import Rows
 from openapi_import.storable import storable
 from openapi_import.submissions import free_name, known_source
-from smartsupport.lib.sealing import CannotUnseal, unseal
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.sealing import unseal
 
 FAULTS_KEPT = 1_000
 LISTED_KEPT = 1_000
@@ -37,14 +38,10 @@ def carry_out(held: Held) -> None:
 
 
 def failure(error: Exception) -> tuple[str, str] | None:
-    """(message, pointer) for people, of an error that a document or its server can cause; None for any other."""
-    if isinstance(error, SpecInvalid | SpecUnavailable | CannotUnseal):
-        return error.message, str(error.extra.get("pointer", ""))
-    from openapi_import import reader
-
-    if isinstance(error, reader.ReadingFailed):
-        return error.message, error.pointer
-    return None
+    """(message, pointer) for people, of an error that has words of its own; None for any other."""
+    if not isinstance(error, ServiceError):
+        return None
+    return error.message, str(getattr(error, "pointer", "") or error.extra.get("pointer", ""))
 
 
 def _getter(held: Held, job: ImportJob) -> Getter:
@@ -102,8 +99,6 @@ class _Reading:
         self._finish()
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        from openapi_import import reader
-
         job = self._job
         return reader.read(
             bytes(job.content or b""),
@@ -178,7 +173,9 @@ def _classify(held: Held, job: ImportJob) -> None:
     """The rules have judged each operation as it was read. Now the model, where it is asked, and what is published."""
     held.enter(ImportStatus.CLASSIFYING)
     if job.ask_model:
-        from openapi_import import judged_rows
+        from openapi_import import (
+            judged_rows,
+        )  # the models' libraries: a second and 60 MB for whoever asks none
 
         judged_rows.ask_model(held, job.pk)
     with held.writing():

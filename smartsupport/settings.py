@@ -281,6 +281,8 @@ SPECTACULAR_SETTINGS = {
         "Access": "agents.models.Access",
         "ToolApprover": "agents.models.Approver",
         "ConversationStatus": "chat.models.ConversationStatus",
+        "ImportStatus": "openapi_import.models.ImportStatus",
+        "PublicationKind": "openapi_import.models.Publication.Kind",
         "TurnStatus": "chat.models.TurnStatus",
     },
 }

@@ -48,7 +48,7 @@ class ImportView(APIView):
         tags=["Imports"],
         parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
         request={
-            "application/json": shapes.ImportSerializer,
+            "application/json": shapes.SubmissionSerializer,
             "multipart/form-data": {
                 "type": "object",
                 "properties": {
@@ -83,7 +83,7 @@ class ImportView(APIView):
     )
     def post(self, request: Request) -> Response:
         refuse_too_large(request)
-        wanted = submission(request, shapes.ImportSerializer)
+        wanted = submission(request, shapes.SubmissionSerializer)
         key = request.headers.get("Idempotency-Key", "")[:200]
         job = jobs.submit(by=request.user.get_username(), idempotency_key=key, **wanted)
         return Response(shapes.JobSerializer(job).data, status=202)

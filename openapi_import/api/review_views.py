@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents.approvals import Decider
-from openapi_import import review
+from openapi_import import difference, jobs, publish, review
 from openapi_import.api import serializers as shapes
 from openapi_import.api.job_views import JOB, READ, REFUSED
 from openapi_import.api.looking_up import checked_body, classification_of, found, job_of
@@ -18,6 +18,7 @@ from smartsupport.lib.rest import Need, one_page, read_query
 
 INDEX = OpenApiParameter("index", int, OpenApiParameter.PATH, description="Counts from 0.")
 REVIEW = Need("imports:write", "openapi_import.change_importjob")
+PUBLISH = Need("imports:publish", "openapi_import.publish_importjob")
 NO_SUCH_INDEX = {404: OpenApiResponse(OpenApiTypes.OBJECT, description="No such import, or no such index.")}
 
 
@@ -115,3 +116,51 @@ class ClassificationView(APIView):
         seen = changes.pop("revision", None)
         edited = review.edit(row.job_id, row.index, changes, by=Decider.of(request.user), seen=seen)
         return Response(shapes.ClassificationDetailSerializer(edited).data)
+
+
+class ApproveView(APIView):
+    needs: ClassVar = {"POST": PUBLISH}
+
+    @extend_schema(
+        operation_id="openapi_jobs_approve",
+        summary="Publish what is selected as live tools",
+        description=(
+            "All of it or nothing, live at the next message. New tools go to the agents of their groups; a tool whose "
+            "operation is gone or left out is switched off. 409 `newer_published` where the live tools are not the "
+            "ones any more that this import was compared with: compare again, look, and approve then."
+        ),
+        tags=["Imports"],
+        parameters=[JOB],
+        request=None,
+        responses={
+            200: shapes.ApprovedSerializer,
+            400: OpenApiResponse(OpenApiTypes.OBJECT, description="`nothing_to_publish`."),
+            404: REFUSED[404],
+            409: OpenApiResponse(
+                OpenApiTypes.OBJECT, description="`already_published` or `newer_published`."
+            ),
+        },
+    )
+    def post(self, request: Request, job_id: str) -> Response:
+        job = job_of(job_id)
+        publication = publish.publish(job.pk, Decider.of(request.user))
+        context = {"publication": publication}
+        return Response(shapes.ApprovedSerializer(jobs.find(job.pk), context=context).data)
+
+
+class CompareView(APIView):
+    needs: ClassVar = {"POST": REVIEW}
+
+    @extend_schema(
+        operation_id="openapi_jobs_compare",
+        summary="Compare it once more with what is published",
+        description="What reviewers decided in this import stays.",
+        tags=["Imports"],
+        parameters=[JOB],
+        request=None,
+        responses={200: shapes.JobSerializer, **REFUSED},
+    )
+    def post(self, request: Request, job_id: str) -> Response:
+        job = job_of(job_id)
+        difference.compare_again(job.pk)
+        return Response(shapes.JobSerializer(jobs.find(job.pk)).data)
