@@ -9,27 +9,19 @@ from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from django.utils.text import slugify
 from unfold.widgets import (
-    UnfoldAdminPasswordWidget,
-    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldAdminURLInputWidget,
     UnfoldBooleanWidget,
 )
 
-from openapi_import.getting import HEADER_NAME, basic
+from openapi_import.admin.sign_in import SignInFields
 from smartsupport.lib.errors import ServiceError
 
 WAYS = ("url", "file", "text")
-SIGN_INS = [
-    ("", "None: anybody may read it"),
-    ("bearer", "Bearer token"),
-    ("header", "API key in a header"),
-    ("basic", "User name and password"),
-]
 
 
-class ImportForm(forms.Form):
+class ImportForm(SignInFields):
     """When it is valid, `submission` is what `openapi_import.jobs.submit` takes."""
 
     url = forms.CharField(
@@ -75,40 +67,6 @@ class ImportForm(forms.Form):
         initial=lambda: str(uuid4()), max_length=64, required=False, widget=forms.HiddenInput
     )
     """A new one for each form: a second click starts no second import."""
-    sign_in = forms.ChoiceField(
-        required=False, choices=SIGN_INS, label="Sign in with", widget=UnfoldAdminSelectWidget
-    )
-    token = forms.CharField(
-        required=False,
-        max_length=8000,
-        label="Token",
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
-    )
-    header = forms.CharField(
-        required=False,
-        max_length=64,
-        label="Header",
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "X-API-Key", "autocomplete": "off"}),
-    )
-    key = forms.CharField(
-        required=False,
-        max_length=8000,
-        label="Key",
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
-    )
-    user = forms.CharField(
-        required=False,
-        max_length=500,
-        label="User name",
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
-    )
-    password = forms.CharField(
-        required=False,
-        max_length=2000,
-        strip=False,
-        label="Password",
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-    )
     strict = forms.BooleanField(
         required=False,
         label="Refuse a document with faults",
@@ -152,7 +110,7 @@ class ImportForm(forms.Form):
         return name
 
     def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or self.cleaned_data
+        values = super().clean()
         given = [way for way in WAYS if values.get(way)]
         if not given and not any(way in self.errors for way in WAYS):
             self.add_error("url", "Give an address, choose a file, or paste the document's text.")
@@ -160,27 +118,9 @@ class ImportForm(forms.Form):
             labels = {"url": "an address", "file": "a file", "text": "text"}
             both = " and ".join(labels[way] for way in given)
             self.add_error(given[-1], f"You gave {both}. Keep one, and empty the other.")
-        if values.get("sign_in"):
-            if given and "url" not in given and not values.get("base_url"):
-                self.add_error("sign_in", "Credentials need an address: say where the document belongs.")
-            self._check_sign_in(values)
+        if values.get("sign_in") and given and "url" not in given and not values.get("base_url"):
+            self.add_error("sign_in", "Credentials need an address: say where the document belongs.")
         return values
-
-    def _check_sign_in(self, values: dict[str, Any]) -> None:
-        wanted = {
-            "bearer": {"token": "Give the token."},
-            "header": {"header": "Name the header, such as X-API-Key.", "key": "Give the key."},
-            "basic": {"user": "Give the user name."},
-        }[values["sign_in"]]
-        for name, words in wanted.items():
-            if not values.get(name) and name not in self.errors:
-                self.add_error(name, words)
-        if values["sign_in"] == "header" and values.get("header"):
-            if not HEADER_NAME.fullmatch(values["header"]):
-                self.add_error("header", "A header's name has letters, digits and -, such as X-API-Key.")
-        for name in ("token", "key"):
-            if re.search(r"[^\x20-\x7e]", values.get(name) or ""):
-                self.add_error(name, "This has characters that no header can carry. Copy it once more.")
 
     @property
     def submission(self) -> dict[str, Any]:
@@ -196,7 +136,7 @@ class ImportForm(forms.Form):
             "base_url": "" if values["url"] else values["base_url"],
             "name": values["name"],
             "idempotency_key": values["once"],
-            "headers": self._headers(),
+            "headers": self.headers,
             "strict": values["strict"],
             "ask_model": values["ask_model"],
         }
@@ -217,17 +157,6 @@ class ImportForm(forms.Form):
 
     def _way(self) -> str:
         return next((way for way in WAYS if self.cleaned_data.get(way)), "url")
-
-    def _headers(self) -> dict[str, str] | None:
-        values = self.cleaned_data
-        match values["sign_in"]:
-            case "bearer":
-                return {"Authorization": f"Bearer {values['token']}"}
-            case "header":
-                return {values["header"]: values["key"]}
-            case "basic":
-                return basic(values["user"], values["password"])
-        return None
 
 
 def _address(text: str) -> str:

@@ -22,6 +22,7 @@ from openapi_import.admin import import_page
 from openapi_import.admin.import_form import ImportForm
 from openapi_import.admin.publish_form import PublishForm
 from openapi_import.admin.review_pages import ReviewPages
+from openapi_import.admin.sign_in import RetryForm
 from openapi_import.models import ImportJob, ImportStatus, SpecSource
 from smartsupport.lib.console import ReadOnlyAdmin, age, go_to, identified
 from smartsupport.lib.errors import ServiceError
@@ -242,18 +243,17 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
         variant=ActionVariant.PRIMARY,
         dialog={
             "title": "Try this import again?",
-            "description": "It goes on with the document that was fetched, if there is one; otherwise it is fetched "
-            "anew. Credentials for the document are not kept: where it needs some, import it as a new one.",
-            "form_class": BaseDialogForm,
+            "description": "What it read before is read again. Nothing is published by it.",
+            "form_class": RetryForm,
             "form_submit_text": "Try again",
         },
     )
-    def retry(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        by = request.user.get_username()
+    def retry(self, request: HttpRequest, form: RetryForm, object_id: str) -> HttpResponse:
+        by, again = request.user.get_username(), bool(form.cleaned_data.get("fetch_again"))
         return self._do(
             request,
             object_id,
-            lambda row: jobs.retry(row.pk, by),
+            lambda row: jobs.retry(row.pk, by, headers=form.headers, fetch_again=again),
             "Tried again.",
             "The import has begun again.",
         )
