@@ -178,6 +178,9 @@ def in_cookie(parameter: dict[str, Any], value: Any) -> list[tuple[Pair, str]]:
     """Cookies as (what is meant, what is written): style form is percent-encoded, style cookie (3.2) is not."""
     if parameter.get("style") != "cookie":
         return in_query({**parameter, "style": "form", "allow_reserved": False}, value)
+    for item in _items(value, False, plain):
+        if not item.isascii() or not item.isprintable() or _COOKIE_REFUSED.intersection(item):
+            raise ValueRefused("has a character that a cookie cannot carry")
     name = parameter["name"]
     if isinstance(value, dict) and parameter.get("explode", True):
         pairs = [(str(key), plain(item)) for key, item in value.items()]
@@ -185,9 +188,6 @@ def in_cookie(parameter: dict[str, Any], value: Any) -> list[tuple[Pair, str]]:
         pairs = [(name, plain(item)) for item in value]
     else:
         pairs = [(name, ",".join(_items(value, False, plain)))]
-    for _, text in pairs:
-        if not text.isascii() or not text.isprintable() or _COOKIE_REFUSED.intersection(text):
-            raise ValueRefused("has a character that a cookie cannot carry")
     return [(pair, f"{pair[0]}={pair[1]}") for pair in pairs]
 
 
