@@ -75,7 +75,9 @@ def _without(url: str, ids: Ids, texts: list[str]) -> str:
     text = OF_THE_MOMENT.sub("", ONE_TIME.sub("", "\n".join(texts)))
     for spelled in (url, quote(url), quote(url, safe="")):
         text = text.replace(spelled, "URL")
-    for value in sorted({ids.thread_id, ids.turn_id, ids.interrupt_id, ids.name, *ids.row.values()}, key=len):
+    asked = {ids.thread_id, ids.turn_id, ids.interrupt_id, ids.name, *ids.row.values()}
+    asked |= {ids.job_id, ids.index, ids.source_name, ids.publication_id, ids.number}
+    for value in sorted(asked, key=len):
         if len(value) > 3:
             text = text.replace(value, "ID")
     return text

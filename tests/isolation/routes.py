@@ -24,6 +24,11 @@ class Ids:
     row: dict[str, str]
     """Primary keys for the console, by the model's label."""
     name: str
+    job_id: str
+    index: str
+    source_name: str
+    publication_id: str
+    number: str
     content_type_id: str = "1"
     app_label: str = "chat"
     url: str = "no/such/page"

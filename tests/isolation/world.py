@@ -16,7 +16,7 @@ from agents import facts
 from agents.models import Action, Agent, Approver, Tool
 from chat import api_keys
 from chat.models import ApiKey, Conversation, Customer, Turn
-from openapi_import.models import SpecSource
+from openapi_import.models import ImportJob, ImportStatus, Publication, SpecSource
 from tests import rows
 from tests.isolation.routes import Ids
 
@@ -63,6 +63,11 @@ def plant() -> World:
         interrupt_id=unknown,
         row={label: number if value.isdecimal() else unknown for label, value in theirs.row.items()},
         name="no_such_agent",
+        job_id=unknown,
+        index="987654",
+        source_name="no-such-source",
+        publication_id=unknown,
+        number=number,
         content_type_id="987654",
         app_label="openapi_import",
     )
@@ -101,6 +106,7 @@ def _things_of(
         action_flag=CHANGE,
         change_message=say("change"),
     )
+    imported, publication = _imported(say)
     return Ids(
         thread_id=turn.conversation.thread_id,
         turn_id=str(waits.pk),
@@ -112,12 +118,66 @@ def _things_of(
             "agents.Action": str(asked.pk),
             "agents.Agent": str(agent.pk),
             "agents.Tool": str(cancel.pk),
-            "openapi_import.SpecSource": str(SpecSource.objects.get().pk),
+            "openapi_import.SpecSource": str(publication.source_id),
+            "openapi_import.ImportJob": str(imported.pk),
             "auth.User": str(user.pk),
             "auth.Group": str(Group.objects.order_by("pk").values_list("pk", flat=True)[0]),
         },
         name=agent.name,
+        job_id=str(imported.pk),
+        index=str(imported.classifications.get().index),
+        source_name=imported.name,
+        publication_id=str(publication.pk),
+        number=str(publication.number),
     )
+
+
+def _imported(say: Callable[[str], str]) -> tuple[ImportJob, Publication]:
+    """An import of an API, ready to review, with one operation, whose index no other import has, and a publication."""
+    source = SpecSource.objects.create(
+        name=f"api-{uuid4().hex[:8]}",
+        title=say("api"),
+        document_hash="0" * 64,
+        fetched_at=timezone.now(),
+    )
+    job = ImportJob.objects.create(
+        name=source.name,
+        source=source,
+        spec_url=f"https://example.com/{say('document')}",
+        status=ImportStatus.DONE,
+        title=say("title"),
+        total_endpoints=1,
+        classified_count=1,
+        usable_count=1,
+        faults=[{"pointer": "#/paths", "message": say("fault"), "severity": "warning"}],
+        faults_total=1,
+        created_by=say("by"),
+    )
+    number = 1_000 + ImportJob.objects.count()
+    job.classifications.create(
+        index=number,
+        operation_id=say("operation"),
+        method="GET",
+        path=f"/{say('path')}",
+        summary=say("summary"),
+        name=f"look_up_{number}",
+        title=say("tool"),
+        tool_description=say("described"),
+        access_type="read",
+        risk="safe",
+        approval="none",
+        agent_group="lookups",
+        tool={"server_url": "https://example.com", "parameters": [], "input_schema": {"type": "object"}},
+    )
+    publication = Publication.objects.create(
+        source=source,
+        number=number,
+        kind=Publication.Kind.PUBLISH,
+        job=job,
+        by_name=say("publisher"),
+        note=say("note"),
+    )
+    return job, publication
 
 
 def everything() -> dict[str, str]:
