@@ -58,7 +58,7 @@ def read(
     orders = Orders(
         length=len(content),
         memory_mib=settings.IMPORT_MEMORY_MIB,
-        cpu_seconds=settings.IMPORT_SECONDS + 1,
+        cpu_seconds=int(settings.IMPORT_SECONDS) + 1,
         max_bytes=settings.IMPORT_MAX_BYTES,
         max_documents=settings.IMPORT_MAX_DOCUMENTS,
         content_type=content_type,

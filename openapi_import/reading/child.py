@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.reading.bundle import Limits, bundle
+from openapi_import.reading.bundle import Fetch, Limits, bundle
 from openapi_import.reading.dialects import label
 from openapi_import.reading.faults import Fault, Faults
 from openapi_import.reading.listed import listed
@@ -122,7 +122,7 @@ def main() -> int:
     orders = Orders(**parent.line())
     _limit(orders)
     try:
-        for line in read(parent.take(orders.length), orders, parent):
+        for line in read(parent.take(orders.length), orders, parent.fetch):
             parent.say(line)
         parent.say({"kind": "end"})
     except Failed as error:
@@ -133,8 +133,8 @@ def main() -> int:
     return _leave(0)
 
 
-def read(content: bytes, orders: Orders, parent: Parent) -> Iterator[Line]:
-    """The lines about a document. Raises Failed."""
+def read(content: bytes, orders: Orders, fetch: Fetch) -> Iterator[Line]:
+    """The lines about a document but for the last. Raises Failed."""
     faults = Faults()
     yield _stage("validating", 0, 1)
     try:
@@ -148,14 +148,16 @@ def read(content: bytes, orders: Orders, parent: Parent) -> Iterator[Line]:
         faults.add(fault)
     sha = hashlib.sha256(content)
 
-    def fetch(url: str) -> bytes:
-        came = parent.fetch(url)
+    def fetch_and_count(url: str) -> bytes:
+        came = fetch(url)
         sha.update(came)
         return came
 
     limits = Limits(bytes=orders.max_bytes, documents=orders.max_documents)
     try:
-        document, bundled = bundle(text, base_url=orders.base_url, faults=faults, fetch=fetch, limits=limits)
+        document, bundled = bundle(
+            text, base_url=orders.base_url, faults=faults, fetch=fetch_and_count, limits=limits
+        )
         spec = Spec(document, faults, base_url=orders.base_url)
     except SpecInvalid as error:
         raise Failed(error.message, getattr(error, "pointer", "")) from None

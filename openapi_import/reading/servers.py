@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from openapi_import.errors import SpecInvalid
 
@@ -42,7 +42,7 @@ def swagger_servers(document: dict[str, Any], schemes: Any, base_url: str) -> tu
     named = [name.lower() for name in schemes if isinstance(name, str)] if isinstance(schemes, list) else []
     usable = [name for name in ("https", "http") if name in named]
     if not usable and not named:
-        usable = [urlsplit(base_url).scheme if base_url.startswith(("http://", "https://")) else "https"]
+        usable = ["http" if base_url.startswith("http:") else "https"]
     return tuple({"url": f"{scheme}://{host}{path}"} for scheme in usable)
 
 
