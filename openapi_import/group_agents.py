@@ -13,6 +13,8 @@ from openapi_import.models import Publication
 from smartsupport.lib.text import shorten
 
 TITLES_TOLD = 12
+TONE = "Friendly, brief and precise."
+ESCALATION = "I cannot do that for you. I am handing you over to a colleague."
 
 Entry = dict[str, Any]
 
@@ -88,23 +90,23 @@ def _make(missing: Sequence[tuple[str, list[Place]]], api: str) -> list[Agent]:
     return Agent.objects.bulk_create(
         Agent(
             name=name,
-            description=_description(name, [place.tool for place in given], api),
+            description=description(name, [place.tool.title for place in given], api),
             permission=Access.WRITE
             if any(place.tool.access == Access.WRITE for place in given)
             else Access.READ,
-            tone="Friendly, brief and precise.",
-            escalation_message="I cannot do that for you. I am handing you over to a colleague.",
+            tone=TONE,
+            escalation_message=ESCALATION,
             position=start + number,
         )
         for number, (name, given) in enumerate(missing)
     )
 
 
-def _description(name: str, tools: list[Tool], api: str) -> str:
+def description(name: str, titles: Sequence[str], api: str) -> str:
     """What routing and the model read to choose the agent. Titles come from a document: one line each, and short."""
     words = " ".join(name.replace("_", " ").replace("-", " ").split()) or name
-    told = [shorten(tool.title, 80).rstrip(".") for tool in tools[:TITLES_TOLD]]
-    more = f"; and {len(tools) - TITLES_TOLD} more" if len(tools) > TITLES_TOLD else ""
+    told = [shorten(title, 80).rstrip(".") for title in titles[:TITLES_TOLD]]
+    more = f"; and {len(titles) - TITLES_TOLD} more" if len(titles) > TITLES_TOLD else ""
     of = f" of {shorten(api, 80)}" if api else ""
     return f"Looks after {words}{of}: {'; '.join(told)}{more}."
 
