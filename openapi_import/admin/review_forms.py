@@ -177,6 +177,10 @@ class BulkForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # The dialog of one operation has fields of the same names on the same page.
+        super().__init__(*args, auto_id="bulk_%s", **kwargs)
+
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         access, approval = values.get("access_type"), values.get("approval")
