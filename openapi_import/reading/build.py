@@ -84,7 +84,7 @@ def _tool(operation: Operation) -> tuple[dict[str, Any], list[str], dict[str, st
         "request_body": made.request_body,
         "input_schema": made.input_schema,
         "security": _security(operation, shared, losses),
-        "response": response_of(operation, shared.schemas, made.parameters),
+        "response": response_of(operation, shared.schemas, made.parameters, made.input_schema["properties"]),
     }
     return tool, losses, made.left_out
 

@@ -23,6 +23,7 @@ class _Argument:
     required: bool
     description: str
     nullable: bool  # whether null can be sent
+    filled: bool  # whether it has to have something in it, because nothing cannot be written there
     fixed: Schema | None = None
     part: Part | None = None
 
@@ -43,11 +44,13 @@ class Arguments:
         required: bool,
         description: str = "",
         nullable: bool = False,
+        filled: bool = False,
         fixed: Schema | None = None,
     ) -> str:
         """Its name as an argument: legal for every model provider, and not taken by another place.
 
-        schema: as in the document; or `fixed`, which is taken as it is.
+        schema: as in the document; or `fixed`, which is taken as it is. nullable: null can be sent. filled: an empty
+        value cannot.
         """
         legal = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:55] or place
         argument, number = legal, 1
@@ -57,12 +60,12 @@ class Arguments:
             number += 1
             argument = f"{legal}_{number}"
         text = words(description, MAX_ARGUMENT_WORDS)
-        self._taken[argument] = _Argument(argument, schema, required, text, nullable, fixed)
+        self._taken[argument] = _Argument(argument, schema, required, text, nullable, filled, fixed)
         return argument
 
     def finish(self, losses: list[str]) -> Schema:
-        """The schema of all arguments; what it lacks is added to `losses`. Raises SpecInvalid where even what is required
-        is too large."""
+        """The schema of all arguments; what it lacks is added to `losses`. Raises SpecInvalid where even what is
+        required is too large."""
         arguments = [argument for argument in self._taken.values() if self._begun(argument, losses)]
         total = sum(_size(argument) for argument in arguments)
         if total > MAX_TOOL_BYTES:
@@ -121,7 +124,10 @@ class Arguments:
 
     def _part(self, argument: _Argument, depth: int) -> Part | None:
         found = self._schemas.part(argument.schema, depth)
-        return found if found is None or argument.nullable else _without_null(found)
+        if found is None:
+            return None
+        found = found if argument.nullable else _without_null(found)
+        return _filled(found) if argument.filled else found
 
 
 def _fewer(arguments: list[_Argument], total: int, losses: list[str]) -> tuple[list[_Argument], int]:
@@ -177,6 +183,16 @@ def _without_null(part: Part) -> Part:
     notes = {key: value for key, value in part.value.items() if key != "anyOf"}
     value = {**rest[0], **notes} if len(rest) == 1 else {"anyOf": rest, **notes}
     return Part(value, part.size, part.cut, part.losses, part.hidden)
+
+
+def _filled(part: Part) -> Part:
+    """With at least one character, item or field."""
+    least = {"string": "minLength", "array": "minItems", "object": "minProperties"}.get(
+        part.value.get("type", "")
+    )
+    if least is None or part.value.get(least) or not part.value.get("maxItems", 1):
+        return part
+    return Part({**part.value, least: 1}, part.size + 16, part.cut, part.losses, part.hidden)
 
 
 def _size(argument: _Argument) -> int:

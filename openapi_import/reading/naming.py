@@ -21,8 +21,8 @@ _MARKDOWN = re.compile(r"!?\[([^\]\[]{0,200})\]\([^)\s]{0,500}\)|[`*#]+")
 class Names:
     """The names of the tools of one document.
 
-    known: {operation id: name}, from an earlier reading: these are kept. A new name depends on the operation's id alone,
-    so it is the same whatever else is in the document, and it is taken once.
+    known: {operation id: name}, from an earlier reading: these are kept. A new name depends on the operation's id
+    alone, so it is the same whatever else is in the document, and it is taken once.
     """
 
     def __init__(self, known: Mapping[str, str] | None = None) -> None:
@@ -72,8 +72,8 @@ def title(operation: Operation) -> str:
 
 
 def description(operation: Operation) -> str:
-    """What the model reads: summary and description, once each, cut; that it is deprecated; what it calls where the document
-    says nothing. The document's words are shown to the model as they are: they are a description, nobody obeys them."""
+    """What the model reads: summary and description, once each, cut; that it is deprecated; what it calls where the
+    document says nothing. The document's words are a description: nothing is decided by them."""
     summary = plain_words(operation.summary, MAX_SUMMARY)
     longer = plain_words(operation.description, MAX_DESCRIPTION)
     bare = summary.rstrip(".…").lower()

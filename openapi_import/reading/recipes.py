@@ -1,7 +1,7 @@
 """An operation as a tool's recipe: which argument goes where, and what the model may fill in.
 
-The recipe's shapes are those of `agents.models.Tool`; `agents.tool_request` makes the request of it. Headers that decide
-where a request goes, what it is, or who sends it are never arguments, and neither are credentials.
+The recipe's shapes are those of `agents.models.Tool`; `agents.tool_request` makes the request of it. Headers that
+decide where a request goes, what it is, or who sends it are never arguments, and neither are credentials.
 """
 
 import re
@@ -12,7 +12,8 @@ from openapi_import.errors import SpecInvalid
 from openapi_import.reading.bodies import Body, chosen
 from openapi_import.reading.described import Operation, Parameter
 from openapi_import.reading.fitting import Arguments
-from openapi_import.reading.shared import shared_of
+from openapi_import.reading.keywords import types_of
+from openapi_import.reading.shared import Fields, shared_of
 from smartsupport.lib.own_headers import is_own
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -33,8 +34,8 @@ _SECRET_QUERY = frozenset({"access_token", "oauth_token", "api_key", "apikey", "
 
 @dataclass(frozen=True)
 class Recipe:
-    """parameters, request_body, input_schema: as in Tool. `left_out`: what is no argument, and why. `losses`: sentences,
-    what of the document is missing in the tool."""
+    """parameters, request_body, input_schema: as in Tool. `left_out`: what is no argument, and why. `losses`:
+    sentences, what of the document is missing in the tool."""
 
     parameters: list[dict[str, Any]]
     request_body: dict[str, Any] | None
@@ -116,6 +117,7 @@ class _Builder:
             required=parameter.required,
             description=text,
             nullable=bool(parameter.content_type),
+            filled=not parameter.content_type and self.must_be_filled(parameter),
         )
         styles = STYLES[parameter.place]
         style = parameter.style if parameter.style in styles else styles[0]
@@ -137,6 +139,14 @@ class _Builder:
             entry["content_type"] = parameter.content_type
         return entry
 
+    def must_be_filled(self, parameter: Parameter) -> bool:
+        """An empty text can be written everywhere but in the path; an empty list or object nowhere."""
+        if parameter.place == "path":
+            return True
+        found = self.shared.schemas.resolved(parameter.schema)
+        kinds = types_of(found)[0] if isinstance(found, dict) else []
+        return parameter.required and kinds in (["array"], ["object"])
+
     def body(self) -> dict[str, Any] | None:
         body = self.operation.request_body
         if body is None or not body.content:
@@ -147,6 +157,11 @@ class _Builder:
             named = ", ".join(others[:5]) + (" and others" if len(others) > 5 else "")
             self.losses.append(f"Its body can also be {named}; {found.content_type} is sent.")
         fields = self.shared.flat(found.media.schema) if found.has_fields else None
+        if fields is None and found.form == "multipart" and self.is_one_file(found.media.schema):
+            fields = Fields({"file": found.media.schema}, ["file"] if body.required else [])
+            self.losses.append(
+                "The document does not name the part that the file is sent in; it is called `file`."
+            )
         made: dict[str, Any] = {"content_type": found.content_type, "required": body.required}
         encoding = found.encoding(self.shared, fields.schemas if fields else None)
         if found.has_encoding_headers:
@@ -173,6 +188,11 @@ class _Builder:
         if encoding:
             made["encoding"] = encoding
         return made
+
+    def is_one_file(self, schema: Any) -> bool:
+        """Whether a form of parts is described as if it were the file itself."""
+        found = self.shared.schemas.resolved(schema)
+        return isinstance(found, dict) and types_of(found)[0] == ["string"]
 
     def whole(self, body: Body, description: str, *, required: bool) -> str:
         """One argument that is all of the body."""

@@ -1,4 +1,4 @@
-"""What an operation answers, as far as a call needs to know it: kinds of content, files, and whether it comes in pages."""
+"""What an operation answers, as far as a call needs to know it: kinds of content, files, whether it comes in pages."""
 
 from typing import Any
 
@@ -7,62 +7,84 @@ from openapi_import.reading.schemas import Schemas
 
 MAX_KINDS = 10
 _TEXT = ("json", "xml", "yaml", "javascript", "html", "csv", "x-www-form-urlencoded", "graphql", "jwt", "sql")
-_CURSOR = (
-    "cursor", "starting_after", "startingafter", "page_token", "pagetoken", "next_token", "nexttoken", "continuation_token",
-    "continuationtoken", "continue", "after", "marker", "bookmark", "next_cursor", "nextcursor", "page_cursor", "pagecursor",
-    "exclusivestartkey", "exclusive_start_key", "scroll_id", "since_id", "start_after", "startafter", "$skiptoken",
-)  # fmt: skip
-_PAGE = ("page", "page_number", "pagenumber", "pageno", "page_no", "page_num", "pagenum", "pageindex", "page_index",
-         "current_page", "p")  # fmt: skip
-_OFFSET = ("offset", "skip", "$skip", "start", "start_index", "startindex", "from", "first_result", "firstresult",
-           "startat", "start_at")  # fmt: skip
-_SIZE = (
-    "limit", "per_page", "perpage", "page_size", "pagesize", "size", "count", "max_results", "maxresults", "$top", "top",
-    "max_items", "maxitems", "results_per_page", "resultsperpage", "pagelimit", "page_limit", "take", "rows", "num",
-    "maxkeys", "first", "max",
-)  # fmt: skip
-_NEXT = (
-    "next_cursor", "nextcursor", "next_page_token", "nextpagetoken", "next_token", "nexttoken", "continuation_token",
-    "continuationtoken", "continue", "cursor", "end_cursor", "endcursor", "next_marker", "nextmarker", "marker", "next_page",
-    "nextpage", "next", "next_url", "nexturl", "next_link", "nextlink", "@odata.nextlink", "odata.nextlink", "after",
-    "lastevaluatedkey", "scroll_id", "bookmark", "next_page_uri", "next_page_url", "next_uri", "_next",
-)  # fmt: skip
-_LINKS = ("next_url", "nexturl", "next_link", "nextlink", "@odata.nextlink", "odata.nextlink", "next_page_uri",
-          "next_page_url", "next_uri")  # fmt: skip
-_MORE = ("has_more", "hasmore", "has_next", "hasnext", "has_next_page", "hasnextpage", "more", "is_truncated", "istruncated",
-         "next_page_exists", "morerecords", "more_records", "islast", "last")  # fmt: skip
-_TOTAL = ("total", "total_count", "totalcount", "total_results", "totalresults", "total_items", "totalitems", "count",
-          "total_size", "totalsize", "total_pages", "totalpages", "last_page", "total_elements", "totalelements")  # fmt: skip
-_ITEMS = (
-    "items",
-    "data",
-    "results",
-    "value",
-    "records",
-    "entries",
-    "list",
-    "content",
-    "rows",
-    "values",
-    "objects",
+# Names of parameters and fields, the likeliest first, without regard to case and underscores.
+_CURSOR = tuple(
+    """
+    cursor starting_after startingafter page_token pagetoken next_token nexttoken continuation_token
+    continuationtoken continue after marker bookmark next_cursor nextcursor page_cursor pagecursor
+    exclusivestartkey exclusive_start_key scroll_id since_id start_after startafter $skiptoken
+    """.split()
 )
-_INSIDE = ("paging", "pagination", "meta", "metadata", "links", "_links", "page_info", "pageinfo", "page", "cursors",
-           "response_metadata", "resultinfo", "result_info")  # fmt: skip
+_PAGE = tuple(
+    """
+    page page_number pagenumber pageno page_no page_num pagenum pageindex page_index current_page p
+    """.split()
+)
+_OFFSET = tuple(
+    """
+    offset skip $skip start start_index startindex from first_result firstresult startat start_at
+    """.split()
+)
+_SIZE = tuple(
+    """
+    limit per_page perpage page_size pagesize size count max_results maxresults $top top max_items
+    maxitems results_per_page resultsperpage pagelimit page_limit take rows num maxkeys first max
+    """.split()
+)
+_NEXT = tuple(
+    """
+    next_cursor nextcursor next_page_token nextpagetoken next_token nexttoken continuation_token
+    continuationtoken continue cursor end_cursor endcursor next_marker nextmarker marker next_page
+    nextpage next next_url nexturl next_link nextlink @odata.nextlink odata.nextlink after
+    lastevaluatedkey scroll_id bookmark next_page_uri next_page_url next_uri _next
+    """.split()
+)
+_LINKS = tuple(
+    """
+    next_url nexturl next_link nextlink @odata.nextlink odata.nextlink next_page_uri next_page_url
+    next_uri
+    """.split()
+)
+_MORE = tuple(
+    """
+    has_more hasmore has_next hasnext has_next_page hasnextpage more is_truncated istruncated
+    next_page_exists morerecords more_records islast last
+    """.split()
+)
+_TOTAL = tuple(
+    """
+    total total_count totalcount total_results totalresults total_items totalitems count total_size
+    totalsize total_elements totalelements
+    """.split()
+)
+_ITEMS = tuple(
+    """
+    items data results value records entries list content rows values objects
+    """.split()
+)
+_INSIDE = tuple(
+    """
+    paging pagination meta metadata links _links page_info pageinfo page cursors response_metadata
+    resultinfo result_info
+    """.split()
+)
 
 
-def response_of(operation: Operation, schemas: Schemas, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+def response_of(
+    operation: Operation, schemas: Schemas, parameters: list[dict[str, Any]], arguments: dict[str, Any]
+) -> dict[str, Any]:
     """As `Tool.response`: {"content_types": [..], "binary": bool, "paging": {..}|null}.
 
-    paging: {"kind": "cursor|page|offset|link", "argument": which argument asks for another page ("" for a link), "size": the
-    argument that limits how many ("" for none), "items", "next", "more", "total": paths in the answer ("paging.next"), ""
-    where there is none}. parameters: those of the recipe.
+    paging: {"kind": "cursor|page|offset|link", "argument", "size", "items", "next", "more", "total"}: `argument` asks
+    for another page ("" for a link), `size` limits how many there are on one ("" for none); the others are paths in
+    the answer ("paging.next"), "" where there is none. parameters: those of the recipe; arguments: their schemas.
     """
     success = _success(operation.responses)
     kinds = list(success.content)[:MAX_KINDS] if success else []
     kind = next((kind for kind in kinds if "json" in kind.lower()), kinds[0] if kinds else "")
     schema = success.content[kind] if success and kind else None
     binary = bool(kind) and _is_binary(kind, schemas.resolved(schema))
-    paging = None if binary else _paging(schema, schemas, parameters)
+    paging = None if binary else _paging(schema, schemas, parameters, arguments)
     return {"content_types": kinds, "binary": binary, "paging": paging}
 
 
@@ -88,7 +110,9 @@ def _is_binary(kind: str, schema: Any) -> bool:
     return raw.get("type") not in ("object", "array")
 
 
-def _paging(schema: Any, schemas: Schemas, parameters: list[dict[str, Any]]) -> dict[str, str] | None:
+def _paging(
+    schema: Any, schemas: Schemas, parameters: list[dict[str, Any]], arguments: dict[str, Any]
+) -> dict[str, str] | None:
     asked = {_key(entry["name"]): entry["argument"] for entry in parameters if entry["in"] == "query"}
     fields = _fields(schema, schemas)
     answered = {name: path for name, (path, _) in fields.items()}
@@ -107,6 +131,8 @@ def _paging(schema: Any, schemas: Schemas, parameters: list[dict[str, Any]]) -> 
     found |= {"more": first(_MORE, answered), "total": first(_TOTAL, answered)}
     for kind, names in (("cursor", _CURSOR), ("page", _PAGE), ("offset", _OFFSET)):
         if argument := first(names, asked):
+            if kind != "cursor" and arguments.get(argument, {}).get("type") not in ("integer", "number"):
+                continue  # `from` and `start` are dates more often than not
             evidence = bool(size or follow or found["more"] or found["total"])
             if evidence or argument.lower() in ("page", "offset", "cursor"):
                 return found | {"kind": kind, "argument": argument}

@@ -111,6 +111,16 @@ class Schemas:
         """Whether a schema stands for the schemas that inherit from it."""
         return bool(self._discriminators.children(schema)[0])
 
+    def inherits(self, child: Schema, parent: Any) -> bool:
+        """Whether `parent`, one of the `allOf` of `child`, is a base whose discriminator tells of `child` too."""
+        aim = self.resolved(parent)
+        if not self._discriminators.has(aim):
+            return False
+        choices = aim.get("oneOf") or aim.get("anyOf")
+        if not isinstance(choices, list) or not choices:
+            return True
+        return any(self.resolved(choice) is child for choice in choices)
+
     def part(
         self, schema: Any, depth: int, wanted: frozenset[str] = NOTHING, *, base: bool = False
     ) -> Part | None:
@@ -203,8 +213,10 @@ class Schemas:
             return _null() if nullable else None
         parts = [own]
         for other in all_of:
-            inherited = isinstance(other, dict) and self._discriminators.has(self.resolved(other))
+            inherited = self.inherits(schema, other)
             found = self.part(other, depth, wanted, base=inherited)
+            if found is None and not inherited and self._discriminators.has(self.resolved(other)):
+                found = self.part(other, depth, wanted, base=True)
             if found is None:
                 return _null() if nullable else None
             parts.append(found)

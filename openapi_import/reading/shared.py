@@ -39,7 +39,7 @@ class Shared:
         to stay whole: a choice, a map, a list, a value that may be null."""
         found = Fields()
         collected: dict[str, list[Any]] = {}
-        if not self._collect(schema, collected, found, 0) or not collected:
+        if not self._collect(schema, collected, found, None) or not collected:
             return None
         hidden = {name for name, parts in collected.items() if any(map(self.schemas.answered_only, parts))}
         for name, parts in collected.items():
@@ -50,15 +50,22 @@ class Shared:
             found.schemas.setdefault(name, {})
         return found
 
-    def _collect(self, schema: Any, collected: dict[str, list[Any]], found: Fields, hops: int) -> bool:
+    def _collect(
+        self,
+        schema: Any,
+        collected: dict[str, list[Any]],
+        found: Fields,
+        child: Schema | None,
+        hops: int = 0,
+    ) -> bool:
         aim = self.schemas.resolved(schema)
         if not isinstance(aim, dict) or hops > 10:
             return False
-        if not self._is_plain(aim, inherited=hops > 0):
+        if not self._is_plain(aim, inherited=child is not None and self.schemas.inherits(child, aim)):
             return False
         beside = isinstance(schema, dict) and aim is not schema and len(schema) > 1 and not self.schemas.old
         if beside and not self._collect(
-            {k: v for k, v in schema.items() if k != "$ref"}, collected, found, hops + 1
+            {k: v for k, v in schema.items() if k != "$ref"}, collected, found, None, hops + 1
         ):
             return False
         properties = aim.get("properties")
@@ -71,10 +78,14 @@ class Shared:
         for key in ("not", "if", "dependentRequired", "dependentSchemas", "dependencies"):
             if key in aim:
                 found.losses.append(f"Its body has the rule `{key}`, which only the business system checks.")
-        inherited = aim.get("allOf")
+        if aim.get("additionalProperties") in (True, {}):
+            found.losses.append(
+                "Its body may have fields of any name; only those that are named can be sent."
+            )
+        parents = aim.get("allOf")
         return all(
-            self._collect(part, collected, found, hops + 1)
-            for part in (inherited if isinstance(inherited, list) else ())
+            self._collect(part, collected, found, aim, hops + 1)
+            for part in (parents if isinstance(parents, list) else ())
         )
 
     def _is_plain(self, schema: Schema, *, inherited: bool) -> bool:
@@ -83,7 +94,7 @@ class Shared:
             return False
         if isinstance(schema.get("additionalProperties"), dict) and schema["additionalProperties"]:
             return False
-        if inherited and "discriminator" in schema:
+        if inherited:
             return not any(schema.get(key) for key in _WHOLE if key not in ("oneOf", "anyOf"))
         return not any(schema.get(key) for key in _WHOLE) and not self.schemas.has_children(schema)
 
