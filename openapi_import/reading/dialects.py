@@ -15,7 +15,7 @@ def dialect_of(document: Document, faults: Faults) -> str:
     version = document.get("openapi")
     if isinstance(version, int | float) and not isinstance(version, bool):
         faults.warning("/openapi", "The version is a number; it has to be text.")
-        version = str(float(version))
+        version = str(version)
     if isinstance(version, str) and version.strip():
         return _of_three(version.strip(), faults)
     if "swagger" in document:

@@ -5,7 +5,7 @@ from typing import Any
 
 from openapi_import.reading.described import PLACES, Media, Parameter, RequestBody, Response
 from openapi_import.reading.faults import Faults, Unusable
-from openapi_import.reading.references import follow_at
+from openapi_import.reading.references import follow_at, is_reference
 from openapi_import.reading.text import Document, escaped
 
 MAX_PARAMETERS = 2_000
@@ -75,7 +75,7 @@ class Inputs:
             name, place = parameter.get("name"), parameter.get("in")
             known = isinstance(place, str) and (place in self.places or place in ("body", "formData"))
             if isinstance(name, str) and name and known:
-                yield parameter, where
+                yield self.described(reference, parameter), where
                 continue
             message = f"A parameter has no name or no valid place ({self.place_names})."
             if is_true(parameter.get("required")):
@@ -131,7 +131,14 @@ class Inputs:
                 raise Unusable("The request body does not say what it contains.", f"{at}/content")
             self.faults.warning(at, "The request body does not say what it contains; none is sent.")
             return None
+        body = self.described(raw["requestBody"], body)
         return RequestBody(required, self._content(content, f"{at}/content"), text(body, "description"))
+
+    def described(self, reference: Any, value: Object) -> Object:
+        """From 3.1 on, a reference may bring its own description of what it refers to."""
+        if self.dialect in ("3.1", "3.2") and is_reference(reference) and text(reference, "description"):
+            return {**value, "description": reference["description"]}
+        return value
 
     def _content(self, content: Object, pointer: str) -> dict[str, Media]:
         found: dict[str, Media] = {}

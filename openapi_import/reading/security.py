@@ -8,7 +8,7 @@ from openapi_import.reading.references import follow
 from openapi_import.reading.text import Document, escaped
 
 KINDS = frozenset({"apiKey", "http", "oauth2", "openIdConnect", "mutualTLS"})
-PLACES = frozenset({"query", "header", "cookie"})
+PLACES = ("query", "header", "cookie")
 _FLOWS = {
     "implicit": "implicit",
     "password": "password",

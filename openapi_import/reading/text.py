@@ -180,7 +180,7 @@ def _check(value: object, faults: list[Fault], max_nodes: int, odd_escapes: bool
             elif kind is float and item - item != 0:
                 unstorable = True
         level = below
-    if unstorable or odd_escapes:
+    if (unstorable or odd_escapes) and isinstance(value, dict | list):
         _mend(value, faults)
     return nodes, refers_out
 

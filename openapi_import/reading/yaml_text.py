@@ -19,6 +19,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _WORDS: dict[str, Any] = dict.fromkeys(("", "~", "null", "Null", "NULL")) | {
     word: word[0] in "tT" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
 }
+MAX_DIGITS = 3_000  # Python writes and reads 4,300 decimal ones
 _STRING = "tag:yaml.org,2002:str"
 _KNOWN = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null", "map", "seq"))
 
@@ -199,12 +200,11 @@ def _plain(text: str, event: Any) -> Any:
     if first not in "-+.0123456789":
         return text
     if _INTEGER.fullmatch(text):
-        try:
-            return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-        except ValueError:  # more digits than Python turns into a number
+        if len(text) > MAX_DIGITS:
             raise SpecInvalid(
                 f"The document contains a number that is too long to be read (line {_line(event)})."
-            ) from None
+            )
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
 
 

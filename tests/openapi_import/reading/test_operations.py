@@ -217,6 +217,24 @@ def test_a_pointer_leads_through_what_is_itself_a_reference() -> None:
     assert [found.name for found in operation.parameters] == ["q"]
 
 
+@pytest.mark.parametrize(("version", "expected"), [("3.0.3", "theirs"), ("3.1.0", "ours")])
+def test_from_3_1_on_a_reference_describes_what_it_refers_to(version: str, expected: str) -> None:
+    raw = {
+        "parameters": [{"$ref": "#/components/parameters/q", "description": "ours", "name": "other"}],
+        "requestBody": {"$ref": "#/components/requestBodies/b", "description": "ours"},
+    }
+    components = {
+        "parameters": {"q": parameter("q", description="theirs")},
+        "requestBodies": {"b": {"content": {"text/plain": {}}, "description": "theirs"}},
+    }
+
+    operation = one_operation(raw, version=version, components=components)
+
+    assert [(found.name, found.description) for found in operation.parameters] == [("q", expected)]
+    assert operation.request_body is not None
+    assert operation.request_body.description == expected
+
+
 def test_bodies_and_answers_come_with_all_their_kinds() -> None:
     raw = {
         "requestBody": {
