@@ -1,24 +1,35 @@
 """REST: what was judged of an import's operations, reviewed, published and taken away."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents.api.yaml_body import JsonWhateverAsked
 from agents.approvals import Decider
-from openapi_import import difference, jobs, publish, review
+from openapi_import import difference, exports, jobs, publish, review
 from openapi_import.api import serializers as shapes
 from openapi_import.api.job_views import JOB, READ, REFUSED
 from openapi_import.api.looking_up import checked_body, classification_of, found, job_of
+from openapi_import.errors import WrongStage
+from openapi_import.models import ImportJob, ImportStatus
 from smartsupport.lib.envelope import BoundedJSONParser
 from smartsupport.lib.rest import Need, one_page, read_query
 
 INDEX = OpenApiParameter("index", int, OpenApiParameter.PATH, description="Counts from 0.")
 REVIEW = Need("imports:write", "openapi_import.change_importjob")
 PUBLISH = Need("imports:publish", "openapi_import.publish_importjob")
+DOWNLOADS: dict[str, tuple[Callable[[ImportJob], str], str, str]] = {
+    "python": (exports.python, "text/x-python", "py"),
+    "yaml": (exports.agents_yaml, "application/yaml", "yaml"),
+    "mcp": (exports.mcp, "application/json", "json"),
+}
+"""By format: what writes it, its media type, and how its file ends."""
 NO_SUCH_INDEX = {404: OpenApiResponse(OpenApiTypes.OBJECT, description="No such import, or no such index.")}
 
 
@@ -164,3 +175,33 @@ class CompareView(APIView):
         job = job_of(job_id)
         difference.compare_again(job.pk)
         return Response(shapes.JobSerializer(jobs.find(job.pk)).data)
+
+
+class ExportView(APIView):
+    needs: ClassVar = {"GET": READ}
+    content_negotiation_class = JsonWhateverAsked
+
+    @extend_schema(
+        operation_id="openapi_jobs_export",
+        summary="What is selected, to read and take away",
+        description=(
+            "A Python module with a function for each operation, the agents as YAML, or the configuration of an MCP "
+            "server. None of it is ever run here. The answer is the file itself, without an envelope."
+        ),
+        tags=["Imports"],
+        parameters=[JOB, shapes.ExportQuery],
+        responses={
+            (200, "text/x-python"): OpenApiResponse(OpenApiTypes.STR, description="`format=python`"),
+            (200, "application/yaml"): OpenApiResponse(OpenApiTypes.STR, description="`format=yaml`"),
+            **REFUSED,
+        },
+    )
+    def get(self, request: Request, job_id: str) -> HttpResponse:
+        job = job_of(job_id)
+        write, media_type, ending = DOWNLOADS[read_query(shapes.ExportQuery, request)["format"]]
+        if job.status not in (ImportStatus.DONE, ImportStatus.APPROVED):
+            raise WrongStage(
+                f"Only an import that was read to the end can be exported; this one is {job.status}."
+            )
+        headers = {"Content-Disposition": f'attachment; filename="{job.name or "api"}.{ending}"'}
+        return HttpResponse(write(job), content_type=f"{media_type}; charset=utf-8", headers=headers)

@@ -2,18 +2,29 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
+from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from agents.api.serializers import Strict
 from agents.models import Access, Approver, Risk
 from openapi_import.models import Change, Classification, ImportJob, ImportStatus, Publication, SpecSource
 from smartsupport.lib.rest import PageQuery, StrictBooleanField, StrictCharField
 
 GROUP = r"\A[A-Za-z0-9_-]+\Z"
 YES_NO = ["true", "false"]
+
+
+class Strict(serializers.Serializer[Any]):
+    """Refuses fields that it does not know, also within another one."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
+        if unknown:
+            raise serializers.ValidationError({name: ["This field is not known here."] for name in unknown})
+        return super().to_internal_value(data)
 
 
 class JobQuery(PageQuery):
@@ -25,6 +36,9 @@ class HeadersField(serializers.DictField):
     """{header: value}; as JSON text in a form."""
 
     default_error_messages = {"not_json": "Must be a JSON object of header names and values."}
+
+    def get_value(self, dictionary: Any) -> Any:
+        return dictionary.get(self.field_name, serializers.empty)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str):
@@ -295,8 +309,12 @@ class ChangesSerializer(Strict):
     )
     approval = serializers.ChoiceField(Approver.choices, required=False)
     risk = serializers.ChoiceField(Risk.choices, required=False)
-    agent_group = serializers.RegexField(
-        GROUP, required=False, max_length=64, help_text="The agent that gets the tool: `[A-Za-z0-9_-]+`."
+    agent_group = StrictCharField(
+        required=False,
+        max_length=64,
+        trim_whitespace=False,
+        validators=[RegexValidator(GROUP, "Use letters, digits, _ or -, and nothing else.")],
+        help_text="The agent that gets the tool: `[A-Za-z0-9_-]+`.",
     )
     customer_params = serializers.DictField(
         child=StrictCharField(max_length=64),
@@ -489,4 +507,4 @@ class DeleteQuery(serializers.Serializer[Any]):
 
 
 class ExportQuery(serializers.Serializer[Any]):
-    format = serializers.ChoiceField(["python", "yaml", "mcp"])
+    format = serializers.ChoiceField(["python", "yaml", "mcp"], default="python")

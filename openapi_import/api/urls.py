@@ -14,6 +14,7 @@ urlpatterns = [
     path("openapi/jobs/<str:job_id>/classifications/<str:index>", review.ClassificationView.as_view()),
     path("openapi/jobs/<str:job_id>/approve", review.ApproveView.as_view()),
     path("openapi/jobs/<str:job_id>/compare", review.CompareView.as_view()),
+    path("openapi/jobs/<str:job_id>/export", review.ExportView.as_view()),
     path("openapi/sources", sources.SourcesView.as_view()),
     path("openapi/sources/<str:source_name>", sources.SourceView.as_view()),
     path("openapi/sources/<str:source_name>/pause", sources.PauseView.as_view()),

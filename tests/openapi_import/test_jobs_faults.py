@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import redis
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -289,21 +289,34 @@ def test_progress_is_written_about_twice_a_second_and_renews_the_lease(
     assert job.leased_until > first
 
 
-def test_what_the_database_did_not_take_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = submitted()
+def test_a_connection_to_the_database_that_breaks_is_survived(far: FarSide) -> None:
+    job, asked, wire = waits_for_a_reference(far)
+    broke: list[Exception] = []
 
-    def gone(*_: Any, **__: Any) -> None:
-        raise OperationalError("the connection is gone")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Classification.objects, "bulk_create", gone)
-        with pytest.raises(OperationalError):
+    def work() -> None:
+        try:
             jobs.run(job.pk)
-    assert now(job).running
-    assert rows(job) == []
+        except DatabaseError as error:
+            broke.append(error)
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    assert asked.wait(PATIENCE_SECONDS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    worker.join(PATIENCE_SECONDS)
+
+    assert not worker.is_alive()
+    assert [type(error) for error in broke] == [OperationalError]
+    assert (now(job).running, rows(job)) == (True, []), "nothing could be written, not even that it failed"
+    far.do(wire.__aexit__())
     ImportJob.objects.filter(pk=job.pk).update(leased_until=timezone.now())
     jobs.run(job.pk)
-
     assert (now(job).status, now(job).attempts, rows(job)) == (ImportStatus.DONE, 2, OPERATIONS)
 
 
