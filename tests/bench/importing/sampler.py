@@ -137,7 +137,9 @@ def _number(schema: dict[str, Any], *, whole: bool) -> float:
 
 def _text(schema: dict[str, Any]) -> str:
     least, most = schema.get("minLength", 0), schema.get("maxLength")
-    if schema.get("format") in FORMATS:
+    if schema.get("contentEncoding") == "base64":
+        value = FORMATS["byte"]
+    elif schema.get("format") in FORMATS:
         value = FORMATS[schema["format"]]
     elif schema.get("pattern"):
         return _from_pattern(schema["pattern"], least, most)

@@ -60,7 +60,7 @@ class Schemas:
         try:
             return jsonschema_rs.Draft202012Validator(whole)
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
-            return jsonschema_rs.Draft202012Validator(_without_patterns(whole))
+            return jsonschema_rs.Draft202012Validator(without_patterns(whole))
 
     def _definitions(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -149,11 +149,12 @@ def _tidied(result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _without_patterns(value: Any, *, names: bool = False) -> Any:
+def without_patterns(value: Any, *, names: bool = False) -> Any:
+    """The same schema, with any pattern left out."""
     if isinstance(value, dict):
         return {
-            key: _without_patterns(part, names=not names and key in ("properties", "$defs"))
+            key: without_patterns(part, names=not names and key in ("properties", "$defs"))
             for key, part in value.items()
             if names or key != "pattern"
         }
-    return [_without_patterns(part) for part in value] if isinstance(value, list) else value
+    return [without_patterns(part) for part in value] if isinstance(value, list) else value

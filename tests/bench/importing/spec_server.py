@@ -273,6 +273,8 @@ def _query_value(one: dict[str, Any], every: list[dict[str, Any]], query: str) -
         for key, _, value in pairs
         if unquote(key).startswith(prefix)
     }
+    if nested and all(key.isdecimal() or not key for key in nested):
+        return list(nested.values())  # `expand[0]=a`, as PHP and Rails read it
     if nested:
         return nested
     if kind == "object" or (isinstance(schema, dict) and "$ref" in schema):

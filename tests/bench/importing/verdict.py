@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 
 from tests.bench.importing.sampler import sample
-from tests.bench.importing.spec_schemas import Dangling
+from tests.bench.importing.spec_schemas import Dangling, without_patterns
 from tests.bench.importing.spec_server import Sent, SpecServer
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -33,8 +33,10 @@ class Verdict:
     operations: int = 0
     usable: int = 0
     not_judged: int = 0  # usable as far as it goes, but no sample instance could be made
+    full_refused: int = 0  # usable, but the instance with every optional part was refused
     reasons: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
+    full_examples: list[str] = field(default_factory=list)
 
 
 def judge(document: dict[str, Any], tools: list[Candidate]) -> Verdict:
@@ -47,9 +49,12 @@ def judge(document: dict[str, Any], tools: list[Candidate]) -> Verdict:
         verdict.operations += 1
         tool = by_operation.get((method, path))
         fault = "no tool" if tool is None else _static(server, tool, names[tool.name]) or _live(server, tool)
-        if fault in ("", "not judged"):
+        if fault in ("", "not judged") or fault.startswith("full"):
             verdict.usable += 1
             verdict.not_judged += fault == "not judged"
+            verdict.full_refused += fault.startswith("full")
+            if fault.startswith("full") and len(verdict.full_examples) < 5:
+                verdict.full_examples.append(f"{method} {path}: {fault}")
             continue
         verdict.reasons[fault.partition(":")[0][:60]] += 1
         if len(verdict.examples) < 5:
@@ -67,7 +72,7 @@ def _static(server: SpecServer, tool: Candidate, times: int) -> str:
     if tool.schema.get("type") != "object":
         return "schema is no object"
     try:
-        jsonschema_rs.Draft202012Validator(tool.schema)
+        _validator(tool.schema)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         return f"schema is not self-contained: {error}"
     for name in re.findall(r"\{([^{}]+)\}", tool.path):
@@ -76,9 +81,17 @@ def _static(server: SpecServer, tool: Candidate, times: int) -> str:
     return ""
 
 
+def _validator(schema: dict[str, Any]) -> Any:
+    """Patterns that are fine for JavaScript may be too large for Rust's engine; they are not checked then."""
+    try:
+        return jsonschema_rs.Draft202012Validator(schema)
+    except (jsonschema_rs.ValidationError, ValueError):
+        return jsonschema_rs.Draft202012Validator(without_patterns(schema))
+
+
 def _live(server: SpecServer, tool: Candidate) -> str:
     """Whether the server takes the request of the least instance and of a full one."""
-    validator = jsonschema_rs.Draft202012Validator(tool.schema)
+    validator = _validator(tool.schema)
     judged = False
     for full in (False, True):
         try:
@@ -89,11 +102,13 @@ def _live(server: SpecServer, tool: Candidate) -> str:
             continue
         judged = True
         try:
-            refusals = server.refusals(tool.method, tool.path, tool.request(arguments))
-        except Dangling:
-            return "not judged"  # the document itself points to nothing here
-        except (jsonschema_rs.ValidationError, ValueError, KeyError, RecursionError) as error:
-            return f"no request ({type(error).__name__}): {str(error)[:200]}"
+            sent = tool.request(arguments)
+        except Exception as error:  # whatever it is, the tool makes no request
+            return f"{'full: ' if full else ''}no request ({type(error).__name__}): {str(error)[:200]}"
+        try:
+            refusals = server.refusals(tool.method, tool.path, sent)
+        except (Dangling, jsonschema_rs.ValidationError, RecursionError):
+            return "not judged"  # the document itself points to nothing here, or to what is no schema
         if refusals:
-            return f"request refused: {'full' if full else 'least'}: {refusals[0]}"
+            return f"{'full: ' if full else ''}request refused: {refusals[0]}"
     return "" if judged else "not judged"
