@@ -1,8 +1,10 @@
 """Finds the tools of one agent that fit a text: full-text search in Postgres over the column of migration 0006.
 
-One statement. Each word of the request is looked up in the index by itself; a tool gets, for each concept of the
-request, what its best word is worth: the rarer among the agent's tools and the more prominent in the tool (name and
-title, then path and arguments, then description, then the arguments' descriptions), the more.
+One statement. Each word of the request, and each that may be said instead of it, is looked up in the index by itself. A
+tool gets, for each concept of the request, what the concept's best word in it is worth: the more, the more prominent it
+is there (name and title, then path and arguments, then description, then the arguments' descriptions), and the fewer of
+the agent's tools know the concept (inverse document frequency, as in BM25, of the concept's commonest word: synonyms are
+one term). Of two tools that know as much of it, the one comes first whose name the request says more of.
 """
 
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ from django.db import connection
 
 from agents.tool_words import concepts
 
-WEIGHTS = [0.1, 0.3, 0.6, 1.0]
+WEIGHTS = [0.1, 0.4, 0.8, 1.0]
 """What a word counts in the arguments' descriptions, the description, path and arguments' names, name and title."""
 
 SEARCH = """
@@ -24,24 +26,25 @@ WITH asked AS (
     SELECT link.tool_id FROM agents_agenttool AS link JOIN agents_agent AS agent ON agent.id = link.agent_id
     WHERE agent.name = %(agent)s
 ), hit AS (
-    SELECT term.words, tool.id, tool.name, ts_rank(%(weights)s::float4[], tool.search, term.query) AS rank,
-        count(*) OVER (PARTITION BY term.words) AS known_by,
-        (tool.name_search @@ term.query)::int * numnode(term.query) AS named, length(tool.name_search) AS length
+    SELECT term.words, tool.name, ts_rank(%(weights)s::float4[], tool.search, term.query) AS rank,
+        (tool.of_name @@ term.query)::int * numnode(term.query) AS named, length(tool.of_name) AS length,
+        count(*) OVER (PARTITION BY term.words) AS known_by
     FROM term JOIN LATERAL (
-        SELECT id, name, search, ts_filter(search, '{a}') AS name_search
+        SELECT id, name, search, ts_filter(search, '{a}') AS of_name
         FROM agents_tool WHERE enabled AND search @@ term.query OFFSET 0
     ) AS tool ON true
     WHERE tool.id IN (SELECT tool_id FROM mine)
+), meant AS (
+    SELECT question, concept, worth, hit.*, max(known_by) OVER (PARTITION BY question, concept) AS widely
+    FROM asked JOIN hit USING (words)
 ), concept AS (
-    SELECT asked.question, asked.concept, hit.name, max(hit.length) AS length,
-        max(hit.named * asked.worth) AS named, max(
-        asked.worth * hit.rank * ln(1 + ((SELECT count(*) FROM mine) - hit.known_by + 0.5) / (hit.known_by + 0.5))
-    ) AS score
-    FROM asked JOIN hit USING (words) GROUP BY asked.question, asked.concept, hit.name
+    SELECT question, concept, name, max(length) AS length, max(named * worth) AS named,
+        max(worth * rank) * ln(1 + ((SELECT count(*) FROM mine) - max(widely) + 0.5) / (max(widely) + 0.5)) AS score
+    FROM meant GROUP BY question, concept, name
 ), ranked AS (
     SELECT question, name, row_number() OVER (
         PARTITION BY question
-        ORDER BY sum(score) * (0.3 + least(1.0, sum(named) / max(length))) DESC, name COLLATE "C"
+        ORDER BY sum(score) * (0.6 + least(1.0, sum(named) / max(length))) DESC, name COLLATE "C"
     ) AS place
     FROM concept GROUP BY question, name
 )

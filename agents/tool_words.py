@@ -14,9 +14,12 @@ WORDS = Path(__file__).parent / "tool_words.txt"
 FAMILY = 0.75
 """What another word of the family counts against the word that was said."""
 JOINED = 0.9
-CONCEPTS_MOST, OTHERS_MOST = 24, 24
+CONCEPTS_MOST, OTHERS_MOST = 24, 40
 PHRASE_MOST = 5
 """Words in the longest phrase that is looked up."""
+GAP_MOST = 4
+PARTICLES = frozenset("back out off up down in on away aside over".split())
+"""What may stand apart from its verb, with up to `GAP_MOST` words between them: take it all back."""
 
 _CHINESE = re.compile("|".join(re.escape(word) for word in sorted(lexicon.CHINESE, key=len, reverse=True)))
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -137,15 +140,24 @@ def _forms(said: str, known: Families) -> list[str]:
 
 def _phrases(words: list[str], known: Families) -> Iterator[tuple[str, str]]:
     """The words, with those together that a family names as one; and for a single word the one after it."""
-    place = 0
-    while place < len(words):
-        for length in range(min(PHRASE_MOST, len(words) - place), 1, -1):
-            if stems(" ".join(words[place : place + length])) in known.others:
-                yield " ".join(words[place : place + length]), ""
-                place += length
-                break
-        else:
-            following = words[place + 1] if place + 1 < len(words) else ""
-            joins = following and words[place] not in known.filler and following not in known.filler
-            yield words[place], following if joins else ""
-            place += 1
+    left = list(words)
+    while left:
+        phrase, length = _phrase_at_front(left, known)
+        following = left[1] if length == 1 and len(left) > 1 else ""
+        joins = following and left[0] not in known.filler and following not in known.filler
+        yield phrase, following if joins else ""
+        del left[:length]
+
+
+def _phrase_at_front(left: list[str], known: Families) -> tuple[str, int]:
+    """The longest phrase that the words begin with, and how many of them it takes. A particle that stands apart from
+    its verb is taken out of its place."""
+    for length in range(min(PHRASE_MOST, len(left)), 1, -1):
+        if stems(phrase := " ".join(left[:length])) in known.others:
+            return phrase, length
+    for place in range(2, min(GAP_MOST + 2, len(left))):
+        phrase, nearer = f"{left[0]} {left[place]}", f"{left[place - 1]} {left[place]}"
+        if left[place] in PARTICLES and stems(phrase) in known.others and stems(nearer) not in known.others:
+            del left[place]
+            return phrase, 1
+    return left[0], 1
