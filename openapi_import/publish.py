@@ -34,6 +34,10 @@ from smartsupport.lib.locks import one_at_a_time
 log = structlog.get_logger(__name__)
 
 
+LARGE = ("parameters", "request_body", "input_schema", "security", "response")
+"""Fields that are not written down of a tool that is new."""
+
+
 class NothingToPublish(ServiceError):
     code, status = "nothing_to_publish", 400
     message = "No classifications to approve. Import must complete first."
@@ -135,7 +139,8 @@ def record(source: SpecSource, kind: str, by: Decider, **fields: Any) -> Publica
 
 
 def change(tool: Tool, before: Mapping[str, Any] | None, kind: str) -> dict[str, Any]:
-    """One entry of Publication.changes; of a tool that was there, the fields that differ."""
+    """One entry of Publication.changes; of a tool that was there, the fields that differ. Of a new one, what people
+    decide: the rest is in the rows that it was published from."""
     after = tool_state.state(tool)
     entry: dict[str, Any] = {
         "id": str(tool.pk),
@@ -143,7 +148,7 @@ def change(tool: Tool, before: Mapping[str, Any] | None, kind: str) -> dict[str,
         "operation_id": tool.operation_id,
         "change": kind,
         "before": None,
-        "after": after,
+        "after": {name: value for name, value in after.items() if name not in LARGE},
     }
     if before is not None:
         fields = tool_state.changed_fields(before, after)

@@ -1,10 +1,13 @@
 """What is stored of a tool, as JSON, and why one is switched off."""
 
+import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -83,22 +86,31 @@ def put(tool: Tool, values: Mapping[str, Any]) -> None:
 
 
 def store(tools: Iterable[Tool]) -> None:
-    """Insert or update all of them, in one statement for each few hundred."""
-    rows = sorted(tools, key=lambda tool: str(tool.pk))
+    """Insert or update all of them in one statement. A thousand schemas as one JSON text cost a third of what they cost
+    as a thousand parameters."""
     now = timezone.now()
-    for tool in rows:
-        tool.updated_at = now
-    Tool.objects.bulk_create(
-        rows,
-        batch_size=400,
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=[*(field.removesuffix("_id") if field == "read_back_id" else field for field in STORED),
-                       "updated_at"],
-    )  # fmt: skip
+    fields = [field for field in Tool._meta.concrete_fields if not field.generated]
+    rows = []
+    for tool in sorted(tools, key=lambda tool: str(tool.pk)):
+        tool.updated_at, tool.created_at = now, tool.created_at or now
+        rows.append({field.column: _plain(getattr(tool, field.attname)) for field in fields})
+    if not rows:
+        return
+    columns = ", ".join(str(field.column) for field in fields)
+    typed = ", ".join(f"{field.column} {field.db_type(connection)}" for field in fields)
+    updated = ", ".join(f"{name} = EXCLUDED.{name}" for name in (*STORED, "updated_at"))
+    statement = (  # columns of ours and nothing else
+        f"INSERT INTO {Tool._meta.db_table} ({columns}) "  # noqa: S608
+        f"SELECT {columns} FROM jsonb_to_recordset(%s::jsonb) AS given({typed}) "
+        f"ON CONFLICT (id) DO UPDATE SET {updated}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [json.dumps(rows, ensure_ascii=False, allow_nan=False)])
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return f"{value:.2f}"
+    if isinstance(value, datetime):
+        return value.isoformat()
     return str(value) if isinstance(value, UUID) else value
