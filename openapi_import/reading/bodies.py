@@ -131,7 +131,7 @@ def _read(kind: str, media: Media) -> Body:
         "json5", "csv", "sparql-query", "sparql-update", "jwt", "jose", "toml", "n-triples", "n-quads", "trig",
     ) or sub.endswith("+yaml"):  # fmt: skip
         return Body(kind, "text/plain" if sub == "*" else kind.strip(), "text", media)
-    if raw.get("type") in ("object", "array") and not octets:
+    if main == "application" and plain != OCTETS and raw.get("type") in ("object", "array"):
         return Body(kind, kind.strip(), "json", media)  # a media type of somebody's own, with a structure
     return Body(kind, OCTETS if "*" in plain else kind.strip(), "binary", media)
 

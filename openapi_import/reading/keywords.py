@@ -105,7 +105,9 @@ def values_of(schema: dict[str, Any], kind: str) -> list[Any] | None:
         values = [schema["const"]]
     if not isinstance(values, list) or not values:
         return None
-    wanted = kind or ("string" if all(isinstance(value, str) for value in values) else "")
+    wanted = kind or (
+        "string" if all(isinstance(value, str) for value in values if value is not None) else ""
+    )
     found: list[Any] = []
     for value in values:
         value = as_type(value, wanted)

@@ -271,6 +271,7 @@ class Schemas:
         found.update(keywords.checks(schema, kind, lambda text: losses.append(Loss("", text))))
         values = keywords.values_of(schema, kind)
         if values:
+            kind = kind or ("string" if all(isinstance(value, str) for value in values) else "")
             if size_of(values) > keywords.MAX_ENUM_BYTES:
                 losses.append(Loss("", f"is one of {len(values)} values, which are not listed"))
                 found["description"] = (
@@ -408,7 +409,7 @@ class Schemas:
                 part = _joined([part, Part(pin, size_of(pin))])
             branches.append(part)
         if not branches:
-            return _null() if null or not choices else None
+            return Part({"type": "null"}, 15, bool(lost), tuple(lost)) if null else None
         if own.value and any(not branch.value for branch in branches):
             return _with_null(own) if null else own
         total = sum(branch.size for branch in branches) + own.size * len(branches)

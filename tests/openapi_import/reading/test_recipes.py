@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 
 from openapi_import.errors import SpecInvalid
@@ -152,24 +151,30 @@ def test_a_broken_placeholder_makes_no_tool(path: str) -> None:
         recipe_of({}, path=path)
 
 
+ANY_OBJECT = {"type": "object", "additionalProperties": True}
+ONE_FIELD = {"type": "object", "properties": {"a": {}}}
+
+
 @pytest.mark.parametrize(
-    "schema",
+    ("schema", "argument"),
     [
-        {"type": "array", "items": {"type": "string"}},
-        {"type": "string"},
-        {"type": "object"},
-        {"type": "object", "additionalProperties": {"type": "integer"}},
-        {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "integer"}},
-        {"oneOf": [{"type": "object", "properties": {"a": {}}}, {"type": "string"}]},
-        {"type": "object", "properties": {"a": {}}, "minProperties": 1},
-        {"type": ["object", "null"], "properties": {"a": {}}},
+        ({"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "string"}}),
+        ({"type": "string"}, {"type": "string"}),
+        ({"type": "object"}, ANY_OBJECT),
+        ({"type": "object", "additionalProperties": {"type": "integer"}},
+         {"type": "object", "additionalProperties": {"type": "integer"}}),
+        (ONE_FIELD | {"additionalProperties": {"type": "integer"}},
+         ONE_FIELD | {"additionalProperties": {"type": "integer"}}),
+        ({"oneOf": [ONE_FIELD, {"type": "string"}]}, {"anyOf": [ONE_FIELD, {"type": "string"}]}),
+        (ONE_FIELD | {"minProperties": 1}, ONE_FIELD | {"minProperties": 1}),
+        (ONE_FIELD | {"type": ["object", "null"]}, {"anyOf": [ONE_FIELD, {"type": "null"}]}),
     ],
-)
-def test_a_body_that_is_no_plain_object_stays_whole(schema: dict[str, Any]) -> None:
+)  # fmt: skip
+def test_a_body_that_is_no_plain_object_stays_whole(schema: dict[str, Any], argument: dict[str, Any]) -> None:
     made = recipe_of({"requestBody": json_body(schema)})
 
     assert made.request_body == {"content_type": "application/json", "required": True, "argument": "body"}
-    assert made.input_schema["properties"]["body"] == schema
+    assert made.input_schema["properties"]["body"] == argument
     assert made.input_schema["required"] == ["body"]
 
 
@@ -201,37 +206,70 @@ def test_the_json_of_several_media_types_is_taken(kinds: list[str], chosen: str)
     assert made.request_body["content_type"] == chosen
 
 
-def test_a_body_that_must_be_a_form_makes_no_tool_yet() -> None:
-    content = {"multipart/form-data": {"schema": {"type": "object"}}}
+def test_of_several_kinds_of_body_the_easiest_is_sent_and_the_others_are_named() -> None:
+    kinds = ["image/png", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded"]
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    content = {kind: {"schema": schema} for kind in kinds}
 
-    with pytest.raises(SpecInvalid, match="multipart/form-data"):
-        recipe_of({"requestBody": {"required": True, "content": content}})
+    made = recipe_of({"requestBody": {"required": True, "content": content}})
 
-
-SCHEMAS = {
-    "Node": {
-        "type": "object",
-        "properties": {
-            "next": {"$ref": "#/components/schemas/Node"},
-            "note": {"$ref": "#/components/schemas/A~1B%20C"},
-        },
-    },
-    "A/B C": {"type": "string", "maxLength": 3},
-    "Unused": {"type": "string"},
-}
+    assert made.request_body is not None
+    assert made.request_body["content_type"] == "application/x-www-form-urlencoded"
+    assert made.request_body["fields"] == {"a": "a"}
+    assert made.losses == [
+        "Its body can also be image/png, text/plain, multipart/form-data; application/x-www-form-urlencoded is sent."
+    ]
 
 
-def test_references_stay_references_and_circles_stay_finite() -> None:
-    body = json_body({"type": "object", "properties": {"tree": {"$ref": "#/components/schemas/Node"}}})
+def test_files_are_given_in_base64_and_each_part_knows_what_it_is() -> None:
+    properties = {
+        "file": {"type": "string", "format": "binary", "description": "A scan."},
+        "pages": {"type": "array", "items": {"type": "string", "format": "binary"}},
+        "note": {"type": "string"},
+        "about": {"type": "object"},
+    }
+    encoding = {
+        "file": {"contentType": "image/*, application/pdf"},
+        "about": {"contentType": "application/json"},
+    }
+    media = {"schema": {"type": "object", "properties": properties}, "encoding": encoding}
 
-    made = recipe_of({"requestBody": body}, components={"schemas": SCHEMAS})
+    made = recipe_of({"requestBody": {"required": True, "content": {"multipart/form-data": media}}})
 
-    assert made.input_schema["properties"]["tree"] == {"$ref": "#/$defs/Node"}
-    assert set(made.input_schema["$defs"]) == {"Node", "A_B_C"}
-    check = jsonschema.Draft202012Validator(made.input_schema)
-    check.check_schema(made.input_schema)
-    assert check.is_valid({"tree": {"next": {"next": {"note": "abc"}}}})
-    assert not check.is_valid({"tree": {"next": {"next": {"note": "abcd"}}}})
+    assert made.request_body is not None
+    assert made.request_body["encoding"] == {
+        "file": {"content_type": "application/pdf", "binary": True},
+        "pages": {"binary": True},
+        "about": {"content_type": "application/json"},
+    }
+    shown = made.input_schema["properties"]
+    assert shown["file"]["contentEncoding"] == "base64"
+    assert shown["file"]["description"].startswith("A scan. ")
+    assert shown["pages"]["items"]["contentEncoding"] == "base64"
+    assert "format" not in shown["file"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema", "encoding"),
+    [
+        ("application/pdf", {}, {"body": {"binary": True}}),
+        ("application/octet-stream", {"type": "string", "format": "binary"}, {"body": {"binary": True}}),
+        ("text/csv", {"type": "string"}, {"body": {"text": True}}),
+        ("application/xml", {"type": "object", "properties": {"a": {}}}, {"body": {"text": True}}),
+    ],
+)
+def test_a_body_that_is_no_json_is_one_text(
+    kind: str, schema: dict[str, Any], encoding: dict[str, Any]
+) -> None:
+    made = recipe_of({"requestBody": {"required": True, "content": {kind: {"schema": schema}}}})
+
+    assert made.request_body == {
+        "content_type": kind,
+        "required": True,
+        "argument": "body",
+        "encoding": encoding,
+    }
+    assert made.input_schema["properties"]["body"]["type"] == "string"
 
 
 def test_a_body_behind_references_is_taken_apart_too() -> None:
@@ -246,7 +284,7 @@ def test_a_body_behind_references_is_taken_apart_too() -> None:
 
     assert made.request_body is not None
     assert made.request_body["fields"] == {"a": "a"}
-    assert "$defs" not in made.input_schema
+    assert made.input_schema["properties"] == {"a": {}}
 
 
 def test_properties_named_like_keywords_are_properties() -> None:
@@ -257,37 +295,6 @@ def test_properties_named_like_keywords_are_properties() -> None:
 
     assert made.request_body is not None
     assert list(made.request_body["fields"].values()) == names
-
-
-def test_what_openapi_3_0_writes_differently_means_the_same() -> None:
-    schema = {
-        "type": "object",
-        "properties": {
-            "a": {"type": "string", "nullable": True, "enum": ["x"]},
-            "b": {
-                "type": "number",
-                "minimum": 0,
-                "exclusiveMinimum": True,
-                "maximum": 9,
-                "exclusiveMaximum": False,
-            },
-            "c": {"$ref": "#/components/schemas/C", "description": "does not count"},
-            "d": {"type": "string", "example": "e"},
-        },
-    }
-
-    made = recipe_of(
-        {"requestBody": json_body(schema)},
-        version="3.0.3",
-        components={"schemas": {"C": {"type": "integer"}}},
-    )
-
-    assert made.input_schema["properties"] == {
-        "a": {"type": ["string", "null"], "enum": ["x", None]},
-        "b": {"type": "number", "exclusiveMinimum": 0, "maximum": 9},
-        "c": {"$ref": "#/$defs/C"},
-        "d": {"type": "string", "examples": ["e"]},
-    }
 
 
 def test_what_is_only_answered_is_not_asked_for() -> None:
@@ -349,16 +356,35 @@ def test_keywords_that_move_references_are_left_out() -> None:
     assert made.input_schema["properties"]["a"] == {"type": "string"}
 
 
-def test_a_schema_that_refers_out_of_the_document_makes_no_tool() -> None:
-    with pytest.raises(SpecInvalid, match="leads out of the document"):
-        recipe_of({"parameters": [parameter("a", schema={"$ref": "other.json#/A"})]})
+def test_a_schema_that_refers_to_nothing_takes_any_value_and_says_so() -> None:
+    made = recipe_of({"parameters": [parameter("a", schema={"$ref": "#/components/schemas/Gone"})]})
+
+    assert made.input_schema["properties"] == {"a": {}}
+    assert made.losses == ["a refers to #/components/schemas/Gone, which is not there."]
 
 
-def test_a_schema_beyond_the_limit_makes_no_tool() -> None:
-    enum = [f"value {number}" for number in range(30_000)]
+def test_a_tool_that_needs_too_much_is_none() -> None:
+    properties = {f"{'x' * 60}{number}": {"type": "string"} for number in range(3_000)}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
 
     with pytest.raises(SpecInvalid, match="larger than 256 KiB"):
-        recipe_of({"parameters": [parameter("a", schema={"enum": enum})]})
+        recipe_of({"requestBody": json_body(schema)})
+
+
+def test_what_is_too_much_for_one_tool_is_left_out_from_the_end() -> None:
+    properties = {f"field{number:03}": {"type": "string", "description": "x" * 200} for number in range(900)}
+    schema = {"type": "object", "properties": properties, "required": ["field899"]}
+
+    made = recipe_of({"requestBody": json_body(schema)})
+
+    shown = list(made.input_schema["properties"])
+    assert len(json.dumps(made.input_schema)) < 25 * 1024
+    assert (shown[0], shown[-1], len(shown) > 300) == ("field000", "field899", True)
+    assert made.request_body is not None
+    assert list(made.request_body["fields"]) == shown
+    [loss] = made.losses
+    assert loss.startswith("There are too many optional arguments for one tool; left out: ")
+    assert f"and {900 - len(shown) - 10} more" in loss
 
 
 def test_a_recipe_is_plain_json() -> None:
@@ -369,4 +395,65 @@ def test_a_recipe_is_plain_json() -> None:
     made = recipe(operation)
 
     assert json.loads(json.dumps(made.input_schema, allow_nan=False)) == made.input_schema
-    assert made.input_schema["properties"] == {"a": True, "b": {"const": None}}
+    assert made.input_schema["properties"] == {"a": {}, "b": {"type": "null"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "declared", "literal"),
+    [
+        ("/v1/{+name}", "name", "+name"),
+        ("/{bucket}/{key+}", "key", "key+"),
+        ("/x/{id:[0-9]+}", "id", "id:[0-9]+"),
+        ("/x/{ID}", "id", "ID"),
+    ],
+)
+def test_a_placeholder_that_says_more_is_filled_in_where_it_stands(
+    path: str, declared: str, literal: str
+) -> None:
+    made = recipe_of({"parameters": [parameter(declared, "path")]}, path=path)
+
+    [entry] = [entry for entry in made.parameters if entry["name"] == literal]
+    assert (entry["argument"], entry["in"], entry["required"]) == (declared, "path", True)
+    assert entry.get("allow_reserved", False) == ("+" in (literal[0], literal[-1]))
+
+
+def test_styles_are_taken_from_the_document_and_those_of_another_place_are_replaced() -> None:
+    raw = [
+        parameter("a", "path", style="matrix", explode=True),
+        parameter("b", style="pipeDelimited", explode=False, allowReserved=True),
+        parameter("c", style="matrix"),
+        parameter("d", "cookie"),
+    ]
+
+    made = recipe_of({"parameters": raw}, path="/x/{a}")
+
+    assert [(p["style"], p["explode"], p.get("allow_reserved", False)) for p in made.parameters] == [
+        ("matrix", True, False), ("pipeDelimited", False, True), ("form", True, False), ("form", True, False),
+    ]  # fmt: skip
+    assert made.losses == ["c: the style 'matrix' is none of its place; 'form' is used."]
+
+
+def test_what_cannot_be_written_empty_has_to_have_something_in_it() -> None:
+    raw = [
+        parameter("id", "path"),
+        parameter("ids", schema={"type": "array"}, required=True),
+        parameter("filter", schema={"type": "object"}, required=True),
+        parameter("more", schema={"type": "array"}),
+    ]
+
+    shown = recipe_of({"parameters": raw}, path="/x/{id}").input_schema["properties"]
+
+    assert (shown["id"]["minLength"], shown["ids"]["minItems"], shown["filter"]["minProperties"]) == (1, 1, 1)
+    assert shown["more"] == {"type": "array", "items": {}}
+
+
+def test_null_is_offered_only_where_it_can_be_sent() -> None:
+    nullable = {"type": ["string", "null"]}
+    body = json_body({"type": "object", "properties": {"b": nullable}})
+
+    shown = recipe_of({"parameters": [parameter("a", schema=nullable)], "requestBody": body}).input_schema
+
+    assert shown["properties"] == {
+        "a": {"type": "string"},
+        "b": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+    }
