@@ -55,6 +55,11 @@ async def seconds_closed_to(source_id: UUID, url: str) -> float:
     return int(wait or 0) / 1000
 
 
+async def not_asked(source_id: UUID, url: str) -> None:
+    """It was not asked after all: the next call may find out whether it is back."""
+    await broker.run("return redis.call('HDEL', KEYS[1], 'probe')", _key(source_id, url))
+
+
 async def answered(source_id: UUID, url: str) -> None:
     """It answers: whatever went wrong before is forgotten."""
     await broker.run(_ANSWERED, _key(source_id, url))

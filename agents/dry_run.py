@@ -61,7 +61,9 @@ def dry_run(
     except safe_http.OutboundError as refusal:
         headers = (*wanted.headers.items(), *signed.secret_headers.items())
         blocked = f"It would not be sent. {refusal.message}"
-        return DryRun(wanted.method, wanted.url, headers, _text(body), len(body), (blocked, *notes))
+        return DryRun(
+            wanted.method, _readable(wanted.address), headers, _text(body), len(body), (blocked, *notes)
+        )
     return DryRun(seen.method, _readable(seen.url), seen.headers, _text(body), len(body), tuple(notes))
 
 

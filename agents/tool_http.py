@@ -104,12 +104,15 @@ async def _attempt(request: Request, terms: Terms, refused: str, deadline: float
     try:
         signed = await credentials.sign(request, terms, refused=refused, seconds=max(0.1, deadline - clock()))
     except CannotUnseal:
+        await breaker.not_asked(terms.source_id, request.url)
         log.error("credential_unreadable", source=terms.source)
         return Outcome(False, kind="auth", message=UNREADABLE), ""
     except oauth.TokenRefused as fault:
+        await breaker.not_asked(terms.source_id, request.url)
         await credentials.note_answer(terms, refused=True)
         return Outcome(False, kind="auth", message=f"{fault} Nothing was sent."), ""
     except oauth.TokenUnavailable as fault:
+        await breaker.not_asked(terms.source_id, request.url)
         return Outcome(False, kind="transient", message=f"{fault} Nothing was sent."), ""
     outcome = await _send_once(signed, timeout=max(0.1, deadline - clock()))
     await _note(request, terms, outcome)
@@ -127,6 +130,7 @@ async def _held_back(request: Request, terms: Terms, deadline: float) -> Outcome
     left = deadline - asyncio.get_running_loop().time()
     free, wait = await pacing.place_for(terms.source_id, terms.calls_per_minute, patience=left - 1)
     if not free:
+        await breaker.not_asked(terms.source_id, request.url)
         log.warning("tool_pace_reached", source=terms.source, calls_per_minute=terms.calls_per_minute)
         busy = f"We have asked this business system as often as we may. It can be asked again in {wait:.0f} seconds."
         return Outcome(False, kind="transient", message=f"{busy} Nothing was sent.", wait_seconds=wait)
@@ -142,6 +146,8 @@ async def _note(request: Request, terms: Terms, outcome: Outcome) -> None:
             log.warning("tool_circuit_opened", source=terms.source, seconds=breaker.OPEN_SECONDS)
     elif outcome.status is not None:
         await breaker.answered(terms.source_id, request.url)
+    else:
+        await breaker.not_asked(terms.source_id, request.url)
     if outcome.kind == "auth":
         log.warning("tool_credentials_refused", source=terms.source, status=outcome.status)
     if terms.held and outcome.status is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -9,9 +10,10 @@ import redis
 from django.conf import LazySettings
 
 from agents import breaker, broker, pacing
+from agents.models import Credential
 from agents.tool_http import ATTEMPTS, send
 from smartsupport.lib.own_loop import on_own_loop
-from tests.agents.calling import request, terms
+from tests.agents.calling import KEY_IN_HEADER, request, terms
 from tests.lib.wire import Received, Wire, always, response
 
 pytestmark = pytest.mark.asyncio
@@ -103,6 +105,25 @@ async def test_one_call_finds_out_whether_it_is_back(recovers: bool, monkeypatch
         assert beside.attempts == 0
         assert (after.ok, after.attempts) == ((True, 1) if recovers else (False, 0))
         assert len(server.received) == breaker.FAILURES + (2 if recovers else 1)
+
+
+async def test_a_probe_that_was_never_sent_is_nobodys_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "OPEN_SECONDS", 0)
+    broken = Credential(scheme="main", kind="api_key", secret="not ours")
+    async with Wire(always(BUSY)) as server:
+        source = uuid4()
+        own, unreadable = replace(terms(), source_id=source), terms((KEY_IN_HEADER, broken))
+        for _ in range(breaker.FAILURES):
+            await send(request(server.url, "POST"), own, repeatable=False)
+
+        unsent = await send(request(server.url), replace(unreadable, source_id=source), repeatable=True)
+        late = replace(own, calls_per_minute=1)
+        await pacing.place_for(source, 1, patience=1.0)
+        unpaced = await send(request(server.url), late, repeatable=True)
+        await send(request(server.url, "POST"), own, repeatable=False)
+
+        assert (unsent.kind, unpaced.attempts) == ("auth", 0)
+        assert len(server.received) == breaker.FAILURES + 1
 
 
 async def test_an_answer_in_between_and_a_request_to_wait_count_as_life() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +19,10 @@ from smartsupport.lib.safe_http import (
 from smartsupport.lib.safe_http.addresses import is_public
 from smartsupport.lib.safe_http.urls import parse_url
 
+from .outbound_cases import of_urls
 from .wire import Internet, Names, Wire, always, response
 
-CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "outbound_urls.json").read_text())
+CASES = of_urls()
 REFUSALS = (InvalidUrl, RefusedAddress, NameNotFound)
 
 
