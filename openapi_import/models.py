@@ -133,7 +133,7 @@ class ImportJob(models.Model):
         permissions: ClassVar = [("publish_importjob", "Can publish, pause and roll back imports")]
 
     def __str__(self) -> str:
-        return self.title or self.name
+        return self.title or self.name or self.spec_url or self.filename or "Pasted text"
 
     @property
     def running(self) -> bool:
@@ -157,7 +157,8 @@ class Classification(models.Model):
     """One operation of a document: what tool it would be, what was judged of it, and what a reviewer made of that.
 
     `tool`: the fields of agents.Tool that come from the document: {"server_url", "parameters", "request_body",
-    "input_schema" (with the arguments that are bound), "security", "response"}. `losses`: sentences, what of the
+    "input_schema" (with the arguments that are bound), "security", "response"}; and "decided", {field: value} that a
+    reviewer set in this job, "kept", whether decisions of the published tool stand, "kept_group", its agent. `losses`: sentences, what of the
     document the tool lacks. `unusable`: why it can be no tool; "" where it can. `customer_params`: {argument: binding}.
     `uncertain`: nobody has looked and the rules are not sure: a write until somebody does. `judged`: what the rules and
     the model said before a reviewer changed it, {"access_type", "risk", "approval", "agent_group", "customer_params",
