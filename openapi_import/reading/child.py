@@ -32,6 +32,7 @@ from openapi_import.reading.validation import advise
 
 OUT_OF_MEMORY = 3  # exit status
 STAGE_EVERY = 0.1  # seconds
+MOST_SAID = 256 * 1024 * 1024  # bytes; 11,422 operations of 20 MB of Microsoft Graph are 45 MB
 MOST_COMPLAINTS = 64 * 1024  # bytes of standard error
 BROKEN = "It could not be turned into a tool, for a reason of ours that the log of this server names."
 Line = dict[str, Any]
@@ -70,8 +71,8 @@ class Parent:
         self._out: BinaryIO = sys.stdout.buffer
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def say(self, line: Line) -> None:
-        self._out.write(json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
+    def say(self, line: bytes) -> None:
+        self._out.write(line)
 
     def flush(self) -> None:
         self._out.flush()
@@ -94,7 +95,7 @@ class Parent:
 
     def fetch(self, url: str) -> bytes:
         """Ask for a document. Raises SpecInvalid with the parent's reason."""
-        self.say({"kind": "want", "url": url})
+        self.say(_bytes({"kind": "want", "url": url}))
         self.flush()
         answer = self.line()
         if "refused" in answer:
@@ -122,15 +123,28 @@ def main() -> int:
     orders = Orders(**parent.line())
     _limit(orders)
     try:
-        for line in read(parent.take(orders.length), orders, parent.fetch):
+        content = parent.take(orders.length)
+        for line in encoded(read(content, orders, parent.fetch), MOST_SAID):
             parent.say(line)
-        parent.say({"kind": "end"})
+        parent.say(_bytes({"kind": "end"}))
     except Failed as error:
-        parent.say({"kind": "failed", "message": error.message, "pointer": error.pointer})
+        parent.say(_bytes({"kind": "failed", "message": error.message, "pointer": error.pointer}))
     except MemoryError:
         return _leave(OUT_OF_MEMORY)
     parent.flush()
     return _leave(0)
+
+
+def encoded(lines: Iterator[Line], most: int) -> Iterator[bytes]:
+    """The lines as bytes. Raises Failed when there are more than `most` of these: with references and aliases, a small
+    document can have twenty thousand operations of a megabyte each."""
+    said = 0
+    for line in lines:
+        whole = _bytes(line)
+        said += len(whole)
+        if said > most:
+            raise Failed(f"The tools of this document would be larger than {most // 1024 // 1024} MiB.")
+        yield whole
 
 
 def read(content: bytes, orders: Orders, fetch: Fetch) -> Iterator[Line]:
@@ -223,6 +237,10 @@ def _line(fault: Fault) -> Line:
         "severity": fault.severity,
     }
     return line | ({"document": fault.document} if fault.document else {})
+
+
+def _bytes(line: Line) -> bytes:
+    return json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
 
 
 def _stage(stage: str, done: int, total: int) -> Line:

@@ -8,6 +8,7 @@ from openapi_import.errors import SpecInvalid
 
 Severity = Literal["error", "warning"]
 MAX_FAULTS = 10_000
+MAX_POINTER = 2_000  # characters; a document may have names of megabytes, and ten thousand faults in one
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,8 @@ class Faults:
         self.add(Fault(pointer, message, "warning"))
 
     def add(self, fault: Fault) -> None:
-        if not fault.document:
-            document, pointer = self.origin(fault.pointer)
-            fault = replace(fault, document=document, pointer=pointer) if document else fault
+        document, pointer = (fault.document, fault.pointer) if fault.document else self.origin(fault.pointer)
+        fault = replace(fault, document=document, pointer=pointer[:MAX_POINTER])
         key = (fault.document, fault.pointer) if fault.severity == "error" else fault
         if key in self._known or len(self._found) > MAX_FAULTS:
             return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from openapi_import.errors import SpecInvalid
 from openapi_import.reading.described import Listed
+from openapi_import.reading.faults import MAX_POINTER
 from openapi_import.reading.inputs import text
 from openapi_import.reading.references import follow
 from openapi_import.reading.text import Document, escaped
@@ -43,7 +44,9 @@ def _requests(document: Document, kind: str, name: str, item: Any, pointer: str)
     for method, raw in found.items():
         if method.lower() in _METHODS and isinstance(raw, dict):
             summary = text(raw, "summary") or text(raw, "description") or text(found, "summary")
-            yield Listed(kind, name[:200], method.upper(), summary[:500], f"{pointer}/{escaped(method)}")
+            yield Listed(
+                kind, name[:200], method.upper(), summary[:500], f"{pointer}/{escaped(method)}"[:MAX_POINTER]
+            )
 
 
 def _object(document: Document, value: Any) -> dict[str, Any]:

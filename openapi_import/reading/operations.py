@@ -18,7 +18,7 @@ from openapi_import.reading.described import (
     Response,
 )
 from openapi_import.reading.dialects import dialect_of
-from openapi_import.reading.faults import Fault, Faults, Unusable
+from openapi_import.reading.faults import MAX_POINTER, Fault, Faults, Unusable
 from openapi_import.reading.inputs import Inputs, text
 from openapi_import.reading.listed import listed
 from openapi_import.reading.references import follow_at, is_reference
@@ -188,7 +188,7 @@ class Spec:
             security=requirements(raw["security"], f"{place.pointer}/security", self.faults)
             if raw.get("security") is not None
             else self._security,
-            pointer=place.listed_at,
+            pointer=place.listed_at[:MAX_POINTER],
             declared_id=own,
             external_docs_url=text(docs, "url") if isinstance(docs, dict) else "",
             unusable=unusable,

@@ -36,7 +36,7 @@ def is_reference(value: Any) -> bool:
 
 def target(document: Document, reference: str) -> Any:
     """What a local reference points to, which may be a reference itself. Raises SpecInvalid."""
-    return _step(document, reference, 0)
+    return _resolved(document, reference, [MAX_HOPS])
 
 
 def follow(document: Document, value: Any) -> Any:
@@ -63,14 +63,16 @@ def follow_at(document: Document, value: Any, pointer: str) -> tuple[Any, str]:
     raise Unusable("A chain of references does not end.", f"{begin}/$ref")
 
 
-def _step(document: Document, reference: str, hops: int) -> Any:
+def _resolved(document: Document, reference: str, hops: list[int]) -> Any:
+    """`hops` holds how many more references may be followed for this one, whichever way they branch."""
     value: Any = document
     for token in pointer_tokens(reference):
         found = _child(value, token)
-        if found is None and is_reference(value) and hops < MAX_HOPS:
+        if found is None and is_reference(value) and hops[0] > 0:
             # A pointer into something that is itself elsewhere: components: {schemas: {$ref: ...}}
+            hops[0] -= 1
             try:
-                found = _child(_step(document, value["$ref"], hops + 1), token)
+                found = _child(_resolved(document, value["$ref"], hops), token)
             except SpecInvalid:
                 found = None
         if found is None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from openapi_import import reader
 from openapi_import.errors import SpecInvalid
-from openapi_import.reading.child import BROKEN, Failed, Line, Orders, read
+from openapi_import.reading.child import BROKEN, Failed, Line, Orders, encoded, read
 
 Object = dict[str, Any]
 KINDS = {"stage", "header", "fault", "listed", "operation"}
@@ -266,6 +266,19 @@ def test_what_repeats_itself_ends_soon(content: bytes) -> None:
 
     assert found[-1]["kind"] == "failed"
     assert time.process_time() - begun < 5
+
+
+def test_a_small_document_of_endless_tools_is_given_up() -> None:
+    item = {"get": {"description": "x" * 10_000}}
+    paths = {"/a": item} | {f"/{n}": {"$ref": "#/paths/~1a"} for n in range(1_000)}
+    content = json.dumps({"openapi": "3.1.0", "paths": paths}).encode()
+    orders = Orders(len(content), 512, 60, 10_000_000, 5, base_url=HERE)
+    said: list[bytes] = []
+
+    with pytest.raises(Failed, match=r"would be larger than 1 MiB"):
+        said.extend(encoded(read(content, orders, fetched), 1024 * 1024))
+
+    assert 900_000 < sum(map(len, said)) <= 1024 * 1024
 
 
 def test_the_process_survives_what_its_parts_survive() -> None:
