@@ -157,12 +157,14 @@ class Classification(models.Model):
     """One operation of a document: what tool it would be, what was judged of it, and what a reviewer made of that.
 
     `tool`: the fields of agents.Tool that come from the document: {"server_url", "parameters", "request_body",
-    "input_schema" (with the arguments that are bound), "security", "response"}; and "decided", {field: value} that a
-    reviewer set in this job, "kept", whether decisions of the published tool stand, "kept_group", its agent. `losses`: sentences, what of the
-    document the tool lacks. `unusable`: why it can be no tool; "" where it can. `customer_params`: {argument: binding}.
-    `uncertain`: nobody has looked and the rules are not sure: a write until somebody does. `judged`: what the rules and
-    the model said before a reviewer changed it, {"access_type", "risk", "approval", "agent_group", "customer_params",
-    "confidence", "reason"}. `difference` [{"field", "was", "now", "meaning": bool}] against the published tool.
+    "input_schema" (with the arguments that are bound), "security", "response"}; beside them "decided", {field: value}
+    that a reviewer set in this job, "kept", whether the published tool's decisions stand, and "kept_group", its agent.
+    `losses`: sentences, what of the document the tool lacks. `unusable`: why it can be no tool; "" where it can.
+    `customer_params`: {argument: binding}. `uncertain`: nobody has looked, and the rules are not sure (a write until
+    somebody does) or what it does has changed. `judged`: what was said before a reviewer changed it or an earlier
+    decision was kept, {"access_type", "risk", "approval", "agent_group", "customer_params", "confidence", "reason",
+    "name"?, "title"?, "tool_description"?, ..}. `difference` [{"field", "was", "now", "meaning": bool}] against the
+    published tool.
     `revision` counts edits, for compare-and-set.
     """
 

@@ -177,11 +177,11 @@ def _publishable(job_id: UUID) -> ImportJob:
 
 
 def _source(job: ImportJob) -> SpecSource:
-    """The source of the job, with this document."""
+    """The source of the job, with this document. An upload does not make it forget its address."""
     source, _ = SpecSource.objects.update_or_create(
         name=job.name,
         defaults={
-            "url": job.spec_url,
+            **({"url": job.spec_url} if job.spec_url else {}),
             "title": job.title[:200],
             "version": job.version[:100],
             "document_hash": job.document_hash,
