@@ -48,6 +48,7 @@ STAGES = (
     (ImportStatus.PARSING, "Reading its operations"),
     (ImportStatus.CLASSIFYING, "Judging each operation"),
 )
+NAMES_TOLD = 8
 PATIENCE = timedelta(seconds=30)
 """After this long, an import that nobody has begun says where to look."""
 
@@ -127,11 +128,6 @@ def operations(job: ImportJob) -> str:
     return f"{counted}, {usable:,} of them usable"
 
 
-def called(job: ImportJob) -> str:
-    """What an import is called, also before its title is known."""
-    return str(job) or origin(job)
-
-
 def origin(job: ImportJob) -> str:
     """Where the document came from."""
     return job.spec_url or job.filename or "Pasted text"
@@ -160,4 +156,10 @@ def counted_changes(kinds: list[str], agents: list[dict[str, str]]) -> str:
     known += [f"{count:,} {name}" for name, count in sorted(counted.items()) if name not in order]
     tools = f"Tools: {', '.join(known)}." if known else "No tool has changed."
     made = sorted({one["agent"] for one in agents if one.get("change") == "created"})
-    return f"{tools} New agents: {', '.join(made)}." if made else tools
+    return f"{tools} New agents: {some(made)}." if made else tools
+
+
+def some(names: list[str]) -> str:
+    """The names, or the first of many and how many more there are."""
+    more = len(names) - NAMES_TOLD
+    return f"{', '.join(names[:NAMES_TOLD])} and {more:,} more" if more > 1 else ", ".join(names)

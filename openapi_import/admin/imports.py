@@ -163,7 +163,7 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
         if request.headers.get("HX-Request"):
             return TemplateResponse(request, "openapi_import/faults.html", shown)
         shown |= {**self.admin_site.each_context(request), "opts": self.opts, "original": row}
-        shown["title"] = f"Faults in {words.called(row)}"
+        shown["title"] = f"Faults in {row}"
         return TemplateResponse(request, "openapi_import/faults_page.html", shown)
 
     def _row(self, request: HttpRequest, object_id: Any) -> ImportJob | None:
@@ -177,7 +177,7 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
         may_start = self.has_start_permission(request)
         return {
             **import_page.page(row),
-            "title": words.called(row),
+            "title": str(row),
             "may_review": self.has_review_permission(request),
             "may_cancel": may_start and "cancel" in fitting and not row.cancel_requested,
             "may_retry": may_start and "retry" in fitting,
@@ -188,7 +188,7 @@ class ImportJobAdmin(ReviewPages, ReadOnlyAdmin):
 
     @display(description="API", ordering="title")
     def called(self, job: ImportJob) -> str:
-        return words.called(job)
+        return str(job)
 
     @display(
         description="State",

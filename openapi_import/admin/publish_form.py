@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from unfold.forms import BaseDialogForm
 
 from agents.models import Agent
+from openapi_import import admin_words as words
 from openapi_import.admin.review_rows import NEEDS_A_LOOK, USABLE
 from openapi_import.models import Change, ImportJob
 from smartsupport.lib.console import identified
@@ -46,6 +47,6 @@ def what_publishing_does(job: ImportJob) -> dict[str, Any]:
     known = set(Agent.objects.filter(name__in=named).values_list("name", flat=True))
     return {
         **counts,
-        "new_agents": [name for name in named if name not in known],
-        "known_agents": [name for name in named if name in known],
+        "new_agents": words.some([name for name in named if name not in known]),
+        "known_agents": words.some([name for name in named if name in known]),
     }

@@ -151,7 +151,7 @@ class ReviewPages:
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": job,
-            "title": f"Review {words.called(job)}",
+            "title": f"Review {job}",
             "job": job,
             "wanted": wanted,
             "address": wanted.query(page=wanted.page),
