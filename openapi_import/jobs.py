@@ -1,11 +1,12 @@
-"""Imports: started, carried out, cancelled, tried again, and found again when a worker died.
+"""Imports: started, carried out, cancelled and tried again.
 
-Only this module and `holding` change the status of a job, each by compare-and-set in one statement.
+Only this module, `holding` and `sweeping` change the status of a job before it is published, each by compare-and-set in
+one statement.
 """
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from django.db import DatabaseError, transaction
@@ -30,8 +31,6 @@ UNFINISHED_AT_ONCE = 20
 RUNNING_AT_ONCE = 2
 """In all workers together, so that there is a process for everything else that the jobs do."""
 ATTEMPTS = 3
-WAITS_TOO_LONG = timedelta(seconds=5)
-CONTENT_KEPT = timedelta(days=30)
 UNFINISHED = (ImportStatus.PENDING, *RUNNING)
 TO_RETRY = (ImportStatus.FAILED, ImportStatus.CANCELLED)
 
@@ -157,7 +156,7 @@ def run(job_id: uuid.UUID) -> None:
             log.exception("import_broke", job_id=str(job_id), stage=held.stage)
         _fail(held, *(known or ("Something went wrong on our side. Try again; the log says more.", "")))
     else:
-        _announce(held.job_id)
+        announce(held.job_id)
     wakeups.kick_waiting()
 
 
@@ -172,7 +171,7 @@ def claim(job_id: uuid.UUID) -> Held | None:
         if ImportJob.objects.filter(status__in=RUNNING, leased_until__gt=now).count() >= RUNNING_AT_ONCE:
             return None
         won = (
-            _takeable(now)
+            takeable(now)
             .filter(pk=job_id, attempts__lt=ATTEMPTS)
             .update(
                 status=Case(When(status=ImportStatus.PENDING, then=fresh), default=F("status")),
@@ -185,53 +184,11 @@ def claim(job_id: uuid.UUID) -> Held | None:
     return Held(job_id, lease) if won else None
 
 
-def sweep() -> int:
-    """Take up again what waits or was left by a dead worker; what was left too often has failed. Returns how many."""
-    now = timezone.now()
-    given_up = _give_up(now)
-    for job_id in given_up:
-        log.warning("import_failed", job_id=str(job_id), reason="its workers died")
-        _announce(job_id)
-    left = Q(status__in=RUNNING) | Q(created_at__lte=now - WAITS_TOO_LONG)
-    waiting = _takeable(now).filter(left, attempts__lt=ATTEMPTS).order_by("created_at")
-    found = list(waiting.values_list("pk", flat=True)[:RUNNING_AT_ONCE])
-    for job_id in found:
-        wakeups.kick(job_id)
-    return len(found) + len(given_up)
-
-
-def empty_old() -> int:
-    """Let go of documents that were never published and are old. Returns of how many imports."""
-    old = ImportJob.objects.filter(
-        created_at__lte=timezone.now() - CONTENT_KEPT,
-        content__isnull=False,
-        status__in=(ImportStatus.DONE, ImportStatus.FAILED, ImportStatus.CANCELLED),
-    )
-    return old.update(content=None, etag="")
-
-
-def _takeable(now: datetime) -> "QuerySet[ImportJob]":
+def takeable(now: datetime) -> "QuerySet[ImportJob]":
+    """The jobs that wait, and those whose worker died."""
     return ImportJob.objects.filter(
         Q(status=ImportStatus.PENDING) | Q(status__in=RUNNING, leased_until__lte=now)
     )
-
-
-@transaction.atomic
-def _give_up(now: datetime) -> list[uuid.UUID]:
-    lost = ImportJob.objects.filter(status__in=RUNNING, leased_until__lte=now, attempts__gte=ATTEMPTS)
-    found = dict(lost.select_for_update(skip_locked=True).values_list("pk", "status"))
-    ImportJob.objects.filter(pk__in=found).update(
-        status=ImportStatus.FAILED,
-        error_stage=F("status"),
-        error_message=(
-            f"The worker stopped without a word, {ATTEMPTS} times. Try again; if that happens once more, the document "
-            "may need more memory than there is."
-        ),
-        finished_at=now,
-        **ended(),
-    )
-    forget_rows(pk for pk, status in found.items() if status != ImportStatus.CLASSIFYING)
-    return list(found)
 
 
 def _fail(held: Held, message: str, pointer: str) -> None:
@@ -247,10 +204,11 @@ def _fail(held: Held, message: str, pointer: str) -> None:
     except LeaseLost:
         return
     log.warning("import_failed", job_id=str(held.job_id), stage=held.stage)
-    _announce(held.job_id)
+    announce(held.job_id)
 
 
-def _announce(job_id: uuid.UUID) -> None:
+def announce(job_id: uuid.UUID) -> None:
+    """Tell whoever is interested that it is ready or has failed, after the commit."""
     job = find(job_id)
     if job.status == ImportStatus.DONE:
         log.info("import_finished", job_id=str(job_id), total=job.total_endpoints, usable=job.usable_count)

@@ -5,7 +5,7 @@ from uuid import UUID
 import structlog
 from celery import shared_task
 
-from openapi_import import jobs
+from openapi_import import jobs, sweeping
 
 log = structlog.get_logger(__name__)
 
@@ -19,12 +19,12 @@ def run_import(job_id: str) -> None:
 @shared_task(ignore_result=True)
 def sweep_imports() -> None:
     """Take up imports again whose worker died or whose message was lost."""
-    jobs.sweep()
+    sweeping.sweep()
 
 
 @shared_task(ignore_result=True)
 def empty_old_imports() -> None:
     """Let go of old documents that were never published."""
-    emptied = jobs.empty_old()
+    emptied = sweeping.empty_old()
     if emptied:
         log.info("old_imports_emptied", count=emptied)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from openapi_import import jobs
-from openapi_import.api import serializers as shapes
+from openapi_import.api import job_shapes as shapes
 from openapi_import.api.looking_up import checked_body, job_of, refuse_too_large, submission
 from openapi_import.models import ImportJob
 from smartsupport.lib.envelope import BoundedJSONParser

@@ -13,9 +13,11 @@ from rest_framework.views import APIView
 from agents.api.yaml_body import JsonWhateverAsked
 from agents.approvals import Decider
 from openapi_import import difference, exports, jobs, publish, review
-from openapi_import.api import serializers as shapes
+from openapi_import.api import review_shapes as shapes
+from openapi_import.api.job_shapes import JobSerializer
 from openapi_import.api.job_views import JOB, READ, REFUSED
 from openapi_import.api.looking_up import checked_body, classification_of, found, job_of
+from openapi_import.api.source_shapes import ApprovedSerializer
 from openapi_import.errors import WrongStage
 from openapi_import.models import ImportJob, ImportStatus
 from smartsupport.lib.envelope import BoundedJSONParser
@@ -144,7 +146,7 @@ class ApproveView(APIView):
         parameters=[JOB],
         request=None,
         responses={
-            200: shapes.ApprovedSerializer,
+            200: ApprovedSerializer,
             400: OpenApiResponse(OpenApiTypes.OBJECT, description="`nothing_to_publish`."),
             404: REFUSED[404],
             409: OpenApiResponse(
@@ -156,7 +158,7 @@ class ApproveView(APIView):
         job = job_of(job_id)
         publication = publish.publish(job.pk, Decider.of(request.user))
         context = {"publication": publication}
-        return Response(shapes.ApprovedSerializer(jobs.find(job.pk), context=context).data)
+        return Response(ApprovedSerializer(jobs.find(job.pk), context=context).data)
 
 
 class CompareView(APIView):
@@ -169,12 +171,12 @@ class CompareView(APIView):
         tags=["Imports"],
         parameters=[JOB],
         request=None,
-        responses={200: shapes.JobSerializer, **REFUSED},
+        responses={200: JobSerializer, **REFUSED},
     )
     def post(self, request: Request, job_id: str) -> Response:
         job = job_of(job_id)
         difference.compare_again(job.pk)
-        return Response(shapes.JobSerializer(jobs.find(job.pk)).data)
+        return Response(JobSerializer(jobs.find(job.pk)).data)
 
 
 class ExportView(APIView):

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from agents.approvals import Decider
 from agents.models import Tool
 from openapi_import import publications, roll_back, tool_state
-from openapi_import.api import serializers as shapes
+from openapi_import.api import source_shapes as shapes
 from openapi_import.api.looking_up import checked_body, publication_of, source_of
 from openapi_import.errors import ImportRefused
 from openapi_import.models import Publication, SpecSource

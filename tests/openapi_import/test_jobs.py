@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from agents.models import Access, Approver
-from openapi_import import jobs, tasks
+from openapi_import import jobs, sweeping, tasks
 from openapi_import.errors import ImportRefused, JobNotFound, TooManyImports, WrongStage
 from openapi_import.models import Classification, ImportJob, ImportStatus, SpecSource
 from openapi_import.signals import import_finished
@@ -419,12 +419,12 @@ def test_what_is_ready_cannot_be_cancelled() -> None:
 def test_old_documents_that_were_not_published_are_let_go() -> None:
     old, live, fresh = (carried_out() for _ in range(3))
     running = submitted()
-    long_ago = timezone.now() - jobs.CONTENT_KEPT - timedelta(minutes=1)
+    long_ago = timezone.now() - sweeping.CONTENT_KEPT - timedelta(minutes=1)
     ImportJob.objects.exclude(pk=fresh.pk).update(created_at=long_ago)
     published(live)
 
-    assert jobs.empty_old() == 1
-    assert jobs.empty_old() == 0
+    assert sweeping.empty_old() == 1
+    assert sweeping.empty_old() == 0
 
     kept = {job.pk for job in ImportJob.objects.filter(content__isnull=False)}
     assert kept == {live.pk, fresh.pk, running.pk}
