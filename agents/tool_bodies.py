@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from agents.tool_values import ValueRefused, given, in_query, plain
+from agents.tool_values import ValueRefused, given, in_query, plain, stands_for
 
 FORM = "application/x-www-form-urlencoded"
 MISSING = object()
@@ -53,11 +53,15 @@ def _field(name: str, value: Any, encoding: dict[str, Any], fields: dict[str, An
         items = value if isinstance(value, list) else [value]
         return [pair for item in items for pair in in_query({"name": name}, _as_text(item, encoding))]
     pairs = in_query({"style": "form", **encoding, "content_type": "", "name": name}, value)
-    own = fields.keys() - {name}
-    for (written, _), _ in pairs:
-        if written != name and written.partition("[")[0] in own:
-            raise ValueRefused(f"cannot contain {written}, which is a field of its own", name)
+    _refuse_taken(name, pairs, fields)
     return pairs
+
+
+def _refuse_taken(name: str, pairs: list[Any], fields: dict[str, Any]) -> None:
+    """What comes out of one field cannot stand for another: that may be bound."""
+    for (written, _), _ in pairs:
+        if stands_for(written, name, fields.keys() - {name}):
+            raise ValueRefused(f"cannot contain {written[:80]}, which is a field of its own", name)
 
 
 def _as_text(item: Any, encoding: dict[str, Any]) -> Any:
@@ -81,7 +85,9 @@ def multipart_body(content_type: str, fields: dict[str, Any], encoding: dict[str
         if value is None:
             continue
         if "style" in how and not how.get("binary"):
-            for (key, text), _ in in_query({**how, "content_type": "", "name": name}, value):
+            pairs = in_query({**how, "content_type": "", "name": name}, value)
+            _refuse_taken(name, pairs, fields)
+            for (key, text), _ in pairs:
                 parts.append(_part(key, text.encode(), ""))
                 shown.append([key, text])
             continue

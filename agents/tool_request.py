@@ -23,6 +23,7 @@ from agents.tool_values import (
     in_query,
     plain,
     serialised,
+    stands_for,
 )
 from smartsupport.lib.own_headers import is_own
 
@@ -194,7 +195,7 @@ class _Builder:
             self.cookies.append(written)
 
     def taken(self, place: str, own: str) -> set[str]:
-        """The names, as the laxest server reads them, of the other parameters and of the credentials there."""
+        """The names of the other parameters and of the credentials there."""
         names = {other["name"] for other in self.tool.parameters if other["in"] == place} - {own}
         for alternative in self.tool.security or []:
             names |= {
@@ -202,10 +203,10 @@ class _Builder:
                 for one in alternative.values()
                 if one.get("kind") == "apiKey" and one["in"] == place
             }
-        return {_lax(name) for name in names} | names
+        return names
 
     def refuse_taken(self, parameter: dict[str, Any], name: str, taken: set[str]) -> None:
-        if name != parameter["name"] and (name in taken or _lax(name) in taken):
+        if stands_for(name, parameter["name"], taken):
             raise RecipeError(f"{parameter['argument']} cannot contain {name[:80]}.")
 
     def body(self) -> Body | None:
@@ -287,8 +288,3 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [plain(part) for pair in value.items() for part in pair]
     return [plain(value)]
-
-
-def _lax(name: str) -> str:
-    """A parameter's name as the laxest servers read it: without case, brackets, or the difference of . and _."""
-    return re.sub(r"[.\s]", "_", name.partition("[")[0].strip().casefold())

@@ -4,7 +4,8 @@ What cannot be written so that the other side reads the same value again is refu
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -212,6 +213,20 @@ def climbs(text: str) -> bool:
         if any(step in (".", "..") for step in reading.replace("\\", "/").split("/")):
             return True
     return False
+
+
+def stands_for(name: str, own: str, others: Collection[str]) -> bool:
+    """Whether a field that came out of the value of `own` would be read as one of `others` by some server: many do not
+    look at case, PHP and Rails take `id[]` for `id`, and PHP a dot or space for an underscore."""
+    if name == own:
+        return False
+    known = {_lax(other) for other in others}
+    family = name.partition("[")[0]
+    return _lax(name) in known or (family != own and _lax(family) in known)
+
+
+def _lax(name: str) -> str:
+    return re.sub(r"[.\s]", "_", name.strip().casefold())
 
 
 def _is_json(content_type: str) -> bool:
