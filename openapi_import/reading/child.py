@@ -26,7 +26,6 @@ from openapi_import.reading.dialects import label
 from openapi_import.reading.faults import Fault, Faults
 from openapi_import.reading.listed import listed
 from openapi_import.reading.operations import Spec
-from openapi_import.reading.security import declared_schemes
 from openapi_import.reading.text import as_document, read_text
 from openapi_import.reading.validation import advise
 
@@ -175,7 +174,6 @@ def read(content: bytes, orders: Orders, fetch: Fetch) -> Iterator[Line]:
         spec = Spec(document, faults, base_url=orders.base_url)
     except SpecInvalid as error:
         raise Failed(error.message, getattr(error, "pointer", "")) from None
-    schemes = declared_schemes(document, faults)
     advise(document, spec.dialect, faults)
     total = len(spec.places)
     yield {
@@ -185,7 +183,7 @@ def read(content: bytes, orders: Orders, fetch: Fetch) -> Iterator[Line]:
         "dialect": label(spec.dialect),
         "total": total,
         "document_hash": sha.hexdigest(),
-        "security_schemes": schemes,
+        "security_schemes": spec.schemes,
         "documents": bundled.documents if bundled else [],
     }
     yield from _faults(faults, strict=orders.strict)

@@ -22,7 +22,7 @@ from openapi_import.reading.faults import MAX_POINTER, Fault, Faults, Unusable
 from openapi_import.reading.inputs import Inputs, text
 from openapi_import.reading.listed import listed
 from openapi_import.reading.references import follow_at, is_reference
-from openapi_import.reading.security import requirements
+from openapi_import.reading.security import declared_schemes, requirements
 from openapi_import.reading.servers import swagger_servers
 from openapi_import.reading.swagger2 import SwaggerInputs
 from openapi_import.reading.text import Document, escaped
@@ -93,7 +93,8 @@ class Spec:
         version = info.get("version") if isinstance(info, dict) else None
         self.version = str(version).strip() if isinstance(version, str | int | float) else ""
         self._inputs = (SwaggerInputs if self.dialect == "2.0" else Inputs)(document, self.dialect, faults)
-        self._security = requirements(document.get("security"), "/security", faults)
+        self.schemes = declared_schemes(document, faults)
+        self._security = requirements(document.get("security"), "/security", faults, self.schemes)
         self._taken: set[str] = set()
         self.places = list(self._places())
 
@@ -185,7 +186,7 @@ class Spec:
             tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
             deprecated=raw.get("deprecated") is True,
             servers=self._servers(raw, item),
-            security=requirements(raw["security"], f"{place.pointer}/security", self.faults)
+            security=requirements(raw["security"], f"{place.pointer}/security", self.faults, self.schemes)
             if raw.get("security") is not None
             else self._security,
             pointer=place.listed_at[:MAX_POINTER],

@@ -1,5 +1,6 @@
 """How callers of an API prove who they are: the schemes of a document, and which of them an operation asks for."""
 
+from collections.abc import Container
 from typing import Any
 
 from openapi_import.errors import SpecInvalid
@@ -47,9 +48,9 @@ def declared_schemes(document: Document, faults: Faults | None = None) -> dict[s
     return found
 
 
-def requirements(raw: Any, pointer: str, faults: Faults) -> Requirements | None:
+def requirements(raw: Any, pointer: str, faults: Faults, known: Container[str]) -> Requirements | None:
     """The alternatives of a `security` list, one of which is enough; in each, every scheme is needed. None where the
-    document says nothing (or nothing readable), () where it says that none is needed."""
+    document says nothing (or nothing readable), () where it says that none is needed. `known`: the schemes' names."""
     if raw is None:
         return None
     if not isinstance(raw, list):
@@ -60,17 +61,17 @@ def requirements(raw: Any, pointer: str, faults: Faults) -> Requirements | None:
         if not isinstance(alternative, dict):
             faults.error(f"{pointer}/{index}", "A security requirement is not an object; it was ignored.")
             continue
-        alternatives.append(
-            {
-                name.removeprefix("#/components/securitySchemes/"): tuple(
-                    scope for scope in scopes if isinstance(scope, str)
-                )
-                if isinstance(scopes, list)
-                else ()
-                for name, scopes in alternative.items()
-                if not name.startswith("x-")
-            }
-        )
+        needed: dict[str, tuple[str, ...]] = {}
+        for name, scopes in alternative.items():
+            name = name.removeprefix("#/components/securitySchemes/")
+            if name not in known:
+                if name.startswith("x-"):
+                    continue
+                faults.warning(f"{pointer}/{index}", f"There is no security scheme {name[:100]!r}.")
+            needed[name] = (
+                tuple(scope for scope in scopes if isinstance(scope, str)) if isinstance(scopes, list) else ()
+            )
+        alternatives.append(needed)
     return tuple(alternatives) if alternatives or not raw else None
 
 

@@ -285,10 +285,16 @@ def test_security_is_the_operations_or_the_documents() -> None:
             "/d": {"get": OK | {"security": "key"}},
         },
         security=[{"key": []}],
+        components={"securitySchemes": {"key": {"type": "http", "scheme": "basic"}}},
     )
 
-    assert [found.security for found in parse(made).operations] == [
+    parsed = parse(made)
+
+    assert [found.security for found in parsed.operations] == [
         ({"key": ()},), (), ({"key": (), "oauth": ("a",)}, {}), None,
+    ]  # fmt: skip
+    assert [(fault.pointer, fault.severity) for fault in parsed.faults] == [
+        ("/paths/~1c/get/security/0", "warning"), ("/paths/~1d/get/security", "error"),
     ]  # fmt: skip
     assert parse(document({"/a": {"get": OK}})).operations[0].security is None
 
