@@ -85,10 +85,10 @@ def read_text(
 
         try:
             value, nodes = from_json(text, faults), 0
-        except NotJson as error:
+        except NotJson as error:  # {a: b} is YAML, and so is JSON with a comma too many
+            value, nodes = _from_yaml(text, faults, max_nodes, json_fault=str(error))
             if _declared(content_type, filename) == "JSON":
-                raise SpecInvalid(f"The document is not valid JSON ({error}).") from None
-            value, nodes = _from_yaml(text, faults, max_nodes, json_fault=str(error))  # {a: b} is YAML
+                faults.append(Fault("", f"This is not valid JSON ({error}); it was read as YAML.", "warning"))
     else:
         value, nodes = _from_yaml(text, faults, max_nodes)
         if not isinstance(value, dict | list) and _declared(content_type, filename) == "JSON":

@@ -125,7 +125,8 @@ def test_data_that_looks_like_a_reference_is_none() -> None:
         ("https://shop.example/gone.json#/A", HERE,
          "https://shop.example/gone.json could not be read. There is no document at this address (status 404)."),
         ("broken.json", HERE, "https://shop.example/api/broken.json could not be read. "
-         "The document is not valid JSON (line 1, column 2: Expecting property name enclosed in double quotes)."),
+         "The document is neither JSON nor YAML "
+         "(line 1, column 2: Expecting property name enclosed in double quotes)."),
         ("file:///etc/passwd", HERE, "The reference 'file:///etc/passwd' does not lead to a web address."),
         ("data:,{}", HERE, "The reference 'data:,{}' does not lead to a web address."),
         ("other.json", "", "The reference 'other.json' leads to another file, and where this document comes from is "

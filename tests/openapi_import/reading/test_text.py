@@ -193,8 +193,17 @@ def test_what_cannot_be_read_is_refused_with_the_reason(name: str) -> None:
 
 
 def test_what_is_said_to_be_json_is_told_as_json() -> None:
-    assert refusal(b'{"a": }', content_type="application/json") == (
-        "The document is not valid JSON (line 1, column 7: Expecting value)."
+    slip = read_text(b'{"a": [1, 2,],}', content_type="application/json")
+
+    assert slip.value == {"a": [1, 2]}
+    assert [(fault.message, fault.severity) for fault in slip.faults] == [
+        ("This is not valid JSON (line 1, column 13: Expecting value); it was read as YAML.", "warning")
+    ]
+    assert refusal(b'{"a": 1, "a": 2,}', content_type="application/json") == (
+        "The key 'a' appears twice in one object (line 1)."
+    )
+    assert refusal(b'{"a": ', content_type="application/json") == (
+        "The document is neither JSON nor YAML (line 1, column 7: Expecting value)."
     )
     assert (
         refusal(b"words", filename="openapi.json") == "The document is not JSON, although it is said to be."
