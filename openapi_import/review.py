@@ -89,8 +89,9 @@ def edit_many(
     """Change several operations in the same way, all of them or none; None: all that are in the document. Returns how
     many.
 
-    What is gone is passed over, and what can be no tool is not selected. They count as looked at where the change says what they do (access_type, approval); leaving them out or giving them
-    to an agent is no look. Raises JobNotFound, RowNotFound, WrongStage and ImportRefused, and has then changed nothing.
+    What is gone is passed over, and what can be no tool is not selected. They count as looked at where the change says
+    what they do (access_type, approval); leaving them out or giving them to an agent is no look. Raises JobNotFound,
+    RowNotFound, WrongStage and ImportRefused, and has then changed nothing.
     """
     single = sorted(ONE_BY_ONE & changes.keys())
     if single:

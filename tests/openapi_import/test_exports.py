@@ -159,10 +159,7 @@ print(json.dumps({**one, "content": one["content"].decode("latin-1")}))
 
     sent = run(python(ready(made)), code, tmp_path)
 
-    assert (
-        sent["url"]
-        == "https://shop.example/upload/1?ids=1%7C2&where%5Ba%5D%5Bgt%5D=5&tag=x%20y&tag=z"
-    )
+    assert sent["url"] == "https://shop.example/upload/1?ids=1%7C2&where%5Ba%5D%5Bgt%5D=5&tag=x%20y&tag=z"
     assert sent["headers"]["Content-Type"].startswith("multipart/form-data; boundary=")
     assert 'name="file"; filename="file"\r\nContent-Type: image/png\r\n\r\n\x00\x01\r\n' in sent["content"]
 
