@@ -32,6 +32,7 @@ def page(job: ImportJob) -> dict[str, Any]:
         "webhooks": [one for one in listed if one.get("kind") == "webhook"],
         "callbacks": [one for one in listed if one.get("kind") != "webhook"],
         "documents": job.documents,
+        "export_url": f"/api/v1/openapi/jobs/{job.pk}/export",
         "schemes": sorted((name, _scheme(scheme)) for name, scheme in job.security_schemes.items()),
         "newest_publication": job.publications.defer("changes", "agents").order_by("-at").first(),
     }

@@ -264,6 +264,8 @@ def test_the_page_shows_all_that_was_found(nina: Client) -> None:
 
     page = page_of(nina, job)
 
+    export = client_export(nina, job)
+    assert export["Content-Disposition"] == 'attachment; filename="billing.json"'
     for shown in (
         "invoice.paid",
         "onDone",
@@ -275,6 +277,13 @@ def test_the_page_shows_all_that_was_found(nina: Client) -> None:
     ):
         assert shown in page, shown
     assert url("publish", job) not in page  # nina may not publish
+
+
+def client_export(client: Client, job: ImportJob) -> Any:
+    """What the link on the page gives a person who is signed in."""
+    link = f"{client.get(url('change', job)).context['export_url']}?format=mcp"
+    assert link in page_of(client, job)
+    return client.get(link)
 
 
 def test_cancelling_and_trying_again(nina: Client) -> None:
