@@ -12,7 +12,7 @@ from openapi_import import difference, reader
 from openapi_import.errors import SpecInvalid
 from openapi_import.getting import Getter
 from openapi_import.holding import Held, LeaseLost, forget_rows
-from openapi_import.models import ImportJob, ImportStatus
+from openapi_import.models import Classification, ImportJob, ImportStatus
 from openapi_import.rows import Rows
 from openapi_import.storable import storable
 from openapi_import.submissions import free_name, known_source
@@ -171,7 +171,8 @@ class _Reading:
 
 def _classify(held: Held, job: ImportJob) -> None:
     """The rules have judged each operation as it was read. Now the model, where it is asked, and what is published."""
-    held.enter(ImportStatus.CLASSIFYING)
+    rows = Classification.objects.filter(job=job).count()
+    held.enter(ImportStatus.CLASSIFYING, total=rows)
     if job.ask_model:
         from openapi_import import (
             judged_rows,
@@ -180,4 +181,4 @@ def _classify(held: Held, job: ImportJob) -> None:
         judged_rows.ask_model(held, job.pk)
     with held.writing():
         difference.compare(job)
-    held.end(ImportStatus.DONE)
+    held.end(ImportStatus.DONE, stage_done=rows)

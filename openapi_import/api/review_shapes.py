@@ -133,10 +133,11 @@ class ChangesSerializer(Strict):
     risk = serializers.ChoiceField(Risk.choices, required=False)
     agent_group = StrictCharField(
         required=False,
+        allow_null=True,
         max_length=64,
         trim_whitespace=False,
         validators=[RegexValidator(GROUP, "Use letters, digits, _ or -, and nothing else.")],
-        help_text="The agent that gets the tool: `[A-Za-z0-9_-]+`.",
+        help_text="The agent that gets the tool: `[A-Za-z0-9_-]+`; null: none.",
     )
     customer_params = serializers.DictField(
         child=StrictCharField(max_length=64),
@@ -150,12 +151,6 @@ class ChangesSerializer(Strict):
     approvals_needed = serializers.ChoiceField(
         [(1, "One person"), (2, "Two people")], required=False, help_text="Of staff, where staff decide."
     )
-
-
-class EditSerializer(ChangesSerializer):
-    name = StrictCharField(required=False, max_length=64)
-    title = StrictCharField(required=False, max_length=120)
-    tool_description = StrictCharField(required=False, max_length=4000)
     confirmation = StrictCharField(
         required=False, allow_blank=True, max_length=300, help_text="The question: `Cancel order {order_id}`."
     )
@@ -165,6 +160,12 @@ class EditSerializer(ChangesSerializer):
     )
     projection = serializers.ListField(child=StrictCharField(max_length=200), required=False)
     requires = serializers.ListField(child=StrictCharField(max_length=64), required=False)
+
+
+class EditSerializer(ChangesSerializer):
+    name = StrictCharField(required=False, max_length=64)
+    title = StrictCharField(required=False, max_length=120)
+    tool_description = StrictCharField(required=False, max_length=4000)
     read_back = StrictCharField(required=False, allow_blank=True, max_length=500)
     revision = serializers.IntegerField(
         required=False,

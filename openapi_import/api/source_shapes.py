@@ -12,6 +12,7 @@ from smartsupport.lib.rest import StrictCharField
 
 
 class ChangedToolSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
     tool = serializers.CharField()
     operation_id = serializers.CharField()
     change = serializers.CharField(help_text="`added`, `changed`, `removed`, `paused`, `resumed`, `deleted`.")
