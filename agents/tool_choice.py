@@ -152,7 +152,7 @@ async def look_up(context: TurnContext, agent: AgentSpec, call: dict[str, Any]) 
         {"name": tool.name, "title": tool.title, "description": shorten(tool.description, DESCRIPTION_MOST)}
         for tool in _named(agent, names)
     ]
-    result = {"tools": tools, "note": CALLABLE if tools else NOTHING_FOUND}
+    result = {"note": CALLABLE if tools else NOTHING_FOUND, "tools": tools}
     spent = round((time.monotonic() - started) * 1000)
     await _record(context, agent, call, ok=True, result=result, duration_ms=spent)
     return tool_message(call, {"ok": True, "result": result})

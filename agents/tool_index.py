@@ -3,8 +3,8 @@
 One statement. Each word of the request, and each that may be said instead of it, is looked up in the index by itself. A
 tool gets, for each concept of the request, what the concept's best word in it is worth: the more, the more prominent it
 is there (name and title, then path and arguments, then description, then the arguments' descriptions), and the fewer of
-the agent's tools know the concept (inverse document frequency, as in BM25, of the concept's commonest word: synonyms are
-one term). Of two tools that know as much of it, the one comes first whose name the request says more of.
+the agent's tools know the concept (inverse document frequency; between that of the word and that of the concept's
+commonest word). Of two tools that know as much of it, the one comes first whose name the request says more of.
 """
 
 from collections.abc import Sequence
@@ -39,8 +39,8 @@ WITH asked AS (
     FROM asked JOIN hit USING (words)
 ), concept AS (
     SELECT question, concept, name, max(length) AS length, max(named * worth) AS named,
-        max(worth * rank) * ln(1 + ((SELECT count(*) FROM mine) - max(widely) + 0.5) / (max(widely) + 0.5)) AS score
-    FROM meant GROUP BY question, concept, name
+        max(worth * rank) * ln(1 + (sum_of.tools + 0.5) / ((max(known_by) + max(widely)) / 2.0 + 0.5)) AS score
+    FROM meant, (SELECT count(*) AS tools FROM mine) AS sum_of GROUP BY question, concept, name, sum_of.tools
 ), ranked AS (
     SELECT question, name, row_number() OVER (
         PARTITION BY question

@@ -18,7 +18,7 @@ CONCEPTS_MOST, OTHERS_MOST = 24, 40
 PHRASE_MOST = 5
 """Words in the longest phrase that is looked up."""
 GAP_MOST = 4
-PARTICLES = frozenset("back out off up down in on away aside over".split())
+PARTICLES = frozenset("back out off up down in into on away aside over".split())
 """What may stand apart from its verb, with up to `GAP_MOST` words between them: take it all back."""
 
 _CHINESE = re.compile("|".join(re.escape(word) for word in sorted(lexicon.CHINESE, key=len, reverse=True)))
@@ -26,7 +26,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W_]+")
 _SPOKEN_VERBS = {"VIEW": "show", "TRACK": "track"}
 
-Stems = tuple[str, ...]
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,44 +38,54 @@ class Concept:
 
 @dataclass(frozen=True, slots=True)
 class Families:
-    """`others`: stems of a word or phrase -> what it may mean besides; `forms`: a word's
-    stem -> the word as it is also written; `filler`: words that are never searched for."""
+    """`others`: the key of a word or phrase -> what it may mean besides. `forms`: a stem -> the word as it is also
+    written, its plain form last. `filler`: words that are never searched for."""
 
-    others: Mapping[Stems, Sequence[str]]
+    others: Mapping[Key, Sequence[str]]
     forms: Mapping[str, Sequence[str]]
     filler: frozenset[str]
+
+    def key(self, phrase: str) -> Key:
+        return _key(phrase, self.forms)
+
+
+def _key(phrase: str, forms: Mapping[str, Sequence[str]]) -> Key:
+    """What all forms of a phrase have in common: sent back, sending back and send back are one."""
+    roots = (stem(word) for word in phrase.split())
+    return tuple(stem(forms[root][-1]) if root in forms else root for root in roots)
 
 
 @lru_cache(maxsize=1)
 def families() -> Families:
     """The families of `tool_words.txt`."""
-    others: dict[Stems, dict[str, None]] = defaultdict(dict)
-    forms: dict[str, list[str]] = {}
-    filler: set[str] = set()
+    sections = _sections()
+    filler = frozenset(word for line in sections["[filler]"] for word in line.split())
+    forms = {stem(form): _listed(line) for line in sections["[forms]"] for form in _listed(line)}
+    others: dict[Key, dict[str, None]] = defaultdict(dict)
+    for line in sections["[words]"]:
+        said, arrow, meant = line.partition("->")
+        members = {member: _key(member, forms) for member in _listed(meant if arrow else said)}
+        for member in _listed(said):
+            own = _key(member, forms)
+            others[own].update((other, None) for other, key in members.items() if key != own)
+    return Families({key: tuple(found) for key, found in others.items()}, forms, filler)
+
+
+def _sections() -> dict[str, list[str]]:
+    """The lines of the file by section, without comments."""
+    sections: dict[str, list[str]] = defaultdict(list)
     section = ""
     for line in WORDS.read_text(encoding="utf-8").splitlines():
         text = line.partition("#")[0].strip()
         if text.startswith("["):
             section = text
-        elif section == "[filler]":
-            filler.update(text.split())
-        elif section == "[forms]":
-            forms.update({stem(form): _listed(text) for form in _listed(text)})
         elif text:
-            said, arrow, meant = text.partition("->")
-            members = _listed(meant if arrow else said)
-            for member in _listed(said):
-                mine = stems(member)
-                others[mine].update(dict.fromkeys(other for other in members if stems(other) != mine))
-    return Families({key: tuple(found) for key, found in others.items()}, forms, frozenset(filler))
+            sections[section].append(text)
+    return sections
 
 
 def _listed(text: str) -> list[str]:
     return [member.strip() for member in text.split(",") if member.strip()]
-
-
-def stems(phrase: str) -> Stems:
-    return tuple(stem(word) for word in phrase.split())
 
 
 @lru_cache(maxsize=8192)
@@ -116,11 +126,10 @@ def _is_word(word: str) -> bool:
 def concepts(text: str) -> list[Concept]:
     """What a request speaks of, in order, each thing once."""
     known = families()
-    found: dict[Stems, Concept] = {}
+    found: dict[Key, Concept] = {}
     for said, following in _phrases(spoken(text), known):
-        key = stems(said)
         forms = _forms(said, known)
-        others = [other for form in forms for other in known.others.get(stems(form), ())]
+        others = [other for form in forms for other in known.others.get(known.key(form), ())]
         if said in known.filler and not others:
             continue
         words = {} if said in known.filler else dict.fromkeys(forms, 1.0)
@@ -128,7 +137,7 @@ def concepts(text: str) -> list[Concept]:
             words.setdefault(said + following, JOINED)
         for other in others[:OTHERS_MOST]:
             words.setdefault(other, FAMILY)
-        found.setdefault(key, Concept(words))
+        found.setdefault(known.key(said), Concept(words))
     return list(found.values())[:CONCEPTS_MOST]
 
 
@@ -153,11 +162,13 @@ def _phrase_at_front(left: list[str], known: Families) -> tuple[str, int]:
     """The longest phrase that the words begin with, and how many of them it takes. A particle that stands apart from
     its verb is taken out of its place."""
     for length in range(min(PHRASE_MOST, len(left)), 1, -1):
-        if stems(phrase := " ".join(left[:length])) in known.others:
+        if known.key(phrase := " ".join(left[:length])) in known.others:
             return phrase, length
     for place in range(2, min(GAP_MOST + 2, len(left))):
+        if left[place] not in PARTICLES:
+            continue
         phrase, nearer = f"{left[0]} {left[place]}", f"{left[place - 1]} {left[place]}"
-        if left[place] in PARTICLES and stems(phrase) in known.others and stems(nearer) not in known.others:
+        if known.key(phrase) in known.others and known.key(nearer) not in known.others:
             del left[place]
             return phrase, 1
     return left[0], 1
