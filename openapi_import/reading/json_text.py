@@ -5,7 +5,6 @@ import re
 from typing import Any, NoReturn
 
 from openapi_import.errors import SpecInvalid
-from openapi_import.reading.faults import Fault
 
 _LONG_NUMBER = re.compile(r"[0-9]{4000,}")
 
@@ -18,12 +17,12 @@ class _DuplicateKey(Exception):
     pass
 
 
-def from_json(text: str, faults: list[Fault]) -> Any:
+def from_json(text: str) -> Any:
     """The value of a JSON text. Raises NotJson, or SpecInvalid for JSON that is refused."""
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     except RecursionError:
-        raise SpecInvalid("The document is nested too deeply.") from None
+        raise SpecInvalid("The document is nested hundreds of levels deep.") from None
     except json.JSONDecodeError as error:
         raise NotJson(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     except _DuplicateKey as error:

@@ -84,7 +84,7 @@ def read_text(
         from openapi_import.reading.json_text import NotJson, from_json
 
         try:
-            value, nodes = from_json(text, faults), 0
+            value, nodes = from_json(text), 0
         except NotJson as error:  # {a: b} is YAML, and so is JSON with a comma too many
             value, nodes = _from_yaml(text, faults, max_nodes, json_fault=str(error))
             if _declared(content_type, filename) == "JSON":
@@ -165,8 +165,10 @@ def _check(value: object, faults: list[Fault], max_nodes: int, odd_escapes: bool
     while level:
         depth += 1
         nodes += len(level)
-        if depth > MAX_DEPTH or nodes > max_nodes:
-            raise SpecInvalid("The document is nested too deeply or has too many parts.")
+        if depth > MAX_DEPTH:
+            raise SpecInvalid(f"The document is nested more than {MAX_DEPTH} levels deep.")
+        if nodes > max_nodes:
+            raise SpecInvalid(f"The document has more than {max_nodes:,} values.")
         below: list[Any] = []
         for item in level:
             kind = type(item)

@@ -117,10 +117,12 @@ class _Builder:
                 self.put(frame, value, event)
 
     def check(self, event: Any, depth: int) -> None:
-        if depth > self.max_depth or self.nodes > self.max_nodes:
+        if depth > self.max_depth:
             raise SpecInvalid(
-                f"The document is nested too deeply or has too many parts (line {_line(event)})."
+                f"The document is nested more than {self.max_depth} levels deep (line {_line(event)})."
             )
+        if self.nodes > self.max_nodes:
+            raise SpecInvalid(f"The document has more than {self.max_nodes:,} values (line {_line(event)}).")
 
     def take_key(self, frame: _Frame, event: Any) -> None:
         key = event.value
@@ -165,7 +167,8 @@ class _Builder:
         self.nodes += size
         if self.nodes > self.max_nodes:
             raise SpecInvalid(
-                f"With its aliases written out, the document has too many parts (line {_line(event)})."
+                f"With its aliases written out, the document has more than {self.max_nodes:,} values "
+                f"(line {_line(event)})."
             )
         return value
 

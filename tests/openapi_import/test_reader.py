@@ -147,8 +147,8 @@ def test_strict_reading_ends_at_the_first_error() -> None:
     ("content", "words"),
     [
         (b"words", "not an object"),
-        (b"[" * 200_000, "nested too deeply"),
-        (b"a: " + b"{a: " * 200_000, "nested too deeply"),
+        (b"[" * 200_000, "levels deep"),
+        (b"a: " + b"{a: " * 200_000, "levels deep"),
         (b'{"openapi": "3.1.0"}', "no paths"),
         (b"x" * 20_000, "larger than 9 KiB"),
     ],

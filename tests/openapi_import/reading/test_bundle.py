@@ -166,7 +166,7 @@ def test_documents_bytes_and_nodes_are_limited_over_all_documents() -> None:
     for limits, most, words in (
         ({"documents": 4}, 3, "refers to more than 3 others"),
         ({"bytes": 8_000}, 10, "larger than"),
-        ({"nodes": 500}, 10, "too many parts"),
+        ({"nodes": 500}, 10, " values."),
     ):
         there = web(documents)
         there.bundled(made, **limits)
