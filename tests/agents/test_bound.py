@@ -1,7 +1,9 @@
 """What the server fills in: the model does not see it, cannot fill it in, and the log tells that it tried."""
 
 import json
+import re
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
@@ -116,6 +118,54 @@ def test_whatever_a_model_sends_the_request_names_the_verified_customer(foreign:
     assert verdict.fault == ""
     assert request.url == "http://127.0.0.1:8001/shop/customers/cus_1001/notes"
     assert json.loads(request.body or b"{}")["customer"] == "cus_1001"
+
+
+# What is bound, and beside it everything that a model may fill in, in every style that writes names of its own.
+NAMES = st.sampled_from(
+    ["customer_id", "Customer_ID", "customer_id[]", "customer_id[0]", "customer.id", "x", "a[b]"]
+)
+NESTED = st.dictionaries(
+    NAMES | st.text(max_size=3), st.just(FOREIGN) | st.lists(st.just(FOREIGN)), max_size=3
+)
+
+
+def _read_laxly(name: str) -> str:
+    """A name as PHP, Rails or a server without case reads it."""
+    return re.sub(r"[.\s]", "_", name.strip().casefold()).partition("[")[0]
+
+
+@given(NESTED, NESTED, NESTED)
+def test_whatever_a_model_sends_no_field_stands_beside_the_one_that_is_bound(
+    form: Any, deep: Any, fields: Any
+) -> None:
+    places = [
+        ("customer_id", {}),
+        ("form", {"style": "form", "explode": True}),
+        ("deep", {"style": "deepObject"}),
+    ]
+    row = Tool(
+        name="find_orders",
+        method="POST",
+        server_url="http://127.0.0.1:8001/shop",
+        path="/orders",
+        parameters=[{"argument": name, "name": name, "in": "query", **how} for name, how in places],
+        request_body={
+            "content_type": "application/x-www-form-urlencoded",
+            "required": True,
+            "fields": {"account": "customer_id", "fields": "fields"},
+            "encoding": {"fields": {"style": "form", "explode": True}},
+        },
+    )
+    bound = {"customer_id": "cus_1001", "account": "cus_1001"}
+    raw = {"form": form, "deep": deep, "fields": fields, "customer_id": FOREIGN, "account": FOREIGN}
+
+    try:
+        request = tool_request.build(row, raw, bound)
+    except tool_request.RecipeError:
+        return
+
+    for pairs in (parse_qsl(urlsplit(request.address).query), parse_qsl((request.body or b"").decode())):
+        assert [value for name, value in pairs if _read_laxly(name) == "customer_id"] == ["cus_1001"]
 
 
 # In the log
