@@ -32,8 +32,9 @@ def test_support_staff_look_decide_and_answer_and_change_nothing_else() -> None:
     waiting = rows.waiting_for_a_person()
     for did, posted in (("write", {"content": "Hello"}), ("resolve", {})):
         client.post(f"/admin/chat/conversation/{waiting.pk}/{did}/", {"_form_submitted": "True", **posted})
-    assert [event.kind for event in waiting.events.order_by("-seq")[:2]] == [
+    assert [event.kind for event in waiting.events.order_by("-seq")[:3]] == [
         "conversation_resolved",
+        "handed_back",
         "staff_wrote",
     ]
     for open_to_them in (
