@@ -11,6 +11,8 @@ MAX_URL = 2_000
 _PLAIN = re.compile(
     r"https?://(?:\[[0-9a-f:.]+\]|[^\s/?#@:\\\[\]<>\"{}|^`]+)(?::[1-9][0-9]{0,4})?(?:/[^?#]*)?", re.I
 )
+_PORT = re.compile(r"https?://(?:\[[^\]]*\]|[^/:]+):([0-9]+)", re.IGNORECASE)
+_BARE_HOST = re.compile(r"(?:[A-Za-z0-9-]+\.){2,}[A-Za-z]{2,}(?:[:/]|\Z)")
 _ODD = re.compile(r"[\x00-\x20\x7f-\x9f\\{}]")
 
 
@@ -51,22 +53,16 @@ def _absolute(server: Any, document_url: str) -> str:
     if not isinstance(url, str):
         raise SpecInvalid("A server has no url.")
     url = VARIABLE.sub(lambda match: _value(server, match[1]), url).strip()
-    if re.match(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}(?:[:/]|\Z)", url) and "://" not in url:
+    if _BARE_HOST.match(url):
         url = f"https://{url}"  # api.example.com/v1: a host, which no document means as a folder
     if url.startswith("//") or "://" not in url:
         url = _joined(document_url, url)
     if "?" in url or "#" in url or _ODD.search(url) or not _PLAIN.fullmatch(url):
         raise SpecInvalid(f"The server's address {url[:200]!r} is not a plain http or https address.")
-    port = urlsplit_port(url)
-    if len(url) > MAX_URL or (port is not None and port > 65_535):
+    port = _PORT.match(url)
+    if len(url) > MAX_URL or (port and int(port[1]) > 65_535):
         raise SpecInvalid("The server's address is too long or its port is not valid.")
     return url.rstrip("/")
-
-
-def urlsplit_port(url: str) -> int | None:
-    """The port that a plain address names."""
-    found = re.match(r"https?://(?:\[[^\]]*\]|[^/:]+):([0-9]+)", url, re.IGNORECASE)
-    return int(found[1]) if found else None
 
 
 def _joined(document_url: str, url: str) -> str:

@@ -281,3 +281,28 @@ def test_no_reader_outlives_its_parent(holder: str) -> None:
         parent.stdout.close()
         if fork:
             os.kill(fork, signal.SIGKILL)
+
+
+def test_the_process_is_small() -> None:
+    """What it imports for a JSON document: nothing that could connect, and nothing that takes long to start."""
+    command = "import sys, openapi_import.reading.child, openapi_import.reading.build; print(*sys.modules)"
+
+    output = subprocess.run(
+        [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    loaded = {name.partition(".")[0] for name in output.stdout.split()}
+    assert "openapi_import" in loaded
+    unwanted = {
+        "django",
+        "socket",
+        "_socket",
+        "ssl",
+        "http",
+        "httpx",
+        "httpcore",
+        "asyncio",
+        "yaml",
+        "jsonschema",
+    }
+    assert loaded & unwanted == set()

@@ -397,9 +397,14 @@ HERE = "https://docs.shop.example/v1/openapi.json"
            "variables": {"where": {"default": "eu"}, "port": {"default": 8443}}}], "https://eu.shop.example:8443"),
         ([{"url": "ftp://a.example"}, {"url": "https://b.example"}], "https://b.example"),
         ([], "https://docs.shop.example"),
+        ([{"url": "api.shop.example/v2"}], "https://api.shop.example/v2"),
+        ([{"url": "https://[2001:db8::1]:8443/v2/"}], "https://[2001:db8::1]:8443/v2"),
+        ([{"url": "https://{where}.shop.example",
+           "variables": {"where": {"enum": ["us", "eu"]}}}], "https://us.shop.example"),
+        ({"url": "https://api.shop.example"}, "https://api.shop.example"),
     ],
 )  # fmt: skip
-def test_a_tool_is_at_the_first_usable_server(servers: list[object], expected: str) -> None:
+def test_a_tool_is_at_the_first_usable_server(servers: object, expected: str) -> None:
     operation = one_operation(OK, servers=servers)
 
     assert server_url(operation.servers, HERE) == expected
@@ -410,12 +415,23 @@ def test_a_tool_is_at_the_first_usable_server(servers: list[object], expected: s
     [
         "ftp://a.example", "https://user:secret@a.example", "https://a.example/?key=1", "https://a.example#x",
         "javascript:alert(1)", "https://a.example\\@b.example", "https://a .example", "https://{gone}.example",
-        "file:///etc/passwd", "https://a.example\r\nHost: b",
+        "file:///etc/passwd", "https://a.example\r\nHost: b", "https://a.example:99999", "https://a%40b@c.example",
+        "https://" + "a" * 2_000 + ".example",
     ],
 )  # fmt: skip
 def test_a_server_that_is_no_plain_address_is_refused(url: str) -> None:
     with pytest.raises(SpecInvalid):
         server_url(({"url": url},), HERE)
+
+
+def test_without_an_address_of_the_document_relative_servers_are_refused_in_words() -> None:
+    with pytest.raises(SpecInvalid) as refusal:
+        server_url(({"url": "/v1"}, {"url": "ftp://a.example"}), "")
+
+    assert refusal.value.message == (
+        "Its server's address is relative (/v1), and where the document comes from is not known. "
+        "Give the address of the API."
+    )
 
 
 def test_the_nearest_servers_count() -> None:
