@@ -29,6 +29,8 @@ MAX_UNBOUNDED = 2  # each further one is another power of the length
 MAX_PATTERN = 300
 MAX_REPEATS = 20
 
+_written = json.JSONEncoder(separators=(",", ":")).encode
+
 _TAGS = re.compile(r"<[^<>]{1,200}>")
 _SPACE = re.compile(r"\s+")
 
@@ -108,6 +110,8 @@ def values_of(schema: dict[str, Any], kind: str) -> list[Any] | None:
     wanted = kind or (
         "string" if all(isinstance(value, str) for value in values if value is not None) else ""
     )
+    if wanted == "string" and all(isinstance(value, str) for value in values):
+        return list(dict.fromkeys(values))
     found: list[Any] = []
     for value in values:
         value = as_type(value, wanted)
@@ -196,7 +200,7 @@ def safe_pattern(value: Any) -> str | None:
 
 def size_of(value: Any) -> int:
     """The length of `value` as JSON text."""
-    return len(json.dumps(value, separators=(",", ":")))
+    return len(_written(value))
 
 
 def fits(value: Any, schema: dict[str, Any]) -> bool:

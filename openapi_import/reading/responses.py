@@ -1,5 +1,6 @@
 """What an operation answers, as far as a call needs to know it: kinds of content, files, whether it comes in pages."""
 
+from functools import lru_cache
 from typing import Any
 
 from openapi_import.reading.described import Operation, Response
@@ -7,54 +8,49 @@ from openapi_import.reading.schemas import Schemas
 
 MAX_KINDS = 10
 _TEXT = ("json", "xml", "yaml", "javascript", "html", "csv", "x-www-form-urlencoded", "graphql", "jwt", "sql")
-# Names of parameters and fields, the likeliest first, without regard to case and underscores.
+# Names of parameters and fields as `_key` makes them, the likeliest first.
 _CURSOR = tuple(
     """
-    cursor starting_after startingafter page_token pagetoken next_token nexttoken continuation_token
-    continuationtoken continue after marker bookmark next_cursor nextcursor page_cursor pagecursor
-    exclusivestartkey exclusive_start_key scroll_id since_id start_after startafter $skiptoken
+    cursor startingafter pagetoken nexttoken continuationtoken continue after marker bookmark
+    nextcursor pagecursor exclusivestartkey scrollid sinceid startafter $skiptoken
     """.split()
 )
 _PAGE = tuple(
     """
-    page page_number pagenumber pageno page_no page_num pagenum pageindex page_index current_page p
+    page pagenumber pageno pagenum pageindex currentpage p
     """.split()
 )
 _OFFSET = tuple(
     """
-    offset skip $skip start start_index startindex from first_result firstresult startat start_at
+    offset skip $skip start startindex from firstresult startat
     """.split()
 )
 _SIZE = tuple(
     """
-    limit per_page perpage page_size pagesize size count max_results maxresults $top top max_items
-    maxitems results_per_page resultsperpage pagelimit page_limit take rows num maxkeys first max
+    limit perpage pagesize size count maxresults $top top maxitems resultsperpage pagelimit take
+    rows num maxkeys first max
     """.split()
 )
 _NEXT = tuple(
     """
-    next_cursor nextcursor next_page_token nextpagetoken next_token nexttoken continuation_token
-    continuationtoken continue cursor end_cursor endcursor next_marker nextmarker marker next_page
-    nextpage next next_url nexturl next_link nextlink @odata.nextlink odata.nextlink after
-    lastevaluatedkey scroll_id bookmark next_page_uri next_page_url next_uri _next
+    nextcursor nextpagetoken nexttoken continuationtoken continue cursor endcursor nextmarker marker
+    nextpage next nexturl nextlink @odata.nextlink odata.nextlink after lastevaluatedkey scrollid
+    bookmark nextpageuri nextpageurl nexturi
     """.split()
 )
 _LINKS = tuple(
     """
-    next_url nexturl next_link nextlink @odata.nextlink odata.nextlink next_page_uri next_page_url
-    next_uri
+    nexturl nextlink @odata.nextlink odata.nextlink nextpageuri nextpageurl nexturi
     """.split()
 )
 _MORE = tuple(
     """
-    has_more hasmore has_next hasnext has_next_page hasnextpage more is_truncated istruncated
-    next_page_exists morerecords more_records islast last
+    hasmore hasnext hasnextpage more istruncated nextpageexists morerecords islast last
     """.split()
 )
 _TOTAL = tuple(
     """
-    total total_count totalcount total_results totalresults total_items totalitems count total_size
-    totalsize total_elements totalelements
+    total totalcount totalresults totalitems count totalsize totalelements
     """.split()
 )
 _ITEMS = tuple(
@@ -64,8 +60,7 @@ _ITEMS = tuple(
 )
 _INSIDE = tuple(
     """
-    paging pagination meta metadata links _links page_info pageinfo page cursors response_metadata
-    resultinfo result_info
+    paging pagination meta metadata links pageinfo page cursors responsemetadata resultinfo
     """.split()
 )
 
@@ -118,7 +113,7 @@ def _paging(
     answered = {name: path for name, (path, _) in fields.items()}
 
     def first(names: tuple[str, ...], among: dict[str, str]) -> str:
-        return next((among[_key(name)] for name in names if _key(name) in among), "")
+        return next((among[name] for name in names if name in among), "")
 
     size, follow = first(_SIZE, asked), first(_NEXT, answered)
     found = {
@@ -148,10 +143,10 @@ def _fields(schema: Any, schemas: Schemas) -> dict[str, tuple[str, Any]]:
     for name, part in top.items():
         found.setdefault(_key(name), (name, part))
     for name, part in top.items():
-        if _key(name) in map(_key, _INSIDE):
+        if _key(name) in _INSIDE:
             for inner, schema_of in _properties(part, schemas).items():
                 found.setdefault(_key(inner), (f"{name}.{inner}", schema_of))
-    for inside in map(_key, _INSIDE):  # `page` may be a number, or an object of numbers
+    for inside in _INSIDE:  # `page` may be a number, or an object of numbers
         if inside in found and _properties(found[inside][1], schemas):
             del found[inside]
     return found
@@ -164,7 +159,7 @@ def _items(schema: Any, schemas: Schemas, fields: dict[str, tuple[str, Any]]) ->
         for name, (path, part) in fields.items()
         if "." not in path and _is_list(schemas.resolved(part))
     }
-    return next((lists[_key(name)] for name in _ITEMS if _key(name) in lists), next(iter(lists.values()), ""))
+    return next((lists[name] for name in _ITEMS if name in lists), next(iter(lists.values()), ""))
 
 
 def _is_list(schema: Any) -> bool:
@@ -183,5 +178,6 @@ def _properties(schema: Any, schemas: Schemas, hops: int = 0) -> dict[str, Any]:
     return properties
 
 
+@lru_cache(maxsize=8_192)
 def _key(name: str) -> str:
     return name.lower().replace("-", "_").replace("_", "").replace("page[", "page").replace("]", "")
