@@ -2,22 +2,22 @@
 
 The column is generated, so whoever writes a tool (a form, a bulk insert, SQL) cannot forget it. No model has it: rows
 are read without it, and only `agents.tool_index` asks for it. The functions have their bodies bound when they are made,
-so that a restore, which has an empty search path, can fill the column.
+so that a restore, which has an empty search path, can fill the column. Of each text the first 4,000 characters count.
 """
 
 from django.db import migrations
 
 FUNCTIONS = r"""
+CREATE FUNCTION agents_spaced(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN translate(left($1, 4000), '-_/{}.:,;()[]"''`*#<>=', '                     ');
+
 CREATE FUNCTION agents_plain_words(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN regexp_replace(
-    regexp_replace(
-        regexp_replace(left($1, 20000), '[-_/{}.:,;()\[\]"''`*#<>=]+', ' ', 'g'), '([a-z0-9])([A-Z])', '\1 \2', 'g'
-    ),
-    '([A-Z]+)([A-Z][a-z])', '\1 \2', 'g'
+    regexp_replace(agents_spaced($1), '([a-z0-9])([A-Z])', '\1 \2', 'g'), '([A-Z]+)([A-Z][a-z])', '\1 \2', 'g'
 );
 
 CREATE FUNCTION agents_schema_texts(jsonb, jsonpath) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (SELECT coalesce(left(string_agg(found #>> '{}', ' '), 20000), '') FROM jsonb_path_query($1, $2, '{}', true) AS found);
+RETURN (SELECT coalesce(string_agg(found #>> '{}', ' '), '') FROM jsonb_path_query($1, $2, '{}', true) AS found);
 
 CREATE FUNCTION agents_tool_search(name text, title text, path text, description text, input_schema jsonb)
 RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -25,8 +25,8 @@ RETURN
     setweight(to_tsvector('pg_catalog.english'::regconfig, agents_plain_words(concat(name, ' ', title))), 'A')
     || setweight(to_tsvector('pg_catalog.english'::regconfig, agents_plain_words(concat(
         path, ' ', agents_schema_texts(input_schema, '$.properties.keyvalue().key')))), 'B')
-    || setweight(to_tsvector('pg_catalog.english'::regconfig, agents_plain_words(description)), 'C')
-    || setweight(to_tsvector('pg_catalog.english'::regconfig, agents_plain_words(
+    || setweight(to_tsvector('pg_catalog.english'::regconfig, agents_spaced(description)), 'C')
+    || setweight(to_tsvector('pg_catalog.english'::regconfig, agents_spaced(
         agents_schema_texts(input_schema, '$.properties.*.description'))), 'D');
 """
 
@@ -42,6 +42,7 @@ ALTER TABLE agents_tool DROP COLUMN search;
 DROP FUNCTION agents_tool_search(text, text, text, text, jsonb);
 DROP FUNCTION agents_schema_texts(jsonb, jsonpath);
 DROP FUNCTION agents_plain_words(text);
+DROP FUNCTION agents_spaced(text);
 """
 
 
