@@ -109,9 +109,22 @@ def check(tool: ToolSpec, raw: dict[str, Any], bound: Collection[str]) -> tuple[
     """A sentence that says what is wrong with these arguments ("" when nothing is), and the arguments as they will be
     sent. What the server fills in (`bound`) is left out."""
     schema = tool.input_schema
-    given = {key: value for key, value in raw.items() if key not in bound and value is not None}
+    nulls = _required_nulls(schema)  # elsewhere models write null for what they do not want to say
+    given = {
+        key: value for key, value in raw.items() if key not in bound and (value is not None or key in nulls)
+    }
     arguments = _tidy(given, schema)
     return _fault(tool, schema, arguments), arguments
+
+
+def _required_nulls(schema: dict[str, Any]) -> set[str]:
+    """The required arguments of which null is a value."""
+    properties = schema.get("properties", {})
+    return {
+        name
+        for name in schema.get("required", [])
+        if isinstance(properties.get(name), dict) and {"type": "null"} in properties[name].get("anyOf", [])
+    }
 
 
 def _tidy(given: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

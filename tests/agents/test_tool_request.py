@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from agents import policy
 from agents.models import Tool
 from agents.tool_request import RecipeError, Request, build
+from tests.agents.test_policy import tool as declared
 
 KEY = {"kind": "apiKey", "in": "query", "name": "api_key", "scopes": []}
 SESSION = {"kind": "apiKey", "in": "cookie", "name": "session", "scopes": []}
@@ -106,6 +108,23 @@ def test_null_is_sent_where_the_schema_takes_it_and_nowhere_else() -> None:
 
     assert request.body == b'{"gone": null}'
     assert request.headers["Content-Type"] == "application/merge-patch+json"
+
+
+def test_a_null_that_is_required_gets_as_far_as_the_request_and_others_count_as_not_given() -> None:
+    nullable = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    schema = {
+        "type": "object",
+        "properties": {"assignee": nullable, "note": nullable},
+        "required": ["assignee"],
+    }
+    spec = declared(schema=schema)
+
+    fault, arguments = policy.check(spec, {"assignee": None, "note": None}, ())
+
+    assert (fault, arguments) == ("", {"assignee": None})
+    row = tool(request_body=body(["assignee", "note"], "application/json"), input_schema=schema)
+    assert build(row, arguments, {}).body == b'{"assignee": null}'
+    assert policy.check(spec, {}, ())[0] == "Invalid arguments: 'assignee' is a required property."
 
 
 def test_what_is_too_long_for_an_address_is_refused() -> None:
