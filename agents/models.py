@@ -40,8 +40,8 @@ class Tool(models.Model):
     "allow_reserved"?, "content_type"?}]; with a content type the value is serialised as a document of its own.
     `request_body`: null, or {"content_type", "required", "fields": {argument: property}, "encoding"?} for an object
     (JSON, form or multipart) whose properties are arguments, or {"content_type", "required", "argument", "encoding"?}
-    where one argument is the whole body. `encoding`: {property: {"content_type"?, "style"?, "explode"?, "allow_reserved"?,
-    "binary"?}}, and {argument: {"binary"|"text": true}} for a whole body that is no JSON.
+    where one argument is the whole body. `encoding`: {property: {"content_type"?, "style"?, "explode"?,
+    "allow_reserved"?, "binary"?}}, and {argument: {"binary"|"text": true}} for a whole body that is no JSON.
     `input_schema`: JSON Schema (object) of what the model may fill in: without bound arguments.
     `bound`: {argument: binding}, filled in on the server from the verified identity; bindings: "customer.id".
     `security`: alternatives, in the document's order: [{scheme: {"kind": "apiKey|http|oauth2|openIdConnect|mutualTLS",
