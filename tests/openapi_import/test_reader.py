@@ -211,6 +211,18 @@ def test_stopping_ends_the_process() -> None:
     assert len(seen) == 1
 
 
+def test_a_process_that_does_not_listen_any_more_is_ended_too() -> None:
+    frozen: list[int] = []
+
+    def freeze(url: str) -> bytes:
+        frozen.extend(readers())
+        os.kill(frozen[0], signal.SIGSTOP)
+        return b"{}"
+
+    with pytest.raises(Stopped):
+        lines(WANTING, fetch=freeze, stop=lambda: bool(frozen))
+
+
 def test_leaving_early_ends_the_process() -> None:
     reading = reader.read(json.dumps(WANTING).encode(), base_url=HERE, fetch=nothing, stop=lambda: False)
 

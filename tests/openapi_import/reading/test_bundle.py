@@ -212,13 +212,12 @@ def test_a_documents_own_address_counts_from_3_2_on() -> None:
 
 
 def test_an_alias_is_rewritten_once() -> None:
-    there = web({"api/d.json": {"A": {"type": "string"}, "B": {"type": "integer"}}})
+    """Here it is met as a map of names and as a schema."""
+    aliased = "A: {properties: &p {$ref: '#/names'}}\nB: {items: *p}\nnames: {x: {type: string}}"
+    there = web({"api/d.yaml": aliased})
 
-    found = there.bundled(
-        "openapi: 3.1.0\n"
-        'paths: {/a: {post: {requestBody: {content: {application/json: &m {schema: {$ref: "d.json#/A"}}}}}},'
-        " /b: {post: {requestBody: {content: {application/json: *m}}}}}"
-    )
+    found = there.bundled(document({"/a": {"post": body("d.yaml#/A")}, "/b": {"post": body("d.yaml#/B")}}))
 
-    assert body_schema(found, "/a") == body_schema(found, "/b") == {"type": "string"}
-    assert there.asked == ["https://shop.example/api/d.json"]
+    names = {"x": {"type": "string"}}
+    assert follow(found, body_schema(found, "/a")["properties"]) == names
+    assert follow(found, body_schema(found, "/b")["items"]) == names
