@@ -18,7 +18,7 @@ CONCEPTS_MOST, OTHERS_MOST = 24, 40
 PHRASE_MOST = 5
 """Words in the longest phrase that is looked up."""
 GAP_MOST = 4
-PARTICLES = frozenset("back out off up down in into on away aside over".split())
+PARTICLES = frozenset("back out off up down in into on away aside over offline online".split())
 """What may stand apart from its verb, with up to `GAP_MOST` words between them: take it all back."""
 
 _CHINESE = re.compile("|".join(re.escape(word) for word in sorted(lexicon.CHINESE, key=len, reverse=True)))
