@@ -48,6 +48,7 @@ class Tool(models.Model):
     "in", "name", "scheme", "flows", "scopes"}}]; [] and an empty alternative need no credential. The secrets are
     Credential rows of the source. `response`: {"content_types": [..], "binary": bool, "paging": {..}|null}.
     `projection`: the parts of an answer that the model is shown ("items[].id"); [] shows all of it.
+    The table has one more column, `search`, which Postgres fills itself and only `agents.tool_index` reads.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
