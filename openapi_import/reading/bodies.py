@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openapi_import.reading.described import Media, RequestBody
-from openapi_import.reading.schemas import Schema
+from openapi_import.reading.parts import Schema
 
 if TYPE_CHECKING:
     from openapi_import.reading.shared import Shared
@@ -64,7 +64,7 @@ class Body:
             whole = shared.schemas.resolved(self.media.schema)
             fields = whole.get("properties") if isinstance(whole, dict) else None
         found = {}
-        for name, schema in (fields or {}).items():
+        for name, schema in fields.items() if isinstance(fields, dict) else ():
             declared = self.media.encoding.get(name)
             entry = self._of_part(declared if isinstance(declared, dict) else {}, shared, schema)
             if entry:

@@ -6,7 +6,8 @@ from typing import Any
 
 from openapi_import.errors import SpecInvalid
 from openapi_import.reading.keywords import MAX_DESCRIPTION, size_of, words
-from openapi_import.reading.schemas import Loss, Part, Schema, Schemas
+from openapi_import.reading.parts import Loss, Part, Schema
+from openapi_import.reading.schemas import Schemas
 
 MAX_TOOL_BYTES = 24 * 1024
 MAX_SCHEMA_BYTES = 256 * 1024

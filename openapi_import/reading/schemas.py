@@ -7,56 +7,38 @@ every difference is a `Loss`. What was converted once for one depth is used agai
 operations is read in the time of its parts.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from openapi_import.errors import SpecInvalid
 from openapi_import.reading import keywords
 from openapi_import.reading.discriminators import Discriminators
-from openapi_import.reading.keywords import ERROR_MESSAGE, size_of, words
+from openapi_import.reading.keywords import size_of, words
 from openapi_import.reading.merging import agree, both
+from openapi_import.reading.parts import (
+    ANYTHING,
+    MAX_LOSSES,
+    NOTHING,
+    Loss,
+    Part,
+    Schema,
+    annotated,
+    any_of,
+    described,
+    joined,
+    null_part,
+    with_null,
+)
 from openapi_import.reading.references import target
 from openapi_import.reading.text import Document
 
-Schema = dict[str, Any]
 OLD = ("2.0", "3.0")  # `nullable`; what stands beside a reference does not count
 MAX_LEVELS = 120  # of conversions inside each other
 MAX_STEPS = 20_000  # conversions for one operation
 MAX_SPREAD_BYTES = 6_144  # what a schema may grow to when its own rules are written into its branches
-MAX_LOSSES = 24
 _NOT_TAKEN = (
     "not", "if", "dependentSchemas", "dependentRequired", "dependencies", "contains", "propertyNames",
     "unevaluatedProperties", "unevaluatedItems",
 )  # fmt: skip
-NOTHING: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What is not as in the document. `path`: properties joined by dots, `[]` for items; `text` ends a sentence."""
-
-    path: str
-    text: str
-
-    def under(self, name: str) -> "Loss":
-        if not self.path:
-            return Loss(name, self.text)
-        return Loss(name + ("" if self.path.startswith("[") else ".") + self.path, self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One converted schema. `size`: its length as JSON. `cut`: a greater depth would show more. `hidden`: properties
-    that are only ever answered. Shared between tools: never change `value`."""
-
-    value: Schema
-    size: int
-    cut: bool = False
-    losses: tuple[Loss, ...] = ()
-    hidden: frozenset[str] = NOTHING
-
-
-ANYTHING = Part({}, 2)
 
 
 class Schemas:
@@ -174,9 +156,9 @@ class Schemas:
             return found
         if self.old:
             text = words(beside.get("description"))
-            return _described(found, text) if text else found
+            return described(found, text) if text else found
         own = self._converted(beside, depth, wanted, base)
-        return found if own is None else _joined([own, found])
+        return found if own is None else joined([own, found])
 
     def _named(self, aim: Any, depth: int, wanted: frozenset[str], base: bool) -> Part | None:
         """What a reference points to, converted once for each depth. None inside itself."""
@@ -210,7 +192,7 @@ class Schemas:
         own = self._own(schema, depth, wanted, losses)
         nullable = self._nullable(schema)
         if own is None:
-            return _null() if nullable else None
+            return null_part() if nullable else None
         parts = [own]
         for other in all_of:
             inherited = self.inherits(schema, other)
@@ -218,17 +200,17 @@ class Schemas:
             if found is None and not inherited and self._discriminators.has(self.resolved(other)):
                 found = self.part(other, depth, wanted, base=True)
             if found is None:
-                return _null() if nullable else None
+                return null_part() if nullable else None
             parts.append(found)
-        joined = _joined(parts) if len(parts) > 1 else own
+        together = joined(parts) if len(parts) > 1 else own
         if choices:
-            chosen = self._chosen(choices, pinned, joined, depth, wanted, null=nullable)
+            chosen = self._chosen(choices, pinned, together, depth, wanted, null=nullable)
             if chosen is None:
-                return _null() if nullable else None
-            joined = chosen
-        elif nullable and joined.value:
-            joined = _with_null(joined)
-        return _annotated(joined, schema, losses)
+                return null_part() if nullable else None
+            together = chosen
+        elif nullable and together.value:
+            together = with_null(together)
+        return annotated(together, schema, losses)
 
     def _compound(self, schema: Schema, base: bool) -> tuple[list[Any], list[Any], list[Schema | None]]:
         """(allOf, the branches of oneOf or anyOf, what each branch pins of the discriminator)."""
@@ -259,9 +241,9 @@ class Schemas:
                 branch = self._of_type({**schema, "type": kind}, kind, depth, wanted, losses)
                 if branch is not None:
                     branches.append(branch)
-            return _any_of(branches) if branches else None
+            return any_of(branches) if branches else None
         if not kinds and (keywords.types_of(schema)[1] or keywords.only_null(schema)):
-            return _null()
+            return null_part()
         return self._of_type(schema, kinds[0] if kinds else "", depth, wanted, losses)
 
     def _of_type(
@@ -406,22 +388,22 @@ class Schemas:
                 lost.append(Loss("", "may contain itself; that branch is left out"))
                 continue
             if pin is not None and agree(part.value, pin):
-                part = _joined([part, Part(pin, size_of(pin))])
+                part = joined([part, Part(pin, size_of(pin))])
             branches.append(part)
         if not branches:
             return Part({"type": "null"}, 15, bool(lost), tuple(lost)) if null else None
         if own.value and any(not branch.value for branch in branches):
-            return _with_null(own) if null else own
+            return with_null(own) if null else own
         total = sum(branch.size for branch in branches) + own.size * len(branches)
         plain = own.value.get("type") in (None, "object") and not own.value.get("properties")
         if own.value and (len(branches) == 1 or plain or total <= MAX_SPREAD_BYTES):
             fitting = [branch for branch in branches if agree(own.value, branch.value)] or branches
-            found = _any_of([_joined([own, branch]) for branch in fitting], null=null)
+            found = any_of([joined([own, branch]) for branch in fitting], null=null)
         elif own.value:
-            choice = _any_of(branches, null=null)
-            found = _joined([own, choice])
+            choice = any_of(branches, null=null)
+            found = joined([own, choice])
         else:
-            found = _any_of(branches, null=null)
+            found = any_of(branches, null=null)
         return Part(found.value, found.size, found.cut or bool(lost), (*lost, *found.losses), found.hidden)
 
     def _nullable(self, schema: Schema) -> bool:
@@ -451,90 +433,3 @@ def _names(value: Any) -> list[str]:
         if isinstance(value, list)
         else []
     )
-
-
-def _null() -> Part:
-    return Part({"type": "null"}, 15)
-
-
-def _joined(parts: list[Part]) -> Part:
-    """Parts that all hold, as one."""
-    value: Schema = {}
-    hidden = frozenset[str]().union(*(part.hidden for part in parts))
-    losses: list[Loss] = []
-    for part in parts:
-        value = both(value, part.value)
-        losses += [loss for loss in part.losses if loss not in losses][:MAX_LOSSES]
-    if hidden and any(name in hidden for name in value.get("required", ())):
-        value = dict(value)
-        value["required"] = [name for name in value["required"] if name not in hidden]
-        if not value["required"]:
-            del value["required"]
-    if value.get("additionalProperties") is True and value.get("properties"):
-        value = {key: part for key, part in value.items() if key != "additionalProperties"}
-    if ("properties" in value or "required" in value) and "type" not in value and "anyOf" not in value:
-        value = {"type": "object", **value}
-    size = sum(part.size for part in parts)
-    return Part(value, size, any(part.cut for part in parts), tuple(losses[:MAX_LOSSES]), hidden)
-
-
-def _any_of(branches: list[Part], *, null: bool = False) -> Part:
-    """One of the branches; a single one is itself."""
-    values: list[Schema] = []
-    for branch in branches:
-        if not branch.value:
-            return Part({}, 2, losses=branch.losses)
-        for value in branch.value["anyOf"] if set(branch.value) == {"anyOf"} else [branch.value]:
-            if value not in values:
-                values.append(value)
-    if null and {"type": "null"} not in values:
-        values.append({"type": "null"})
-    losses = tuple(dict.fromkeys(loss for branch in branches for loss in branch.losses))[:MAX_LOSSES]
-    cut = any(branch.cut for branch in branches)
-    value = values[0] if len(values) == 1 else {"anyOf": values}
-    hidden = branches[0].hidden if len(branches) == 1 else NOTHING
-    return Part(value, sum(branch.size + 1 for branch in branches) + 30, cut, losses, hidden)
-
-
-def _with_null(part: Part) -> Part:
-    text = part.value.get("description")
-    inner = {key: value for key, value in part.value.items() if key != "description"}
-    choice = _any_of([Part(inner, part.size, part.cut, part.losses), _null()])
-    return _described(choice, text) if text else choice
-
-
-def _described(part: Part, text: str) -> Part:
-    old = part.value.get("description", "")
-    size = part.size + size_of(text) + 15 - len(old)
-    return Part({**part.value, "description": text}, size, part.cut, part.losses, part.hidden)
-
-
-def _annotated(part: Part, schema: Schema, losses: list[Loss]) -> Part:
-    """With the words of the schema, its default and an example, where these are valid."""
-    notes: Schema = {}
-    text = words(schema.get("description")) or words(schema.get("title"), 100)
-    said = part.value.get("description", "")
-    if said and said not in text:
-        text = f"{text} {said}".strip() if said.startswith(("One of", "Pattern:")) else text or said
-    if schema.get("deprecated") is True and not text.lower().startswith("deprecated"):
-        text = f"Deprecated. {text}".strip()
-    if text and text != said:
-        notes["description"] = text
-    kind = part.value.get("type", "")
-    if schema.get("default") is not None and "default" not in part.value:
-        default = keywords.as_type(schema["default"], kind)
-        if default is not None and keywords.fits(default, part.value):
-            notes["default"] = default
-    example = schema.get("example")
-    if example is None and isinstance(schema.get("examples"), list) and schema["examples"]:
-        example = schema["examples"][0]
-    if example is not None and "enum" not in part.value and kind not in ("object", ""):
-        if keywords.fits(example, part.value):
-            notes["examples"] = [example]
-    if isinstance(schema.get(ERROR_MESSAGE), str):
-        notes[ERROR_MESSAGE] = schema[ERROR_MESSAGE]
-    if not notes and not losses:
-        return part
-    size = part.size + (size_of(notes) if notes else 0)
-    together = tuple(dict.fromkeys((*losses, *part.losses)))[:MAX_LOSSES]
-    return Part({**part.value, **notes}, size, part.cut, together, part.hidden)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openapi_import.reading.keywords import types_of
-from openapi_import.reading.schemas import Schema, Schemas
+from openapi_import.reading.parts import Schema
+from openapi_import.reading.schemas import Schemas
 from openapi_import.reading.security import declared_schemes
 from openapi_import.reading.text import Document
 

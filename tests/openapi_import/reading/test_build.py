@@ -1,9 +1,13 @@
 """One operation as a tool, with all that comes from the document."""
 
+import copy
 import json
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openapi_import.reading.build import Built, Names, build
 from openapi_import.reading.keywords import size_of
@@ -189,3 +193,67 @@ def test_thousands_of_operations_share_what_they_refer_to() -> None:
     assert 12 * 1024 < size_of(first) <= 24 * 1024 + 200
     assert first == last
     assert first["properties"]["f0"] is last["properties"]["f0"]  # converted once
+
+
+# Whatever somebody writes in any place of a document: a tool that providers take, or a reason why there is none.
+
+WHOLE: Object = {
+    "parameters": [
+        parameter("id", "path", style="matrix"),
+        parameter("filter", schema={"$ref": "#/components/schemas/Order"}, style="deepObject", explode=True),
+        {"name": "where", "in": "query", "content": {"application/json": {"schema": {"type": "array", "items": {}}}}},
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "allOf": [{"$ref": "#/components/schemas/Order"}, {"properties": {"file": {"format": "binary"}}}]
+                },
+                "encoding": {"file": {"contentType": "image/png", "headers": {}}, "total": {"style": "form"}},
+            },
+        },
+    },
+    "responses": answer({"$ref": "#/components/schemas/Order"}),
+    "security": [{"key": []}],
+}  # fmt: skip
+ORDER = {
+    "type": "object", "required": ["total"], "discriminator": {"propertyName": "kind", "mapping": {"a": "Order"}},
+    "properties": {
+        "total": {"type": "number", "minimum": 0, "default": 1}, "kind": {"enum": ["a", None]},
+        "lines": {"type": "array", "items": {"oneOf": [{"$ref": "#/components/schemas/Order"}, {"type": "string"}]}},
+    },
+}  # fmt: skip
+JUNK = st.sampled_from(
+    [None, True, 0, -1, 1.5, 10**30, "", "x", "#/", "\u2028", [], {}, [[]], [None], {"a": []}, {"$ref": "#"},
+     {"$ref": 5}, {"$ref": "#/components/schemas/Order"}, {"type": []}, {"type": {"a": 1}}, {"allOf": "x"},
+     {"oneOf": [1]}, {"enum": {}}, {"properties": []}, {"items": [{}]}, {"required": [{}]}]
+)  # fmt: skip
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) of a document."""
+    keys = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [place for key in keys for place in ((value, key), *_places(value[key]))]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10_000), JUNK), min_size=1, max_size=4))
+def test_whatever_stands_anywhere_there_is_a_tool_or_a_reason(changes: list[tuple[int, Any]]) -> None:
+    whole = copy.deepcopy(WHOLE)
+    components = {"schemas": {"Order": copy.deepcopy(ORDER)}, "securitySchemes": copy.deepcopy(SCHEMES)}
+    for number, junk in changes:
+        places = _places([whole, components])
+        container, key = places[number % len(places)]
+        container[key] = copy.deepcopy(junk)
+    if not isinstance(whole, dict):
+        return
+    spec = parse(document({"/orders/{id}": {"post": whole}}, components=components, servers=SERVERS))
+
+    for operation in (*spec.operations, *spec.unusable):
+        made = build(operation, Names())
+
+        assert bool(made.tool) != bool(made.unusable)
+        json.dumps(made.as_json(), allow_nan=False)
+        if made.tool:
+            jsonschema.Draft202012Validator.check_schema(made.tool["input_schema"])

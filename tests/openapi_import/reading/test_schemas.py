@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openapi_import.reading.schemas import Part, Schemas
+from openapi_import.reading.parts import Part
+from openapi_import.reading.schemas import Schemas
 
 Object = dict[str, Any]
 DEEP = 8
