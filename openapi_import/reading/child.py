@@ -125,13 +125,23 @@ def main() -> int:
         content = parent.take(orders.length)
         for line in encoded(read(content, orders, parent.fetch), MOST_SAID):
             parent.say(line)
-        parent.say(_bytes({"kind": "end"}))
+        parent.say(_bytes({"kind": "end", "peak_kib": _peak_kib()}))
     except Failed as error:
         parent.say(_bytes({"kind": "failed", "message": error.message, "pointer": error.pointer}))
     except MemoryError:
         return _leave(OUT_OF_MEMORY)
     parent.flush()
     return _leave(0)
+
+
+def _peak_kib() -> int:
+    """The most memory that this program had, 0 where the system does not say. `getrusage` would count what the parent
+    had when it started us."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), 0)
+    except OSError:
+        return 0
 
 
 def encoded(lines: Iterator[Line], most: int) -> Iterator[bytes]:
