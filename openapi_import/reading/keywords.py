@@ -31,6 +31,7 @@ MAX_REPEATS = 20
 
 _written = json.JSONEncoder(separators=(",", ":")).encode
 
+_LINKS = re.compile(r"!?\[([^\]\[]{0,200})\]\([^)\s]{0,500}\)")
 _TAGS = re.compile(r"<[^<>]{1,200}>")
 _SPACE = re.compile(r"\s+")
 
@@ -56,12 +57,15 @@ def types_of(schema: dict[str, Any]) -> tuple[list[str], bool]:
 
 
 def words(text: Any, limit: int = MAX_DESCRIPTION) -> str:
-    """Text of a document as one plain line of at most `limit` characters, cut at a sentence or a word."""
+    """Text of a document as one plain line of at most `limit` characters, cut at a sentence or a word, without HTML and
+    addresses of links."""
     if not isinstance(text, str):
         return ""
     text = text[: limit * 6]
     if "<" in text:
         text = _TAGS.sub(" ", text)
+    if "](" in text:
+        text = _LINKS.sub(lambda found: found[1], text)
     text = _SPACE.sub(" ", text).strip()
     if len(text) <= limit:
         return text

@@ -15,7 +15,7 @@ MAX_SUMMARY = 300
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # a letter first, which one of the providers asks for
 RESERVED = frozenset({"hand_off_to_person", "find_tools"})  # tools of our own
 _BREAKS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
-_MARKDOWN = re.compile(r"!?\[([^\]\[]{0,200})\]\([^)\s]{0,500}\)|[`*#]+")
+_MARKS = re.compile(r"[`*#]+")
 
 
 class Names:
@@ -92,4 +92,4 @@ def description(operation: Operation) -> str:
 
 def plain_words(text: str, limit: int) -> str:
     """Without HTML, links and the signs of Markdown."""
-    return words(_MARKDOWN.sub(lambda found: found[1] or "", text[: limit * 6]), limit)
+    return words(_MARKS.sub("", text[: limit * 6]), limit)

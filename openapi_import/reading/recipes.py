@@ -152,6 +152,8 @@ class _Builder:
         if body is None or not body.content:
             return None
         found = chosen(body)
+        if not body.required and self.is_empty(found.media.schema):
+            return None
         others = [kind for kind in body.content if kind != found.declared]
         if others:
             named = ", ".join(others[:5]) + (" and others" if len(others) > 5 else "")
@@ -188,6 +190,13 @@ class _Builder:
         if encoding:
             made["encoding"] = encoding
         return made
+
+    def is_empty(self, schema: Any) -> bool:
+        """Whether a body is described as an object without any property, as some documents do for GET."""
+        found = self.shared.schemas.resolved(schema)
+        if not isinstance(found, dict) or found.get("properties") != {} or found.get("additionalProperties"):
+            return False
+        return not {"allOf", "oneOf", "anyOf", "patternProperties"} & found.keys()
 
     def is_one_file(self, schema: Any) -> bool:
         """Whether a form of parts is described as if it were the file itself."""

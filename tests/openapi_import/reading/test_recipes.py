@@ -457,3 +457,23 @@ def test_null_is_offered_only_where_it_can_be_sent() -> None:
         "a": {"type": "string"},
         "b": {"anyOf": [{"type": "string"}, {"type": "null"}]},
     }
+
+
+def test_an_optional_body_without_properties_is_none() -> None:
+    empty = {"type": "object", "properties": {}}
+
+    assert recipe_of({"requestBody": json_body(empty, required=False)}, method="get").request_body is None
+    assert recipe_of({"requestBody": json_body(empty)}).request_body is not None
+
+
+def test_a_form_that_is_described_as_its_file_gets_a_part_for_it() -> None:
+    content = {"multipart/form-data": {"schema": {"type": "string", "format": "binary"}}}
+
+    made = recipe_of({"requestBody": {"required": True, "content": content}})
+
+    assert made.request_body is not None
+    assert made.request_body["fields"] == {"file": "file"}
+    assert made.request_body["encoding"] == {"file": {"binary": True}}
+    assert made.losses == [
+        "The document does not name the part that the file is sent in; it is called `file`."
+    ]

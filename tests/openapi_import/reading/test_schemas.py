@@ -380,7 +380,8 @@ def test_a_list_of_values_that_is_too_long_is_told_by_example() -> None:
 
 def test_descriptions_are_one_plain_line_of_a_length() -> None:
     text = (
-        "<p>The  <b>first</b> sentence of some length.</p>\n\nThe second one is here." + " More words." * 60
+        "<p>The  <b>first</b> [sentence](https://a.example/b?c=d) of some length.</p>\n\nThe second one is here."
+        + " More words." * 60
     )
 
     found = shown({"type": "string", "description": text})["description"]
