@@ -3,6 +3,8 @@
 The column is generated, so whoever writes a tool (a form, a bulk insert, SQL) cannot forget it. No model has it: rows
 are read without it, and only `agents.tool_index` asks for it. The functions have their bodies bound when they are made,
 so that a restore, which has an empty search path, can fill the column. Of each text the first 4,000 characters count.
+
+No list of pending entries (`fastupdate`): every search would read all of it right after a large import.
 """
 
 from django.db import migrations
@@ -34,7 +36,7 @@ COLUMN = """
 ALTER TABLE agents_tool ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS (
     agents_tool_search(name, title, path, description, input_schema)
 ) STORED;
-CREATE INDEX agents_tool_search ON agents_tool USING gin (search);
+CREATE INDEX agents_tool_search ON agents_tool USING gin (search) WITH (fastupdate = off);
 """
 
 BACK = """
