@@ -5,7 +5,7 @@ first as they were read and judged; `compare` writes what it keeps over that, an
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from django.db import transaction
 from agents.models import AgentTool, Tool
 from openapi_import import meaning, tool_state
 from openapi_import.binding import arguments
+from openapi_import.elsewhere import goes_elsewhere, known_servers
 from openapi_import.errors import JobNotFound, WrongStage
 from openapi_import.matching import address, match
 from openapi_import.models import Change, Classification, ImportJob, ImportStatus, Publication, SpecSource
@@ -47,6 +48,7 @@ class _Published:
     earlier: dict[UUID, Classification] = field(default_factory=dict)  # by the id of the tool
     left_out: set[Any] = field(default_factory=set)  # operation ids, and methods with paths
     agent_of: dict[UUID, str] = field(default_factory=dict)  # by the id of the tool
+    servers: frozenset[str] | None = None  # that may get its credentials
 
 
 def compare(job: ImportJob) -> dict[str, int]:
@@ -110,6 +112,8 @@ def _compare_one(row: Classification, tool: Tool | None, published: _Published) 
             (row.operation_id, address(row.method, row.path))
         )
         row.selected = not row.unusable and not was_left_out
+        if goes_elsewhere(row, published.servers):
+            _tell_of_server(row, published.servers or frozenset())
     else:
         _keep(row, tool, published)
     for name, value in decided(row).items():
@@ -147,7 +151,7 @@ def _keep(row: Classification, tool: Tool, published: _Published) -> None:
         row.access_type, row.risk, row.approval = tool.access, tool.risk, tool.approval
         row.tool["kept"] = True
         row.judged_by = "kept"
-        waits = not tool.enabled and tool.paused_because == tool_state.CHANGED
+        waits = tool_state.waits_for_a_look(tool)
         row.uncertain = changes_meaning or waits or bool(earlier and earlier.uncertain)
     else:
         row.uncertain = True
@@ -157,6 +161,13 @@ def _keep(row: Classification, tool: Tool, published: _Published) -> None:
         row.reviewed_by, row.reviewed_at = earlier.reviewed_by, earlier.reviewed_at
     left_out = not tool.enabled and tool.paused_because == tool_state.LEFT_OUT
     row.selected = not row.unusable and not left_out
+
+
+def _tell_of_server(row: Classification, servers: Collection[str]) -> None:
+    """A new operation that would bring the stored credentials to another server is open until somebody looks."""
+    was, now = ", ".join(sorted(servers)) or None, row.tool.get("server_url", "")
+    row.difference = [{"field": "server_url", "was": was, "now": now, "meaning": True}]
+    row.uncertain = True
 
 
 def _wording(name: str, published: str, fresh: str, earlier: str | None) -> tuple[str, list[dict[str, Any]]]:
@@ -181,7 +192,11 @@ def _bindings(row: Classification, tool: Tool) -> dict[str, str]:
 def _published(source: SpecSource) -> _Published:
     tools = list(Tool.objects.filter(source=source))
     links = AgentTool.objects.filter(tool__source=source).order_by("-agent__position", "-agent__name")
-    found = _Published(tools, agent_of=dict(links.values_list("tool_id", "agent__name")))
+    found = _Published(
+        tools,
+        agent_of=dict(links.values_list("tool_id", "agent__name")),
+        servers=known_servers(source, tools),
+    )
     last = (
         Publication.objects.filter(source=source, kind=Publication.Kind.PUBLISH, job__isnull=False)
         .order_by("-number")

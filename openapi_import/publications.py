@@ -44,12 +44,14 @@ def pause(
 
 
 def resume(source_id: UUID, by: Decider, *, tools: Collection[UUID] | None = None) -> Publication:
-    """Switch tools on again. None: those that were paused, not what staff or a publication had switched off; named ones
-    whatever they were off for. A tool that was deleted stays so. Raises as `pause` does."""
+    """Switch tools on again. None: those that were paused, not what staff or a publication had switched off, nor what
+    means something else by now and waits for a look; named ones whatever they were off for. A tool that was deleted
+    stays so. Raises as `pause` does."""
 
     def switch(tool: Tool) -> None:
-        paused = tools is not None or tool.paused_because.startswith(tool_state.PAUSED_BY)
-        if not tool.enabled and paused and not tool_state.retired(tool):
+        if tools is None and tool_state.paused(tool) and tool_state.waits_for_a_look(tool):
+            tool.paused_because = tool_state.CHANGED
+        elif (tools is not None or tool_state.paused(tool)) and not tool_state.retired(tool):
             tool.enabled, tool.paused_because = True, ""
 
     return _switch(source_id, by, tools, Kind.RESUME, switch, "None of them is paused.", "")

@@ -21,6 +21,7 @@ from agents.approvals import Decider, NotAllowed
 from agents.models import Tool
 from openapi_import import difference, tool_state
 from openapi_import.difference import decided
+from openapi_import.elsewhere import goes_elsewhere, known_servers
 from openapi_import.errors import JobNotFound, WrongStage
 from openapi_import.group_agents import Place, give
 from openapi_import.matching import match
@@ -78,8 +79,8 @@ def publish(job_id: UUID, by: Decider) -> Publication:
     """Make the tools of a job's source what its rows say, and give new ones to the agents of their groups.
 
     Only what is selected and usable becomes a tool. The tool of an operation that is gone or was left out is switched
-    off, with the reason. One whose meaning has changed is switched off until somebody looks at it; if its row was
-    looked at in this job, it is live. Raises NotAllowed, JobNotFound, NothingToPublish (400), AlreadyPublished,
+    off, with the reason. One whose meaning has changed, and a new one that would bring stored credentials to another
+    server, is switched off until somebody looks at it; if its row was looked at in this job, it is live. Raises NotAllowed, JobNotFound, NothingToPublish (400), AlreadyPublished,
     NewerPublished (409) and ImportRefused (422), and has then changed nothing.
     """
     if by.kind != "staff":
@@ -196,13 +197,14 @@ def _plan(rows: list[Classification], tools: list[Tool], source: SpecSource) -> 
     found = match(rows, tools)
     if _stale(rows, tools, found):
         raise NewerPublished.of(source)
+    servers = known_servers(source, tools)
     made: dict[int, Tool] = {}
     for row in rows:
         tool = found.get(row.index)
         if row.change == Change.REMOVED:
             continue
         if row.selected and not row.unusable:
-            made[row.index] = tool_of(row, tool, source)
+            made[row.index] = tool_of(row, tool, source, elsewhere=goes_elsewhere(row, servers))
         elif tool is not None:
             switch_off(tool, tool_state.UNUSABLE if row.unusable else tool_state.LEFT_OUT)
     matched = {tool.pk for tool in found.values()}

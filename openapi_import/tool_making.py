@@ -9,6 +9,7 @@ from openapi_import import binding, difference, tool_state
 from openapi_import.difference import decided
 from openapi_import.errors import ImportRefused
 from openapi_import.models import Classification, SpecSource
+from smartsupport.lib.text import shorten
 
 FROM_REVIEW = {
     "title": "title",
@@ -29,8 +30,8 @@ MADE_OF_EDITS = (
 )
 
 
-def tool_of(row: Classification, tool: Tool | None, source: SpecSource) -> Tool:
-    """The row's tool as it is to be."""
+def tool_of(row: Classification, tool: Tool | None, source: SpecSource, *, elsewhere: bool = False) -> Tool:
+    """The row's tool as it is to be. elsewhere: a new one would bring credentials to a server that is new to them."""
     fresh = tool is None or tool_state.retired(tool)
     tool = tool or Tool(source=source)
     kept = not fresh and bool(row.tool.get("kept"))
@@ -61,19 +62,28 @@ def tool_of(row: Classification, tool: Tool | None, source: SpecSource) -> Tool:
             tool_state.put(tool, {name: edits.get(name, getattr(defaults, name))})
     if not kept:
         tool.read_back_id = None
-    _switch(tool, row, fresh=fresh)
+    _switch(tool, row, fresh=fresh, elsewhere=elsewhere)
     return tool
 
 
-def _switch(tool: Tool, row: Classification, *, fresh: bool) -> None:
+def _switch(tool: Tool, row: Classification, *, fresh: bool, elsewhere: bool) -> None:
     """On, unless staff switched it off, or it means something else now and nobody has looked."""
     looked = row.reviewed_at is not None
-    waits = tool.paused_because == tool_state.CHANGED and not looked
+    waits = tool_state.waits_for_a_look(tool) and not looked
     by_publishing = not tool.enabled and tool.paused_because in tool_state.BY_PUBLISHING
     if fresh or (by_publishing and not waits):
         tool.enabled, tool.paused_because = True, ""
-    if tool.enabled and not fresh and not looked and any(entry["meaning"] for entry in row.difference):
-        switch_off(tool, tool_state.CHANGED)
+    if fresh and elsewhere and not looked:
+        switch_off(tool, tool_state.ELSEWHERE)
+    elif not fresh and not looked and any(entry["meaning"] for entry in row.difference):
+        if tool_state.paused(tool) and not waits:
+            # Resuming what was paused is no look at what it has become meanwhile.
+            room = 300 - len(tool_state.CHANGED) - 1
+            tool.paused_because = f"{shorten(tool.paused_because, room)} {tool_state.CHANGED}"
+        elif tool.enabled:
+            switch_off(tool, tool_state.CHANGED)
+    elif tool_state.paused(tool) and looked:
+        tool.paused_because = tool_state.without_waiting(tool)
 
 
 def switch_off(tool: Tool, why: str) -> None:

@@ -51,11 +51,14 @@ GONE = "Its API document no longer has this operation."
 LEFT_OUT = "It was left out when its API document was published."
 UNUSABLE = "Its API document describes it in a way that cannot be used any more."
 CHANGED = "What it does has changed, and nobody has looked at it since."
+ELSEWHERE = "It would send our credentials to another server than before, and nobody has looked at it."
 DELETED = "It was deleted."
 TAKEN_BACK = "The import that it came with was rolled back."
 PAUSED_BY = "Paused by "
 
-BY_PUBLISHING = frozenset({GONE, LEFT_OUT, UNUSABLE, CHANGED})
+UNSEEN = (CHANGED, ELSEWHERE)
+"""A tool that is off for one of these waits for a look; one that is paused beside it has this at the end of its reason."""
+BY_PUBLISHING = frozenset({GONE, LEFT_OUT, UNUSABLE, *UNSEEN})
 """A tool that is off for one of these is switched on again by a publication that has it, looked at."""
 RETIRED = frozenset({DELETED, TAKEN_BACK})
 """A tool that is off for one of these is there for the past only: hidden, and new when its operation is published."""
@@ -64,6 +67,20 @@ NOT_RETIRED = ~Q(enabled=False, paused_because__in=RETIRED)
 
 def retired(tool: Tool) -> bool:
     return not tool.enabled and tool.paused_because in RETIRED
+
+
+def waits_for_a_look(tool: Tool) -> bool:
+    """Whether a publication switched it off because nobody had looked, also where it is paused besides."""
+    return not tool.enabled and tool.paused_because.endswith(UNSEEN)
+
+
+def paused(tool: Tool) -> bool:
+    return not tool.enabled and tool.paused_because.startswith(PAUSED_BY)
+
+
+def without_waiting(tool: Tool) -> str:
+    """Why it is paused, less that it waits for a look."""
+    return tool.paused_because.removesuffix(CHANGED).rstrip()
 
 
 def state(tool: Tool) -> dict[str, Any]:

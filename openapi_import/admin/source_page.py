@@ -22,6 +22,7 @@ STATES = {
     tool_state.GONE: "Gone from the document",
     tool_state.UNUSABLE: "Not usable any more",
     tool_state.CHANGED: "Changed, and waits for a look",
+    tool_state.ELSEWHERE: "Goes to another server, and waits for a look",
 }
 FIELDS = {
     "enabled": "Switched on",

@@ -1,0 +1,40 @@
+"""Where an API's stored credentials would go: an operation that is new, and is sent to another server than the API's
+tools were, waits for a look before it gets any. Otherwise whoever can change a document could ask for them."""
+
+from collections.abc import Iterable
+
+from agents.models import Credential, Tool
+from openapi_import import tool_state
+from openapi_import.models import Classification, SpecSource
+from smartsupport.lib.safe_http import InvalidUrl
+from smartsupport.lib.safe_http.urls import parse_url
+
+
+def known_servers(source: SpecSource | None, tools: Iterable[Tool]) -> frozenset[str] | None:
+    """The servers that may get the credentials of a source: those of its tools (`tools`, as they are stored), less what
+    nobody has looked at. None where there are no credentials yet."""
+    if source is None or not Credential.objects.filter(source=source).exists():
+        return None
+    return frozenset(
+        server_of(tool.server_url)
+        for tool in tools
+        if not tool_state.retired(tool) and not tool_state.waits_for_a_look(tool)
+    )
+
+
+def goes_elsewhere(row: Classification, servers: frozenset[str] | None) -> bool:
+    """Whether a call of this operation would bring credentials to none of these servers."""
+    return (
+        servers is not None
+        and any(row.tool.get("security", []))
+        and server_of(row.tool.get("server_url", "")) not in servers
+    )
+
+
+def server_of(url: str) -> str:
+    """`https://api.example` of an address; what is no address stands for itself."""
+    try:
+        target = parse_url(url)
+    except InvalidUrl:
+        return url
+    return f"{target.scheme}://{target.authority}"
