@@ -80,8 +80,10 @@ def publish(job_id: UUID, by: Decider) -> Publication:
 
     Only what is selected and usable becomes a tool. The tool of an operation that is gone or was left out is switched
     off, with the reason. One whose meaning has changed, and a new one that would bring stored credentials to another
-    server, is switched off until somebody looks at it; if its row was looked at in this job, it is live. Raises NotAllowed, JobNotFound, NothingToPublish (400), AlreadyPublished,
-    NewerPublished (409) and ImportRefused (422), and has then changed nothing.
+    server, is switched off until somebody looks at it; if its row was looked at in this job, it is live.
+
+    Raises NotAllowed, JobNotFound, NothingToPublish (400), AlreadyPublished, NewerPublished (409) and ImportRefused
+    (422), and has then changed nothing.
     """
     if by.kind != "staff":
         raise NotAllowed("Not allowed to publish")

@@ -1,4 +1,4 @@
-"""Credentials that are stored for an API go to the servers that somebody has looked at, whatever a newer document says."""
+"""Credentials that are stored for an API go to the servers that somebody has looked at, whatever a document says."""
 
 from typing import Any
 
