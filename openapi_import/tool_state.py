@@ -8,10 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Tool
+from agents.retired import DELETED as DELETED
+from agents.retired import NOT_RETIRED as NOT_RETIRED
+from agents.retired import REASONS
+from agents.retired import TAKEN_BACK as TAKEN_BACK
+from agents.retired import retired as retired
 
 FROM_DOCUMENT = (
     "method",
@@ -52,21 +56,13 @@ LEFT_OUT = "It was left out when its API document was published."
 UNUSABLE = "Its API document describes it in a way that cannot be used any more."
 CHANGED = "What it does has changed, and nobody has looked at it since."
 ELSEWHERE = "It would send our credentials to another server than before, and nobody has looked at it."
-DELETED = "It was deleted."
-TAKEN_BACK = "The import that it came with was rolled back."
 PAUSED_BY = "Paused by "
+RETIRED = REASONS
 
 UNSEEN = (CHANGED, ELSEWHERE)
-"""A tool that is off for one of these waits for a look; one that is paused beside it has this at the end of its reason."""
+"""A tool that is off for one of these waits for a look; one that is paused as well has it at the end of its reason."""
 BY_PUBLISHING = frozenset({GONE, LEFT_OUT, UNUSABLE, *UNSEEN})
 """A tool that is off for one of these is switched on again by a publication that has it, looked at."""
-RETIRED = frozenset({DELETED, TAKEN_BACK})
-"""A tool that is off for one of these is there for the past only: hidden, and new when its operation is published."""
-NOT_RETIRED = ~Q(enabled=False, paused_because__in=RETIRED)
-
-
-def retired(tool: Tool) -> bool:
-    return not tool.enabled and tool.paused_because in RETIRED
 
 
 def waits_for_a_look(tool: Tool) -> bool:

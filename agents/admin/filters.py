@@ -1,4 +1,4 @@
-"""What the list of approvals shows."""
+"""What the lists of approvals and of tools show."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,8 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from agents.models import Action, ActionStatus, Approver
+from agents.models import Action, ActionStatus, Approver, Tool
+from agents.retired import NOT_RETIRED, RETIRED
 
 
 class WhichFilter(admin.SimpleListFilter):
@@ -47,3 +48,23 @@ class WhichFilter(admin.SimpleListFilter):
             case "decided":
                 return queryset.exclude(status__in=[ActionStatus.AWAITING, ActionStatus.EXPIRED])
         return queryset
+
+
+class ToolStateFilter(admin.SimpleListFilter):
+    """Which tools are listed; nothing chosen means: all but those that are there for the past only."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("on", "Enabled"), ("off", "Disabled"), ("deleted", "Deleted")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Tool]) -> QuerySet[Tool]:
+        match self.value():
+            case "on":
+                return queryset.filter(enabled=True)
+            case "off":
+                return queryset.filter(NOT_RETIRED, enabled=False)
+            case "deleted":
+                return queryset.filter(RETIRED)
+        return queryset.filter(NOT_RETIRED)

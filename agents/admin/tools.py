@@ -16,9 +16,11 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from agents import projection
 from agents.admin.credential_rows import STANDING_COLOURS, scheme_rows, standing_of
 from agents.admin.fields import LinesField
+from agents.admin.filters import ToolStateFilter
 from agents.admin.shown import example_body, recipe_rows
 from agents.admin.try_out import TryForm, try_out
 from agents.models import Access, Approver, Tool
+from agents.retired import NOT_RETIRED, retired
 from smartsupport.lib.console import HistoryAdmin
 
 NUMERIC = {"integer", "number"}
@@ -45,7 +47,7 @@ class ToolForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         reading: Any = self.fields.get("read_back")  # absent for who may only look
         if reading is not None:
-            reading.queryset = Tool.objects.filter(access=Access.READ).order_by("name")
+            reading.queryset = Tool.objects.filter(NOT_RETIRED, access=Access.READ).order_by("name")
 
     class Meta:
         model = Tool
@@ -155,14 +157,16 @@ class ToolAdmin(HistoryAdmin):
     form = ToolForm
     list_display = ("title", "name", "may", "approval", "agent_count", "signs_in", "state")
     list_display_links = ("title", "name")
-    list_filter = ("access", "approval", "risk", "enabled", "source")
+    list_filter = (ToolStateFilter, "access", "approval", "risk", "source")
     search_fields = ("name", "title", "description", "operation_id")
+    ordering = ("name",)
     readonly_fields = (
         "name",
         "access",
         "risk",
         "source",
         "operation_id",
+        "off_because",
         "sends",
         "signs_in_with",
         "input_schema",
@@ -201,9 +205,32 @@ class ToolAdmin(HistoryAdmin):
     )
     warn_unsaved_form = True
 
+    def get_fieldsets(self, request: HttpRequest, obj: Tool | None = None) -> Any:
+        shown = super().get_fieldsets(request, obj)
+        if obj is None or obj.enabled or not obj.paused_because:
+            return shown
+        (heading, first), *others = shown
+        return [(heading, {**first, "fields": (*first["fields"], "off_because")}), *others]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tool]:
         rows = super().get_queryset(request).select_related("source").prefetch_related("source__credentials")
         return rows.annotate(agent_total=Count("agent_links"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Tool], search_term: str
+    ) -> tuple[QuerySet[Tool], bool]:
+        found, doubled = super().get_search_results(request, queryset, search_term)
+        choosing = request.resolver_match is not None and request.resolver_match.url_name == "autocomplete"
+        return (found.filter(NOT_RETIRED) if choosing else found), doubled
+
+    def save_model(self, request: HttpRequest, obj: Tool, form: Any, change: bool) -> None:
+        """Only what was edited: what was published meanwhile stays. Who switches a tool on or off decides that, and
+        ends the reason that it was off for."""
+        edited = set(form.changed_data)
+        if "enabled" in edited:
+            obj.paused_because = ""
+            edited.add("paused_because")
+        obj.save(update_fields=[*sorted(edited), "updated_at"])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # tools come from API documents
@@ -227,9 +254,19 @@ class ToolAdmin(HistoryAdmin):
     def signs_in_with(self, tool: Tool) -> str:
         return render_to_string("agents/console/signs_in.html", {"tool": tool, "rows": scheme_rows(tool)})
 
-    @display(description="State", label={"Enabled": "success", "Disabled": "danger"}, ordering="enabled")
+    @display(
+        description="State",
+        label={"Enabled": "success", "Disabled": "danger", "Deleted": "danger"},
+        ordering="enabled",
+    )
     def state(self, tool: Tool) -> str:
+        if retired(tool):
+            return "Deleted"
         return "Enabled" if tool.enabled else "Disabled"
+
+    @display(description="Why it is off")
+    def off_because(self, tool: Tool) -> str:
+        return f"{tool.paused_because} “Enabled” switches it on again."
 
     @console_action(
         description="Test",

@@ -8,7 +8,9 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
+from agents.admin.tools import ToolForm
 from agents.models import Agent, AgentTool, Tool
+from agents.retired import DELETED, TAKEN_BACK
 from chat import api_keys
 from chat.models import ApiKey
 from tests import rows
@@ -277,6 +279,65 @@ def test_what_a_tool_sends_is_shown_and_not_edited(root: Client) -> None:
     )  # fmt: skip
     assert "POST http://127.0.0.1:8001/shop/orders/{order_id}/cancel_order" in page
     assert "Idempotency-Key" in page
+
+
+def listed(client: Client, **query: str) -> set[str]:
+    page = client.get(reverse("admin:agents_tool_changelist"), query)
+    return {tool.name for tool in page.context["cl"].result_list}
+
+
+def test_a_tool_that_was_deleted_is_listed_and_offered_only_where_it_is_asked_for(root: Client) -> None:
+    rows.reading_tool("live"), rows.reading_tool("off", enabled=False, paused_because="Paused by ada.")
+    gone = rows.reading_tool("gone", enabled=False, paused_because=DELETED)
+    rows.reading_tool("back", enabled=False, paused_because=TAKEN_BACK)
+    rows.reading_tool("again", enabled=True, paused_because=DELETED)  # in spite of its old reason it is live
+
+    assert listed(root) == {"live", "off", "again"}
+    assert listed(root, q="gone") == set()
+    assert listed(root, state="on") == {"live", "again"}
+    assert listed(root, state="off") == {"off"}
+    assert listed(root, state="deleted") == {"gone", "back"}
+    assert listed(root, state="deleted", q="gone") == {"gone"}
+
+    asked = {"app_label": "agents", "model_name": "agenttool", "field_name": "tool", "term": ""}
+    offered = root.get(reverse("admin:autocomplete"), asked).json()["results"]
+    assert {one["text"] for one in offered} == {"live", "off", "again"}
+    writing = rows.tool()
+    assert change(root, writing, read_back=str(gone.pk)).status_code == 200
+    writing.refresh_from_db()
+    assert writing.read_back is None
+
+
+def test_switching_a_tool_on_ends_the_reason_that_it_was_off_for(root: Client) -> None:
+    tool = rows.tool(enabled=False, paused_because=DELETED)
+    page = root.get(reverse("admin:agents_tool_change", args=[tool.pk])).content.decode()
+    assert "Why it is off" in page
+    assert DELETED in page
+
+    change(root, tool, enabled="", title="Off still")
+    tool.refresh_from_db()
+    assert (tool.title, tool.enabled, tool.paused_because) == ("Off still", False, DELETED)
+
+    change(root, tool)
+    tool.refresh_from_db()
+    assert (tool.enabled, tool.paused_because) == (True, "")
+    page = root.get(reverse("admin:agents_tool_change", args=[tool.pk])).content.decode()
+    assert "Why it is off" not in page
+
+
+def test_editing_a_tool_leaves_what_was_published_meanwhile(root: Client, monkeypatch: Any) -> None:
+    tool = rows.tool()
+    cleaned = ToolForm.clean
+
+    def clean(form: ToolForm) -> dict[str, Any]:
+        Tool.objects.filter(pk=tool.pk).update(server_url="https://new.example", enabled=True)
+        return cleaned(form)
+
+    monkeypatch.setattr(ToolForm, "clean", clean)
+    change(root, tool, title="Call it off")
+
+    tool.refresh_from_db()
+    assert (tool.title, tool.server_url) == ("Call it off", "https://new.example")
 
 
 def test_tools_are_not_added_or_deleted_by_hand(root: Client) -> None:
