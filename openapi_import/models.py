@@ -27,6 +27,9 @@ class SpecSource(models.Model):
         help_text="How many calls its tools may make together. Empty: no limit of ours.",
     )
 
+    class Meta:
+        verbose_name = "API document"
+
     def __str__(self) -> str:
         return self.title or self.name
 

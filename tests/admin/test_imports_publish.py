@@ -177,6 +177,8 @@ def test_the_page_of_an_api_tells_its_history(sam: Client) -> None:
     )
     for shown in ("lee", "kim", "0 live", "Paused by lee: The shop is down.", "Gone from the document"):
         assert shown in page, shown
+    assert "API documents" in page  # above it, on the way back
+    assert "pec source" not in page
 
 
 def test_a_publication_shows_what_it_changed_field_by_field(sam: Client) -> None:
