@@ -44,6 +44,15 @@ def null_part() -> Part:
     return Part({"type": "null"}, 15)
 
 
+def left_open(part: Part) -> Part:
+    """A part that is too large even with only what is required: any value of its type."""
+    kind = part.value.get("type")
+    value: Schema = (
+        {"type": kind, "additionalProperties": True} if kind == "object" else {"type": kind} if kind else {}
+    )
+    return Part(value, 45, losses=(Loss("", "is left open, because what it requires is too much"),))
+
+
 def joined(parts: list[Part]) -> Part:
     """Parts that all hold, as one."""
     value: Schema = {}

@@ -25,6 +25,7 @@ from openapi_import.reading.parts import (
     any_of,
     described,
     joined,
+    left_open,
     null_part,
     with_null,
 )
@@ -34,6 +35,7 @@ from openapi_import.reading.text import Document
 OLD = ("2.0", "3.0")  # `nullable`; what stands beside a reference does not count
 MAX_LEVELS = 120  # of conversions inside each other
 MAX_STEPS = 20_000  # conversions for one operation
+MAX_PART_BYTES = 24 * 1024  # beyond it a part is shown to a lesser depth
 MAX_SPREAD_BYTES = 6_144  # what a schema may grow to when its own rules are written into its branches
 _NOT_TAKEN = (
     "not", "if", "dependentSchemas", "dependentRequired", "dependencies", "contains", "propertyNames",
@@ -132,6 +134,8 @@ class Schemas:
                 found = self._converted(schema, depth, wanted, base)
         finally:
             self._level -= 1
+        if found is not None and found.size > MAX_PART_BYTES:
+            found = self.part(schema, depth - 1, wanted, base=base) if depth else left_open(found)
         if found is not None and not wanted and not base:
             self._local[mark, depth] = found
             if not found.cut and depth == 0:

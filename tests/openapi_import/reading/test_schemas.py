@@ -445,3 +445,25 @@ def _refused(schema: Any) -> Any:
         yield from _refused(inner)
     if isinstance(schema.get("additionalProperties"), dict):
         yield from _refused(schema["additionalProperties"])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: {
+            "type": "object", "required": ["a", "b"], "properties": {"a": ref(f"S{n + 1}"), "b": ref(f"S{n + 1}")}
+        },
+        lambda n: {
+            "anyOf": [*({"type": "array", "minItems": 1, "items": ref(f"S{n + 1}")} for _ in "ab"), ref(f"S{n + 2}")]
+        },
+        lambda n: {"allOf": [{"anyOf": [ref(f"S{n + 1}"), {"properties": {f"{mark}{n}": {}}}]} for mark in "ab"]},
+    ],
+)  # fmt: skip
+def test_what_doubles_with_every_step_stays_small(make: Any) -> None:
+    named = {f"S{n}": make(n) for n in range(300)} | {"S300": STRING, "S301": STRING}
+
+    began = time.process_time()
+    sizes = [len(str(shown(ref("S0"), depth, **named))) for depth in (0, 3)]
+
+    assert max(sizes) < 30_000
+    assert time.process_time() - began < 5
