@@ -1,5 +1,6 @@
 """A publication is taken back: its tools become what they were before it, and that is a publication, too."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 Kind = Publication.Kind
 CHANGES_TOOLS = (Kind.PUBLISH, Kind.ROLL_BACK, Kind.DELETE)
+SWITCHED = ("created", "switched_on", "switched_off")
+_Link = tuple[Agent, Tool]
 
 
 class PublicationNotFound(ServiceError):
@@ -160,42 +163,69 @@ def _values_to_restore(entry: dict[str, Any], stored: dict[str, Any], names: set
 
 
 def _restore_links(target: Publication, tools: dict[str, Tool]) -> list[dict[str, Any]]:
-    """Undo what the publication did to agents, where nobody has undone it already."""
+    """Undo what the publication did to agents, where nobody has undone it already. The same few statements, however
+    many tools there are."""
     by_name = {entry["tool"]: tools[entry["id"]] for entry in target.changes if entry["id"] in tools}
     by_name |= {tool.name: tool for tool in tools.values() if tool.name not in by_name}
     agents = {
         agent.name: agent for agent in Agent.objects.filter(name__in={e["agent"] for e in target.agents})
     }
-    done: list[dict[str, Any]] = []
+    links: dict[str, list[_Link]] = {"linked": [], "unlinked": []}
     for entry in target.agents:
         agent, tool = agents.get(entry["agent"]), by_name.get(entry["tool"])
-        if agent is not None and tool is not None and entry["change"] in ("linked", "unlinked"):
-            done += _relink(agent, tool, link=entry["change"] == "unlinked")
-    for entry in target.agents:
-        agent = agents.get(entry["agent"])
-        if agent is not None and entry["change"] in ("created", "switched_on", "switched_off"):
-            done += _switch_agent(agent, on=entry["change"] == "switched_off")
+        if agent is not None and tool is not None and entry["change"] in links:
+            links[entry["change"]].append((agent, tool))
+    done = _unlink(links["linked"]) + _link(links["unlinked"])
+    switched = {e["agent"]: e["change"] == "switched_off" for e in target.agents if e["change"] in SWITCHED}
+    return done + _switch_agents([(agents[name], on) for name, on in switched.items() if name in agents])
+
+
+def _there(links: Iterable[_Link]) -> dict[tuple[UUID, UUID], AgentTool]:
+    """By agent and tool, the links that there are."""
+    links = list(links)
+    rows = AgentTool.objects.filter(
+        agent__in={agent.pk for agent, _ in links}, tool__in={tool.pk for _, tool in links}
+    )
+    return {(row.agent_id, row.tool_id): row for row in rows}
+
+
+def _unlink(links: list[_Link]) -> list[dict[str, Any]]:
+    there = _there(links)
+    gone = [(agent, tool) for agent, tool in links if (agent.pk, tool.pk) in there]
+    AgentTool.objects.filter(pk__in=[there[agent.pk, tool.pk].pk for agent, tool in gone]).delete()
+    return [{"agent": agent.name, "tool": tool.name, "change": "unlinked"} for agent, tool in gone]
+
+
+def _link(links: list[_Link]) -> list[dict[str, Any]]:
+    """At the end of each agent's tools. What is retired is given to nobody."""
+    there = _there(links)
+    ends = AgentTool.objects.filter(agent__in={agent.pk for agent, _ in links}).values("agent").order_by()
+    last = dict(ends.annotate(last=Max("position")).values_list("agent", "last"))
+    made, done = [], []
+    for agent, tool in links:
+        if tool_state.retired(tool) or (agent.pk, tool.pk) in there:
+            continue
+        last[agent.pk] = last.get(agent.pk, -1) + 1
+        made.append(AgentTool(agent=agent, tool=tool, position=last[agent.pk]))
+        done.append({"agent": agent.name, "tool": tool.name, "change": "linked"})
+    AgentTool.objects.bulk_create(made, batch_size=1000)
     return done
 
 
-def _relink(agent: Agent, tool: Tool, *, link: bool) -> list[dict[str, Any]]:
-    links = AgentTool.objects.filter(agent=agent, tool=tool)
-    if link and not tool_state.retired(tool):
-        last = AgentTool.objects.filter(agent=agent).aggregate(last=Max("position"))["last"]
-        _, made = AgentTool.objects.get_or_create(
-            agent=agent, tool=tool, defaults={"position": 0 if last is None else last + 1}
-        )
-        return [{"agent": agent.name, "tool": tool.name, "change": "linked"}] if made else []
-    if not link and links.delete()[0]:
-        return [{"agent": agent.name, "tool": tool.name, "change": "unlinked"}]
-    return []
-
-
-def _switch_agent(agent: Agent, *, on: bool) -> list[dict[str, Any]]:
-    if agent.enabled == on or (not on and AgentTool.objects.filter(agent=agent).exists()):
-        return []
-    Agent.objects.filter(pk=agent.pk).update(enabled=on)
-    return [{"agent": agent.name, "tool": "", "change": "switched_on" if on else "switched_off"}]
+def _switch_agents(wanted: list[tuple[Agent, bool]]) -> list[dict[str, Any]]:
+    """On or off; an agent that has tools stays on."""
+    with_tools = set(
+        AgentTool.objects.filter(agent__in=[agent.pk for agent, _ in wanted]).values_list("agent", flat=True)
+    )
+    changed = [
+        (agent, on) for agent, on in wanted if agent.enabled != on and (on or agent.pk not in with_tools)
+    ]
+    for state in (True, False):
+        Agent.objects.filter(pk__in=[agent.pk for agent, on in changed if on is state]).update(enabled=state)
+    return [
+        {"agent": agent.name, "tool": "", "change": "switched_on" if on else "switched_off"}
+        for agent, on in changed
+    ]
 
 
 def _restore_source(target: Publication) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from agents import approvals, registry
 from agents.approvals import Decider, NotAllowed
@@ -301,3 +302,23 @@ def test_what_waits_on_a_tool_that_changes_comes_back_to_staff_with_the_differen
         "now": "https://new.example",
     } in action.difference
     assert REFUND["operation_id"] not in offered()
+
+
+def test_taking_a_large_api_back_takes_as_many_queries_as_a_small_one() -> None:
+    def queries(*operations: dict[str, Any], name: str) -> tuple[int, int]:
+        first = publish(ready(*operations, name=name).pk, SAM)
+        counts = []
+        for publication in (first, None):  # its tools go, and come back
+            wanted = publication or Publication.objects.filter(source__name=name).latest("number")
+            with CaptureQueriesContext(connection) as asked:
+                roll_back(wanted.pk, SAM)
+            counts.append(len(asked))
+        return counts[0], counts[1]
+
+    few = queries(LOOK, CANCEL, name="small")
+    large = [operation(f"get_thing_{number}", agent_group=f"group{number % 7}") for number in range(300)]
+    many = queries(*large, name="large")
+
+    assert many[0] <= few[0]
+    assert many[1] <= few[1]
+    assert AgentTool.objects.filter(tool__source__name="large", agent__enabled=True).count() == 300
