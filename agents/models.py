@@ -205,7 +205,7 @@ class Credential(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.scheme} of {self.source_id}"
+        return f"{self.scheme} of {self.source}"
 
 
 class Agent(models.Model):

@@ -22,6 +22,7 @@ from agents.admin.credential_rows import (
 from agents.admin.fields import LinesField
 from agents.models import Credential, Tool
 from smartsupport.lib.console import HistoryAdmin
+from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.safe_http import InvalidUrl
 from smartsupport.lib.safe_http.urls import parse_url
 
@@ -179,11 +180,18 @@ class CredentialAdmin(HistoryAdmin):
             "description": told if obj else "They are sealed, and never shown again.",
         }
         shown = [
-            (None, {"fields": ("source", "scheme", "kind")}),
+            (None, {"fields": ("source", "scheme", "kind", "token_url", "scopes")}),
             ("Secret", parts),
-            ("OAuth", {"fields": ("token_url", "scopes")}),
         ]
         return [*shown, ("What became of it", {"fields": self.readonly_fields})] if obj else shown
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What a link says, and the first kind that fits the scheme that it names."""
+        said: dict[str, Any] = super().get_changeform_initial_data(request)
+        source = parse_uuid(said.get("source", ""))
+        scheme = schemes_of(source).get(said.get("scheme", "")) if source else None
+        fitting = credentials.kinds_for(scheme) if scheme else ()
+        return {"kind": fitting[0].value, **said} if fitting else said
 
     def get_readonly_fields(self, request: HttpRequest, obj: Credential | None = None) -> tuple[str, ...]:
         return ("source", "scheme", *self.readonly_fields) if obj else ()

@@ -331,6 +331,36 @@ def test_the_address_of_the_token_is_the_documents_where_nobody_writes_one(root:
     assert (row.token_url, row.scopes) == ("https://shop.example/oauth/token", ["read", "write"])
 
 
+@pytest.mark.parametrize(
+    ("scheme", "kind"),
+    [
+        (KEY_IN_HEADER, "api_key"),
+        (BASIC, "basic"),
+        ({"kind": "http", "scheme": "bearer"}, "bearer"),
+        ({"kind": "oauth2", "flows": {}}, "oauth2_client"),
+        ({"kind": "mutualTLS"}, ""),
+    ],
+)
+def test_the_form_begins_with_the_kind_that_its_scheme_takes(
+    scheme: dict[str, Any], kind: str, root: Client
+) -> None:
+    make_tool("orders", security=[{"main": scheme}])
+
+    form = root.get(add_url(source=make_source().pk, scheme="main")).context["adminform"].form
+
+    assert form.initial.get("kind", "") == kind
+    for said in ({}, {"scheme": "other"}, {"source": "1", "scheme": "main"}):
+        assert "kind" not in root.get(add_url(**said)).context["adminform"].form.initial
+
+
+def test_a_credential_is_called_as_its_api_is(root: Client) -> None:
+    make_tool("orders", security=[{"main": KEY_IN_HEADER}])
+
+    answer = root.post(add_url(), form_of("api_key", value="k"), follow=True)
+
+    assert f"main of {make_source()}" in answer.content.decode()
+
+
 def test_a_secret_is_kept_until_it_is_replaced_whole(root: Client) -> None:
     make_tool("orders", security=[{"main": OAUTH}])
     now = timezone.now()
