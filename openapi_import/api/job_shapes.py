@@ -12,13 +12,19 @@ from smartsupport.lib.rest import PageQuery, StrictBooleanField, StrictCharField
 
 
 class Strict(serializers.Serializer[Any]):
-    """Refuses fields that it does not know, also within another one."""
+    """Refuses fields that it does not know, also within another one, and names them with whatever else is wrong."""
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
-        if unknown:
-            raise serializers.ValidationError({name: ["This field is not known here."] for name in unknown})
-        return super().to_internal_value(data)
+        faults: Any = {name: ["This field is not known here."] for name in unknown}
+        try:
+            known = super().to_internal_value(data)
+        except serializers.ValidationError as refused:
+            others: Any = refused.detail
+            raise serializers.ValidationError({**others, **faults}) from refused
+        if faults:
+            raise serializers.ValidationError(faults)
+        return known
 
 
 class JobQuery(PageQuery):
