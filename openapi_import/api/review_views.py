@@ -205,5 +205,6 @@ class ExportView(APIView):
             raise WrongStage(
                 f"Only an import that was read to the end can be exported; this one is {job.status}."
             )
-        headers = {"Content-Disposition": f'attachment; filename="{job.name or "api"}.{ending}"'}
+        saved_as = exports.module_file(job) if ending == "py" else f"{job.name or 'api'}.{ending}"
+        headers = {"Content-Disposition": f'attachment; filename="{saved_as}"'}
         return HttpResponse(write(job), content_type=f"{media_type}; charset=utf-8", headers=headers)

@@ -22,3 +22,8 @@ def module_name(job: ImportJob) -> str:
     """A name for files and variables made of the import's: lower-case letters, digits and _."""
     plain = re.sub(r"[^a-z0-9]+", "_", (job.name or "api").lower()).strip("_")
     return plain if plain and not plain[0].isdigit() else f"api_{plain}".rstrip("_")
+
+
+def module_file(job: ImportJob) -> str:
+    """What the exported Python module is saved as; the MCP configuration runs it under this name."""
+    return f"{module_name(job)}_tools.py"

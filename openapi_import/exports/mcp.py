@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from agents.models import Access, Risk
-from openapi_import.exports.chosen import chosen, clean, module_name
+from openapi_import.exports.chosen import chosen, clean, module_file, module_name
 from openapi_import.exports.python_module import variables
 from openapi_import.models import Classification, ImportJob
 
@@ -19,7 +19,7 @@ def mcp(job: ImportJob) -> str:
     packages = [part for package in ("httpx", "fastmcp") for part in ("--with", package)]
     server = {
         "command": "uv",
-        "args": ["run", *packages, f"{name}_tools.py"],
+        "args": ["run", *packages, module_file(job)],
         "env": dict.fromkeys(variables(job, rows), ""),
     }
     whole = {"mcpServers": {name: server}, "tools": [_tool(row) for row in rows]}

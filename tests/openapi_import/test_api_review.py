@@ -138,6 +138,16 @@ def test_a_change_that_does_not_fit_changes_nothing(
     assert list(Classification.objects.order_by("index").values()) == before
 
 
+def test_a_refusal_names_every_field_that_is_wrong(api: Client, job: ImportJob) -> None:
+    changes = {"unknown": 1, "access_type": "both", "agent_group": "two words", "title": "Fine"}
+
+    answer = send(api, "PUT", f"{JOBS}/{job.pk}/classifications/0", changes)
+
+    assert answer.status_code == 422
+    assert set(answer.json()["error"]["fields"]) == {"unknown", "access_type", "agent_group"}
+    assert not job.classifications.filter(title="Fine").exists()
+
+
 @pytest.mark.parametrize("index", ["3", "-1", "99999999999999999999", "x", "٣"])
 def test_an_index_that_does_not_exist_is_named(api: Client, job: ImportJob, index: str) -> None:
     for method in ("GET", "PUT"):
@@ -230,9 +240,10 @@ def test_an_import_is_taken_away_as_a_file(api: Client, job: ImportJob) -> None:
 
     ast.parse(python.content.decode())
     assert python.headers["Content-Type"].startswith("text/x-python")
-    assert 'filename="shop-of-ada.py"' in python.headers["Content-Disposition"]
+    assert python.headers["Content-Disposition"] == 'attachment; filename="shop_of_ada_tools.py"'
+    [server] = json.loads(mcp.content)["mcpServers"].values()
+    assert server["args"][-1] == "shop_of_ada_tools.py"  # it runs what was saved
     assert YAML(typ="safe", pure=True).load(yaml.content.decode())["agents"]
-    assert json.loads(mcp.content)
     unknown = api.get(path, {"format": "xml"})
     assert (unknown.status_code, list(unknown.json()["error"]["fields"])) == (400, ["format"])
 
