@@ -74,7 +74,7 @@ def delete(source_id: UUID, by: Decider, *, tools: Collection[UUID] | None = Non
             before = tool_state.state(tool)
             tool.enabled, tool.paused_because = False, tool_state.DELETED
             changes.append(change(tool, before, "deleted"))
-        tool_state.store(retired)
+        tool_state.store_fields(retired, tool_state.SWITCHES)
         names = {tool.pk: tool.name for tool in retired}
         links = AgentTool.objects.filter(tool_id__in=names).select_related("agent").order_by("position", "id")
         unlinked = [
@@ -132,7 +132,7 @@ def _switch(
                 changes.append(change(tool, before, "paused" if kind == Kind.PAUSE else "resumed"))
         if not changed:
             raise NothingToDo(f"Nothing was changed. {otherwise}")
-        tool_state.store(changed)
+        tool_state.store_fields(changed, tool_state.SWITCHES)
         made = record(source, kind, by, changes=changes, note=shorten(note, REASON))
     log.info(f"tools_{changes[0]['change']}", source=source.name, count=len(changed), by=by.name)
     return made

@@ -6,7 +6,7 @@ Publications of all sources wait for each other: names of tools are unique acros
 on a tool that is another one now comes back to staff with the difference (`agents.approvals.drift`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -99,7 +99,9 @@ def publish(job_id: UUID, by: Decider) -> Publication:
         source = _source(job)
         tools = list(Tool.objects.select_for_update(no_key=True).filter(source=source).order_by("pk"))
         plan = _plan(rows, tools, source)
-        tool_state.store(plan.tools)
+        tool_state.store([tool for tool in plan.tools if tool.pk not in plan.before])
+        there = [tool for tool in plan.tools if tool.pk in plan.before]
+        tool_state.store_fields(there, fields_of(plan.changes))
         agents, note = give(plan.places, source.title or source.name)
         publication = record(
             source,
@@ -158,6 +160,12 @@ def change(tool: Tool, before: Mapping[str, Any] | None, kind: str) -> dict[str,
         entry["before"] = {name: before[name] for name in fields}
         entry["after"] = {name: after[name] for name in fields}
     return entry
+
+
+def fields_of(changes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The fields that differ in any of these entries, of tools that were there."""
+    found = {name for entry in changes for name in entry["before"] or ()}
+    return [name for name in tool_state.STORED if name in found]
 
 
 def _publishable(job_id: UUID) -> ImportJob:

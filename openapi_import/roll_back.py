@@ -12,7 +12,7 @@ from agents.approvals import Decider, NotAllowed
 from agents.models import Agent, AgentTool, Tool
 from openapi_import import tool_state
 from openapi_import.models import Publication, SpecSource
-from openapi_import.publish import change, lock_publishing, record
+from openapi_import.publish import change, fields_of, lock_publishing, record
 from smartsupport.lib.errors import ServiceError
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ def roll_back(publication_id: UUID, by: Decider) -> Publication:
             .order_by("pk")
         }
         changed, changes = _restore(target, tools)
-        tool_state.store(changed)
+        tool_state.store_fields(changed, fields_of(changes))
         agents = _restore_links(target, tools)
         _restore_source(target)
         made = record(

@@ -1,7 +1,7 @@
 """What is stored of a tool, as JSON, and why one is switched off."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -116,6 +116,28 @@ def store(tools: Iterable[Tool]) -> None:
         f"INSERT INTO {Tool._meta.db_table} ({columns}) "  # noqa: S608
         f"SELECT {columns} FROM jsonb_to_recordset(%s::jsonb) AS given({typed}) "
         f"ON CONFLICT (id) DO UPDATE SET {updated}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [json.dumps(rows, ensure_ascii=False, allow_nan=False)])
+
+
+def store_fields(tools: Iterable[Tool], names: Collection[str]) -> None:
+    """Update these fields of tools that are there, in one statement. What a tool is found by is computed again only
+    where it is among them."""
+    now = timezone.now()
+    rows = []
+    for tool in sorted(tools, key=lambda tool: str(tool.pk)):
+        tool.updated_at = now
+        rows.append({name: _plain(getattr(tool, name)) for name in ("id", *names, "updated_at")})
+    if not rows:
+        return
+    wanted = {"id", *names, "updated_at"}
+    fields = [field for field in Tool._meta.concrete_fields if field.attname in wanted]
+    typed = ", ".join(f"{field.column} {field.db_type(connection)}" for field in fields)
+    updated = ", ".join(f"{name} = given.{name}" for name in (*names, "updated_at"))
+    statement = (  # columns of ours and nothing else
+        f"UPDATE {Tool._meta.db_table} AS tool SET {updated} "  # noqa: S608
+        f"FROM jsonb_to_recordset(%s::jsonb) AS given({typed}) WHERE tool.id = given.id"
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [json.dumps(rows, ensure_ascii=False, allow_nan=False)])
