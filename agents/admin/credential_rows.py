@@ -76,22 +76,22 @@ class Wanted:
     what: str
 
 
-def wanted_rows() -> list[Wanted]:
-    """What is missing for tools that are switched on, each scheme of a source once. Two queries."""
+def wanted_rows(source_id: Any = None) -> list[Wanted]:
+    """What is missing for tools that are switched on, each scheme of a source once; of one source, or (None) of all.
+    Two queries."""
+    of_it = {"source_id": source_id} if source_id else {}
     stored: dict[Any, dict[str, Credential]] = {}
-    for row in Credential.objects.all():
+    for row in Credential.objects.filter(**of_it):
         stored.setdefault(row.source_id, {})[row.scheme] = row
-    tools = Tool.objects.filter(enabled=True).exclude(security=[]).order_by("source__name")
+    tools = Tool.objects.filter(enabled=True, **of_it).exclude(security=[]).order_by("source__name")
     found: dict[tuple[Any, str], Wanted] = {}
-    for source_id, title, name, security in tools.values_list(
+    for owner_id, title, name, security in tools.values_list(
         "source_id", "source__title", "source__name", "security"
     ).distinct():
-        _, missing = credentials.chosen(security, stored.get(source_id, {}))
+        _, missing = credentials.chosen(security, stored.get(owner_id, {}))
         for scheme in missing:
             declared = next(one[scheme] for one in security if scheme in one)
-            found.setdefault(
-                (source_id, scheme), Wanted(source_id, title or name, scheme, in_words(declared))
-            )
+            found.setdefault((owner_id, scheme), Wanted(owner_id, title or name, scheme, in_words(declared)))
     return list(found.values())
 
 

@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.db.models import F, Func, JSONField, Value
 from django.db.models.functions import Cast
 
+from agents.admin.credential_rows import wanted_rows
 from agents.admin.shown import difference_rows
 from agents.models import Tool
 from openapi_import import admin_words as words
@@ -103,6 +104,7 @@ def page(source: SpecSource, number: Any) -> dict[str, Any]:
         "history_page": shown,
         "newest_job": source.jobs.only("id", "title", "name", "status", "created_at").first(),
         "off": _off(source),
+        "wanted": wanted_rows(source.pk),
     }
 
 

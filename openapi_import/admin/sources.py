@@ -84,6 +84,7 @@ class SpecSourceAdmin(ReadOnlyAdmin):
                 "fitting": fitting,
                 "may_import": request.user.has_perm("openapi_import.add_importjob"),
                 "sees_imports": request.user.has_perm("openapi_import.view_importjob"),
+                "may_sign_in": request.user.has_perm("agents.add_credential"),
                 "sees_tools": request.user.has_perm("agents.view_tool"),
             }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})

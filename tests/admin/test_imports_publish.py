@@ -1,5 +1,6 @@
 """Publishing in the console, and what can be done with what is live."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents.approvals import Decider
-from agents.models import Agent, Tool
+from agents.models import Agent, Credential, Tool
 from openapi_import import difference, publications, publish, roll_back
 from openapi_import.models import Classification, ImportJob, ImportStatus, Publication, SpecSource
 from tests import rows
@@ -179,6 +180,29 @@ def test_the_page_of_an_api_tells_its_history(sam: Client) -> None:
         assert shown in page, shown
     assert "API documents" in page  # above it, on the way back
     assert "pec source" not in page
+
+
+def test_the_page_of_an_api_says_which_credentials_its_tools_lack(sam: Client) -> None:
+    source, key = live(), {"kind": "apiKey", "in": "header", "name": "X-Key"}
+    page = source_url("change", source)
+    Tool.objects.filter(name="refund").update(security=[{"till": key}])
+    Tool.objects.filter(name="get_invoice").update(security=[{"other": key}], enabled=False)
+    elsewhere = SpecSource.objects.create(name="else", document_hash="", fetched_at=timezone.now())
+    rows.tool("far", security=[{"far": key}])
+    Tool.objects.filter(name="far").update(source=elsewhere)
+
+    asked = sam.get(page).content.decode()
+    assert "Credentials are missing" in asked
+    assert "<code>till</code> (API key, in the header X-Key)" in asked
+    assert "<code>token</code> (HTTP sign-in (bearer)" in asked  # of the third tool
+    assert not re.search("<code>(other|far)</code>|scheme=", asked)
+    sam.force_login(rows.staff("root", superuser=True))
+    [link] = re.findall(r'href="([^"]+scheme=till)"', sam.get(page).content.decode())
+    assert f"source={source.pk}" in link
+
+    Credential.objects.create(source=source, scheme="till", kind="api_key", secret="sealed")
+    Credential.objects.create(source=source, scheme="token", kind="bearer", secret="sealed")
+    assert "Credentials are missing" not in sam.get(page).content.decode()
 
 
 def test_a_publication_shows_what_it_changed_field_by_field(sam: Client) -> None:
