@@ -42,6 +42,16 @@ def test_a_record_becomes_a_sentence_and_a_list():
     ]
 
 
+def test_a_record_is_not_called_by_the_id_of_whom_it_belongs_to():
+    booking = {"customer_id": "cus_1001", "id": "BK-100", "status": "cancelled"}
+
+    text = told("ecommerce", "order_lookup", "What is the status of order 1042?", ok(booking))
+
+    assert "cus_1001 is" not in text
+    assert "- **ID:** BK-100" in text
+    assert "- **Status:** cancelled" in text
+
+
 def test_a_chinese_question_is_answered_in_chinese():
     text = told("ecommerce", "order_lookup", "查询订单 1042", ok(ORDER))
 

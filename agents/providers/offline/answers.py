@@ -98,10 +98,11 @@ def _headline(fields: Mapping[str, Any], language: str) -> tuple[str, set[str]]:
     status, used = fields.get("status"), {"status", "status_text"}
     if not isinstance(status, str):
         return "", set()
+    own = isinstance(fields.get("id"), str | int)  # then the others are of what it belongs to
     identity = next((k for k in fields if k.endswith("_id") and isinstance(fields[k], str | int)), "")
     explained = fields.get("status_text")
     explained = f" {explained}" if isinstance(explained, str) else ""
-    if not identity:
+    if own or not identity:
         return "", set()
     noun, value = identity.removesuffix("_id").replace("_", " "), fields[identity]
     if language == "zh":
