@@ -141,6 +141,26 @@ def test_the_right_call_with_the_right_arguments(
     assert calls(ask(tools_of(template, agent), message)) == expected
 
 
+@pytest.mark.parametrize(
+    ("message", "bookings"),
+    [
+        ("cancel booking B100", ["B100"]),
+        ("cancel my booking number AB1234, please", ["AB1234"]),
+        ("cancel bookings B100 and B200", ["B100", "B200"]),
+        ("cancel booking BK-77", ["BK-77"]),
+        ("cancel the booking before Q32", []),  # no booking is called so
+        ("cancel my booking, I drive an A4000 now", []),
+        ("A4000, cancel booking B100", ["B100"]),
+    ],
+)
+def test_a_code_counts_where_its_noun_stands_with_it(message: str, bookings: list[str]):
+    cancel = function(
+        "cancelBooking", "Cancel a booking.", {"booking_id": {"type": "string"}}, ["booking_id"]
+    )
+
+    assert calls(ask([cancel], message)) == [("cancelBooking", {"booking_id": one}) for one in bookings]
+
+
 def test_a_required_identifier_as_text_keeps_its_spelling():
     dispute = function(
         "file_dispute", "File a dispute.", {"transaction_id": {"type": "string"}}, ["transaction_id"]

@@ -4,7 +4,7 @@ them.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from agents import lexicon
@@ -22,9 +22,13 @@ class Identifier:
     noun: str
     known: bool  # the noun is one of the word lists, not just a word that stood there
     start: int
+    coded: bool = False  # `B100`, which names a thing only where the very noun stands with it
 
 
 _PREFIXED = re.compile(r"(?<![\w-])[A-Za-z]{2,10}[_-](?=[\w-]*\d)[A-Za-z0-9][\w-]*(?<!-)")
+
+
+_CODED = re.compile(r"(?<![\w-])[A-Za-z]{1,4}\d{2,14}(?![\w-])")
 
 
 _UUID = re.compile(r"(?<![\w-])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![\w-])")
@@ -86,7 +90,7 @@ def identifiers(text: str, today: date) -> list[Identifier]:
     masked = _masked(clean, today)
     found: list[Identifier] = []
     taken: list[tuple[int, int]] = []
-    for pattern in (_UUID, _PREFIXED, _PLAIN):
+    for pattern in (_UUID, _PREFIXED, _CODED, _PLAIN):
         for match in pattern.finditer(masked):
             if any(start < match.end() and match.start() < end for start, end in taken):
                 continue
@@ -97,7 +101,7 @@ def identifiers(text: str, today: date) -> list[Identifier]:
             ):
                 noun, known = lexicon.CHINESE[after.group(1)].lower(), True
             value = _as_written(text, match.group().lstrip("#"))
-            found.append(Identifier(value, noun, known, match.start()))
+            found.append(Identifier(value, noun, known, match.start(), pattern is _CODED))
     found.sort(key=lambda identifier: identifier.start)
     return _with_inherited_nouns(found, clean)
 
@@ -115,6 +119,6 @@ def _with_inherited_nouns(found: Sequence[Identifier], text: str) -> list[Identi
             last = result[-1]
             between = text[last.start + len(last.value) : identifier.start]
             if re.fullmatch(r"\s*#?\s*(?:[,，、&#和与]|and|or|\s)+\s*#?", between):
-                identifier = Identifier(identifier.value, last.noun, last.known, identifier.start)
+                identifier = replace(identifier, noun=last.noun, known=last.known)
         result.append(identifier)
     return result

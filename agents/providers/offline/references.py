@@ -162,11 +162,14 @@ def _excluded(wanted: _Wanted, message: str) -> set[Any]:
 
 
 def _strength(identifier: identifiers.Identifier, parameter: Parameter, tool: Tool) -> float:
-    """3: named with its noun; 2: its prefix fits; 1: stands alone; 0: it names something else."""
+    """3: named with its noun; 2: its prefix fits; 1: stands alone; 0: it names something else, or
+    may be anything."""
     noun = parameter.noun or next(iter(sorted(tool.profile.named.things)), "")
     prefix = prefix_of(identifier.value)
     if noun and identifier.noun == noun:
         return 3.0
+    if identifier.coded:
+        return 0.0
     if prefix and noun:
         return 2.0 if belongs_to(prefix, noun) else (0.5 if not identifier.known else 0.0)
     if not identifier.noun:
