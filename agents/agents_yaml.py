@@ -9,6 +9,7 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from agents.agents_yaml_reading import AgentEntry, AgentsYamlInvalid, read_agents
 from agents.models import Agent, AgentTool, Tool
+from agents.retired import NOT_RETIRED
 from smartsupport.lib.locks import one_at_a_time
 
 __all__ = [
@@ -31,7 +32,8 @@ def import_agents(text: str, *, replace: bool = True) -> list[Agent]:
     """
     lock_agents()
     # Locked, so that none of them turns into a writing tool before the check on it is committed.
-    tools = {tool.name: tool for tool in Tool.objects.select_for_update(no_key=True).order_by("name")}
+    there = Tool.objects.filter(NOT_RETIRED).select_for_update(no_key=True).order_by("name")
+    tools = {tool.name: tool for tool in there}
     entries = read_agents(text, tools={tool.name: tool.access for tool in tools.values()})
     kept = [] if replace else list(Agent.objects.exclude(name__in=[entry.name for entry in entries]))
     if replace:
@@ -54,7 +56,8 @@ def export_agents() -> str:
 def stored_entries() -> list[AgentEntry]:
     """The agents in the database as a file would have them."""
     tools: dict[Any, list[str]] = {}
-    for agent_id, name in AgentTool.objects.order_by("position", "id").values_list("agent_id", "tool__name"):
+    links = AgentTool.objects.filter(tool__in=Tool.objects.filter(NOT_RETIRED)).order_by("position", "id")
+    for agent_id, name in links.values_list("agent_id", "tool__name"):
         tools.setdefault(agent_id, []).append(name)
     return [
         AgentEntry(
@@ -74,7 +77,7 @@ def stored_entries() -> list[AgentEntry]:
 
 def entries_of(text: str) -> list[AgentEntry]:
     """The agents of a file, checked but not imported. Raises AgentsYamlInvalid."""
-    return read_agents(text, tools=dict(Tool.objects.values_list("name", "access")))
+    return read_agents(text, tools=dict(Tool.objects.filter(NOT_RETIRED).values_list("name", "access")))
 
 
 def lock_agents() -> None:

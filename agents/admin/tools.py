@@ -22,8 +22,13 @@ from agents.admin.try_out import TryForm, try_out
 from agents.models import Access, Approver, Tool
 from agents.retired import NOT_RETIRED, retired
 from smartsupport.lib.console import HistoryAdmin
+from smartsupport.lib.ids import digest
 
 NUMERIC = {"integer", "number"}
+MEANWHILE = (
+    "Nothing was saved: the tool has been changed or switched off since you opened this page. Open it again and look "
+    "at it as it is now."
+)
 
 
 class ToolForm(forms.ModelForm):
@@ -48,6 +53,9 @@ class ToolForm(forms.ModelForm):
         reading: Any = self.fields.get("read_back")  # absent for who may only look
         if reading is not None:
             reading.queryset = Tool.objects.filter(NOT_RETIRED, access=Access.READ).order_by("name")
+        self.initial["seen"] = _mark(self.instance)
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     class Meta:
         model = Tool
@@ -114,6 +122,8 @@ class ToolForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
+        if values.get("seen") and values["seen"] != self.initial["seen"]:
+            raise forms.ValidationError(MEANWHILE)
         argument, amount = values.get("staff_above_argument", ""), values.get("staff_above_amount")
         if bool(argument) != (amount is not None) and "staff_above_amount" not in self.errors:
             missing = "staff_above_amount" if argument else "staff_above_argument"
@@ -130,6 +140,11 @@ class ToolForm(forms.ModelForm):
     def _numbers(self) -> list[str]:
         properties = self.instance.input_schema.get("properties", {})
         return [name for name, schema in properties.items() if NUMERIC & _types(schema)]
+
+
+def _mark(tool: Tool) -> str:
+    """What a call of the tool does, and whether it is on: who saves the page has to have seen this."""
+    return digest([tool.fingerprint(), tool.enabled, tool.paused_because])
 
 
 def _circle(own: str, wanted: list[str]) -> list[str]:
@@ -206,11 +221,13 @@ class ToolAdmin(HistoryAdmin):
     warn_unsaved_form = True
 
     def get_fieldsets(self, request: HttpRequest, obj: Tool | None = None) -> Any:
-        shown = super().get_fieldsets(request, obj)
-        if obj is None or obj.enabled or not obj.paused_because:
-            return shown
-        (heading, first), *others = shown
-        return [(heading, {**first, "fields": (*first["fields"], "off_because")}), *others]
+        (heading, first), *others = super().get_fieldsets(request, obj)
+        fields = first["fields"]
+        if obj is not None and not obj.enabled and obj.paused_because:
+            fields = (*fields, "off_because")
+        if self.has_change_permission(request, obj):
+            fields = (*fields, "seen")
+        return [(heading, {**first, "fields": fields}), *others]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tool]:
         rows = super().get_queryset(request).select_related("source").prefetch_related("source__credentials")
@@ -226,7 +243,7 @@ class ToolAdmin(HistoryAdmin):
     def save_model(self, request: HttpRequest, obj: Tool, form: Any, change: bool) -> None:
         """Only what was edited: what was published meanwhile stays. Who switches a tool on or off decides that, and
         ends the reason that it was off for."""
-        edited = set(form.changed_data)
+        edited = set(form.changed_data) - {"seen"}
         if "enabled" in edited:
             obj.paused_because = ""
             edited.add("paused_because")

@@ -394,3 +394,23 @@ def test_a_customer_is_shown_with_the_newest_conversations(root: Client) -> None
     assert "Where is order 1042?" in page
     assert reverse("admin:chat_conversation_change", args=[turn.conversation_id]) in page
     assert root.post(reverse("admin:chat_customer_change", args=[owner.pk]), {"name": "x"}).status_code == 403
+
+
+def test_a_page_that_was_opened_before_a_publication_switches_nothing_on_again(root: Client) -> None:
+    tool = rows.tool("apply_discount")
+    url = reverse("admin:agents_tool_change", args=[tool.pk])
+    seen = re.search(r'name="seen" value="(\w+)"', root.get(url).content.decode())
+    assert seen is not None
+    moved = {"server_url": "https://moved.example", "enabled": False, "paused_because": "It has changed."}
+    Tool.objects.filter(pk=tool.pk).update(**moved)
+
+    answer = change(root, tool, title="Discount", seen=seen[1])
+
+    assert "has been changed or switched off since you opened this page" in answer.content.decode()
+    tool.refresh_from_db()
+    assert (tool.title == "Discount", tool.enabled, tool.paused_because) == (False, False, "It has changed.")
+    seen = re.search(r'name="seen" value="(\w+)"', root.get(url).content.decode())
+    assert seen is not None
+    assert change(root, tool, title="Discount", seen=seen[1]).status_code == 302
+    tool.refresh_from_db()
+    assert (tool.title, tool.enabled, tool.server_url) == ("Discount", True, "https://moved.example")

@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from agents import registry
-from agents.agents_yaml import AgentEntry, entries_of, export_agents, import_agents, stored_entries
-from agents.models import Agent, AgentTool
+from agents.agents_yaml import (
+    AgentEntry,
+    AgentsYamlInvalid,
+    entries_of,
+    export_agents,
+    import_agents,
+    stored_entries,
+)
+from agents.models import Agent, AgentTool, Tool
+from agents.retired import DELETED
 from tests.agents.tool_rows import WRITING, every_template_tool, make_agent, make_tool
 
 pytestmark = pytest.mark.django_db
@@ -196,3 +204,20 @@ class AnyText(TestCase):
         import_agents(export_agents())
 
         assert stored_entries() == before
+
+
+def test_a_file_cannot_give_an_agent_a_tool_that_was_deleted() -> None:
+    tool = make_tool("get_order_status")
+    make_agent("order_lookup", tool)
+    make_agent("order-actions", make_tool("cancel_order", **WRITING), tool, permission="write")
+    Tool.objects.filter(pk=tool.pk).update(enabled=False, paused_because=DELETED)
+    before = stored_entries()
+
+    with pytest.raises(AgentsYamlInvalid, match="get_order_status"):
+        import_agents(FILE)
+
+    assert stored_entries() == before
+    assert [entry.tools for entry in before] == [("cancel_order",), ()]
+    # What is exported can be imported again, although a link to the deleted tool was there.
+    import_agents(export_agents())
+    assert stored_entries() == before
