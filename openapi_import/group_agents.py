@@ -64,6 +64,17 @@ def _switch_on(known: Iterable[Agent]) -> list[Entry]:
     return [{"agent": name, "tool": "", "change": "switched_on"} for name in names]
 
 
+def switch_off_empty(names: Iterable[str]) -> list[Entry]:
+    """Switch off those of these agents that a publication had made and that have no tool left: they would take messages
+    that they can do nothing about. Agents that staff made stay as they are."""
+    empty = Agent.objects.filter(name__in=set(names), enabled=True, tool_links=None)
+    created = Publication.objects.exclude(agents=[]).values_list("agents", flat=True)
+    made = {entry["agent"] for entries in created for entry in entries if entry["change"] == "created"}
+    off = sorted(made.intersection(empty.values_list("name", flat=True)))
+    empty.filter(name__in=off).update(enabled=False)
+    return [{"agent": name, "tool": "", "change": "switched_off"} for name in off]
+
+
 def _note(mute: list[str]) -> str:
     if not mute:
         return ""

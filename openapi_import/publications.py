@@ -9,7 +9,7 @@ from django.db import transaction
 from agents import approvals
 from agents.approvals import Decider, NotAllowed
 from agents.models import Action, AgentTool, Credential, Tool
-from openapi_import import tool_state
+from openapi_import import group_agents, tool_state
 from openapi_import.models import Publication, SpecSource
 from openapi_import.publish import change, lock_publishing, record
 from smartsupport.lib.errors import ServiceError
@@ -58,9 +58,10 @@ def resume(source_id: UUID, by: Decider, *, tools: Collection[UUID] | None = Non
 
 
 def delete(source_id: UUID, by: Decider, *, tools: Collection[UUID] | None = None) -> Publication:
-    """Retire tools: no agent has them any more, and they are shown nowhere but in what they once did. None: all of the
-    source, and its credentials. What waits for a decision on one of them is declined, which its customer is told. A
-    document that is published again brings them back, as new ones. Raises as `pause` does."""
+    """Retire tools: no agent has them any more, and they are shown nowhere but in what they once did. An agent that
+    came with an import and has none left is switched off. None: all of the source, and its credentials. What waits for
+    a decision on one of them is declined, which its customer is told. A document that is published again brings them
+    back, as new ones. Raises as `pause` does."""
     if by.kind != "staff":
         raise NotAllowed("Not allowed to delete tools")
     with transaction.atomic():
@@ -82,7 +83,8 @@ def delete(source_id: UUID, by: Decider, *, tools: Collection[UUID] | None = Non
         ]
         links.delete()
         secrets.delete()
-        made = record(source, Kind.DELETE, by, changes=changes, agents=unlinked)
+        off = group_agents.switch_off_empty(entry["agent"] for entry in unlinked)
+        made = record(source, Kind.DELETE, by, changes=changes, agents=unlinked + off)
     log.info("tools_deleted", source=source.name, count=len(retired), by=by.name)
     _decline(names, by)
     return made

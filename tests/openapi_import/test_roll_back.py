@@ -266,6 +266,36 @@ def test_deleting_an_api_takes_its_secrets_and_can_be_taken_back_without_them() 
     assert not Credential.objects.exists()
 
 
+def test_an_agent_that_came_with_an_api_goes_with_its_tools_and_comes_back_with_them() -> None:
+    published()
+    rows.agent("by_hand", Tool.objects.get(name="look_order"))  # made by staff, and left without a tool
+
+    def on() -> list[str]:
+        return list(Agent.objects.filter(enabled=True).order_by("name").values_list("name", flat=True))
+
+    publications.delete(source().pk, KIM, tools=[Tool.objects.get(name="cancel_order").pk])
+    assert on() == ["by_hand", "money", "orders"]
+    made = publications.delete(source().pk, KIM)
+    assert on() == ["by_hand"]
+    assert [entry["agent"] for entry in made.agents if entry["change"] == "switched_off"] == [
+        "money",
+        "orders",
+    ]
+    back = roll_back(made.pk, SAM)
+    assert on() == ["by_hand", "money", "orders"]
+    roll_back(back.pk, SAM)
+    assert on() == ["by_hand"]
+    published(version="3", document_hash="3" * 64)
+    assert on() == ["by_hand", "money", "orders"]
+    assert offered()
+
+    AgentTool.objects.filter(agent__name="orders").delete()
+    rows.agent("kept", *Tool.objects.filter(enabled=True))
+    Agent.objects.filter(name="orders").update(enabled=True)
+    publications.delete(source().pk, KIM)
+    assert on() == ["by_hand", "kept", "orders"]  # staff had emptied it before
+
+
 def test_what_waits_on_a_paused_tool_is_not_carried_out_and_not_lost() -> None:
     published()
     action = waiting("cancel_order")
