@@ -30,6 +30,22 @@ def faults(bound: object, schema: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def with_namesakes(bound: Mapping[str, str], tool: Mapping[str, Any]) -> dict[str, str]:
+    """What is bound, and the arguments that bear the same name in another place (`customer_id` in the path and in the
+    body, `X-Customer-Id`). Left to the model, one of them would name another customer beside the bound one, and which
+    of them counts would be the business system's choice. `tool` as in `Classification.tool`."""
+    written = {one["argument"]: one["name"] for one in tool.get("parameters", [])}
+    written |= (tool.get("request_body") or {}).get("fields", {})
+    names = {_plain(written.get(argument, argument)): to for argument, to in bound.items()}
+    return dict(bound) | {
+        argument: names[_plain(name)] for argument, name in written.items() if _plain(name) in names
+    }
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("x-"))
+
+
 def without_bound(schema: Mapping[str, Any], bound: Mapping[str, str]) -> dict[str, Any]:
     """The schema that the model sees: without bound arguments, and definitions that only they needed."""
     seen = dict(schema)

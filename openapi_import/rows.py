@@ -5,11 +5,13 @@ from typing import Any
 
 from django.db import connection
 
+from openapi_import import binding
 from openapi_import.holding import Held
 from openapi_import.judging import rules
 from openapi_import.judging.endpoint import Endpoint, Judgement
 from openapi_import.models import Classification
 from openapi_import.storable import storable
+from smartsupport.lib.text import readable
 
 BATCH = 200
 
@@ -87,6 +89,7 @@ def judged_fields(judgement: Judgement) -> dict[str, Any]:
 def take(row: Classification, judgement: Judgement, by: str) -> None:
     """Put a judgement on a row that is not saved yet, and keep it as what was judged."""
     fields = judged_fields(judgement)
+    fields["customer_params"] = binding.with_namesakes(fields["customer_params"], row.tool)
     for name, value in fields.items():
         setattr(row, name, value)
     row.judged = {name: value for name, value in fields.items() if name != "uncertain"}
@@ -101,16 +104,16 @@ def _row(job_id: uuid.UUID, index: int, built: dict[str, Any]) -> Classification
         method=built["method"],
         path=built["path"][:2000],
         pointer=built["pointer"][:2200],
-        summary=built["summary"][:500],
-        description=built["description"],
-        tags=built["tags"],
+        summary=readable(built["summary"])[:500],
+        description=readable(built["description"]),
+        tags=[readable(tag) for tag in built["tags"]],
         deprecated=built["deprecated"],
         tool=built["tool"],
         losses=[*built["losses"], *(f"{name}: {why}" for name, why in built["left_out"].items())],
         unusable=built["unusable"][:500],
         name=built["name"],
-        title=built["title"][:120],
-        tool_description=built["tool_description"],
+        title=readable(built["title"])[:120] or built["name"],
+        tool_description=readable(built["tool_description"]),
         selected=not built["unusable"],
     )
     take(row, rules.judge(endpoint(row)), "rules")

@@ -18,6 +18,7 @@ from openapi_import.storable import storable
 from openapi_import.submissions import free_name, known_source
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.sealing import unseal
+from smartsupport.lib.text import readable
 
 FAULTS_KEPT = 1_000
 LISTED_KEPT = 1_000
@@ -139,7 +140,7 @@ class _Reading:
 
     def _header(self, line: dict[str, Any]) -> None:
         job = self._job
-        job.title = storable(line["title"])[:200]
+        job.title = readable(storable(line["title"]))[:200]
         job.document_hash = line["document_hash"]
         job.name = job.name or free_name(job.title)
         job.source = job.source or known_source(name=job.name, url="")
@@ -147,7 +148,7 @@ class _Reading:
             name=job.name,
             source=job.source,
             title=job.title,
-            version=storable(line["version"])[:100],
+            version=readable(storable(line["version"]))[:100],
             dialect=str(line["dialect"])[:20],
             document_hash=job.document_hash,
             unchanged=job.source is not None and job.source.document_hash == job.document_hash,

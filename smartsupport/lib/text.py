@@ -1,6 +1,7 @@
 """Text from outside, made storable and short."""
 
 import codecs
+import re
 from typing import Any
 
 REPLACEMENT = "\ufffd"
@@ -17,6 +18,17 @@ def storable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
     return value
+
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+
+
+def readable(text: str) -> str:
+    """Without the characters that nobody sees and that change how what stands around them is shown: controls (of a
+    terminal, too) and marks that turn the direction of writing."""
+    return _UNSEEN.sub("", text)
 
 
 def shorten(text: str, limit: int) -> str:
