@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from openapi_import.models import Change, ImportJob, ImportStatus, Publication
+from agents.models import Access, Approver, Risk
+from openapi_import.models import Change, Classification, ImportJob, ImportStatus, Publication
 
 STATUS_BADGES = {
     ImportStatus.PENDING: "",
@@ -163,3 +164,17 @@ def some(names: list[str]) -> str:
     """The names, or the first of many and how many more there are."""
     more = len(names) - NAMES_TOLD
     return f"{', '.join(names[:NAMES_TOLD])} and {more:,} more" if more > 1 else ", ".join(names)
+
+
+def judged_otherwise(row: Classification) -> str:
+    """`It would be judged otherwise now: writes, moves money; approves: staff.` where what was decided earlier is kept
+    and is not what is judged of the operation as it is now; "" otherwise."""
+    judged = row.judged or {}
+    kept = {"access_type": row.access_type, "risk": row.risk, "approval": row.approval}
+    if row.judged_by != "kept" or all(judged.get(name, value) == value for name, value in kept.items()):
+        return ""
+    access, risk, approver = (judged.get(name, value) for name, value in kept.items())
+    return (
+        f"It would be judged otherwise now: {Access(access).label.lower()}, {Risk(risk).label.lower()}; "
+        f"approves: {Approver(approver).label.lower()}."
+    )

@@ -27,7 +27,7 @@ KINDS: dict[str, tuple[str, Q]] = {
     "unusable": ("Not usable", ~Q(unusable="") & ~Q(change=Change.REMOVED)),
 }
 """The chips over the table: {its name in the address: (its words, what it lists)}."""
-HEAVY = ("tool", "description", "tool_description", "difference", "judged", "pointer")
+HEAVY = ("tool", "description", "tool_description", "difference", "pointer")
 
 
 @dataclass(frozen=True, slots=True)

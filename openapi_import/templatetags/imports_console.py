@@ -25,6 +25,12 @@ def change_badge(row: Classification) -> str:
 
 
 @register.filter
+def judged_otherwise(row: Classification) -> str:
+    """What the rules would make of it now, where an earlier decision stands against it; "" where they agree."""
+    return words.judged_otherwise(row)
+
+
+@register.filter
 def certainty(row: Classification) -> str:
     """How sure the judge was, or that somebody has looked."""
     return "Looked at" if row.reviewed_at else f"{round(100 * row.confidence)} %"

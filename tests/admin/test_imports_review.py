@@ -199,6 +199,24 @@ def test_a_changed_operation_shows_each_difference(sam: Client, job: ImportJob) 
     assert "Old words" in shown.content.decode()
 
 
+def test_an_earlier_decision_that_would_be_judged_otherwise_now_says_so(sam: Client, job: ImportJob) -> None:
+    row = row_of(job, "get_invoice")
+    otherwise = "It would be judged otherwise now: writes, moves money; approves: staff."
+    places = (url("review", job), url("operation", job, row.index), url("edit", job, row.index))
+
+    def said() -> list[bool]:
+        return [otherwise in sam.get(place, headers=SCRIPTED).content.decode() for place in places]
+
+    assert said() == [False] * 3
+    row.judged |= {"access_type": "write", "risk": "money", "approval": "staff"}
+    row.judged_by = "kept"
+    row.save()
+    assert said() == [True] * 3
+    row.judged_by = "staff"  # then somebody has seen it
+    row.save()
+    assert said() == [False] * 3
+
+
 def test_editing_one_operation(sam: Client, job: ImportJob) -> None:
     row = row_of(job, "search")
 
