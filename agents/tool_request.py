@@ -29,6 +29,8 @@ from smartsupport.lib.own_headers import is_own
 
 MAX_ADDRESS = 16_000
 MAX_HEADERS = 32_768
+METHOD_OVERRIDE = "_method"
+"""With this among the parameters, Rails, Laravel and others take a POST for another method."""
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SECRET_HEADERS = re.compile(r"auth|token|secret|password|cookie|api-?key", re.I)
 
@@ -145,6 +147,7 @@ class _Builder:
             elif place == "query":
                 self.add_pairs(parameter, in_query(parameter, value))
             elif place == "querystring":
+                self.refuse_bound(argument, value)
                 text = serialised(parameter.get("content_type") or tool_bodies.FORM, value)
                 form = "form-urlencoded" in (parameter.get("content_type") or "form-urlencoded")
                 self.query.append(("", text))
@@ -195,8 +198,10 @@ class _Builder:
             self.cookies.append(written)
 
     def taken(self, place: str, own: str) -> set[str]:
-        """The names of the other parameters and of the credentials there."""
+        """The names of the other parameters and of the credentials there, and of what is bound anywhere: some servers
+        read a name wherever it stands."""
         names = {other["name"] for other in self.tool.parameters if other["in"] == place} - {own}
+        names |= self.bound_names().keys() - {own} | {METHOD_OVERRIDE}
         for alternative in self.tool.security or []:
             names |= {
                 one["name"]
@@ -204,6 +209,23 @@ class _Builder:
                 if one.get("kind") == "apiKey" and one["in"] == place
             }
         return names
+
+    def bound_names(self) -> dict[str, Any]:
+        """{name on the wire: its value} of what the server fills in."""
+        fields = (self.tool.request_body or {}).get("fields", {})
+        named = {one["argument"]: one["name"] for one in self.tool.parameters} | fields
+        return {
+            named.get(argument, argument): self.values.get(argument) for argument in self.tool.bound or ()
+        }
+
+    def refuse_bound(self, argument: str, value: Any) -> None:
+        """An object that is sent whole must not name another customer than the bound one beside it."""
+        if not isinstance(value, dict):
+            return
+        bound = self.bound_names()
+        for name, item in value.items():
+            if stands_for(name, "", bound) and item not in bound.values():
+                raise RecipeError(f"{argument} cannot contain {name[:80]}.")
 
     def refuse_taken(self, parameter: dict[str, Any], name: str, taken: set[str]) -> None:
         if stands_for(name, parameter["name"], taken):
@@ -217,6 +239,10 @@ class _Builder:
         encoding = recipe.get("encoding") or {}
         whole = recipe.get("argument", "")
         content = self.whole(whole, recipe) if whole else self.fields(recipe)
+        parts = {whole: content} if whole else {} if content is tool_bodies.MISSING else content
+        for name, part in parts.items():
+            if whole or encoding.get(name, {}).get("style"):
+                self.refuse_bound(name, part)
         if content is tool_bodies.MISSING:
             return None
         try:

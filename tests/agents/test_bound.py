@@ -237,3 +237,52 @@ async def test_where_the_model_kept_to_its_schema_nothing_is_noted(stack: Stack,
         await customer.say("What is the status of order 1042?")
 
     assert "overridden" not in called(stack, customer.thread_id)
+
+
+FORM = "application/x-www-form-urlencoded"
+SPREAD = {"argument": "filter", "name": "filter", "in": "query", "style": "form", "explode": True}
+IN_QUERY = {"argument": "customer_id", "name": "customer_id", "in": "query"}
+IN_PATH = {"argument": "customer_id", "name": "customer_id", "in": "path", "required": True}
+OWN_FIELD = {"fields": {"customer_id": "customer_id"}, "required": True}
+SPREAD_FIELD = {"fields": {"filter": "filter"}, "encoding": {"filter": {"style": "form", "explode": True}}}
+WHOLE = {"argument": "filter", "required": True}
+
+
+@pytest.mark.parametrize("name", ["customer_id", "Customer_ID", "customer_id[]", "customer.id"])
+@pytest.mark.parametrize(
+    ("parameters", "body"),
+    [
+        ([IN_PATH, SPREAD], None),
+        ([SPREAD], {"content_type": FORM, **OWN_FIELD}),
+        ([SPREAD], {"content_type": "application/json", **OWN_FIELD}),
+        ([IN_QUERY], {"content_type": FORM, **SPREAD_FIELD}),
+        ([IN_QUERY], {"content_type": FORM, **WHOLE}),
+        ([IN_QUERY], {"content_type": "application/json", **WHOLE}),
+        ([IN_QUERY, {**SPREAD, "in": "querystring", "content_type": FORM}], None),
+    ],
+)
+def test_an_object_that_is_spread_or_sent_whole_names_nobody_else_in_any_place(
+    parameters: list[dict[str, Any]], body: dict[str, Any] | None, name: str
+) -> None:
+    """Rails reads path, query and body as one, PHP body before query, servlets query before body."""
+    recipe = Tool(
+        method="POST",
+        path="/c/{customer_id}" if IN_PATH in parameters else "/c",
+        server_url="https://shop.example",
+        parameters=parameters,
+        request_body=body,
+        bound={"customer_id": "customer.id"},
+    )
+
+    with pytest.raises(tool_request.RecipeError, match="cannot contain"):
+        tool_request.build(recipe, {"filter": {"sku": "a", name: FOREIGN}}, {"customer_id": "cus_1001"})
+    made = tool_request.build(recipe, {"filter": {"sku": "a"}}, {"customer_id": "cus_1001"})
+    assert FOREIGN not in f"{made.address} {made.body!r}"
+    assert "sku" in f"{made.address} {made.body!r}"
+
+
+def test_an_object_that_is_spread_does_not_make_another_method_of_a_post() -> None:
+    recipe = Tool(method="POST", path="/c", server_url="https://shop.example", parameters=[SPREAD])
+
+    with pytest.raises(tool_request.RecipeError, match="cannot contain _method"):
+        tool_request.build(recipe, {"filter": {"_method": "DELETE"}}, {})
