@@ -9,11 +9,13 @@ from typing import Any
 from agents.models import Access, Approver, Risk
 from openapi_import import binding, difference
 from openapi_import.models import Change, Classification
+from openapi_import.reading import naming
 from smartsupport.lib.text import shorten, storable
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PLACE = re.compile(r"\{([^{}]*)\}")
 NAME_RULE = "Use 1 to 64 letters, digits, _ or -."
+TOOL_NAME_RULE = "Use 1 to 64 letters, digits, _ or -, a letter or _ first."
 ALWAYS_WRITES = frozenset({"PUT", "PATCH", "DELETE"})
 """Methods that change something by their nature: only who says so expressly (`confirm_read`) makes one a read."""
 COLUMNS = frozenset(
@@ -160,8 +162,10 @@ def _text(
 
 
 def _name(value: Any, row: Classification, around: Surroundings) -> str:
-    if not isinstance(value, str) or not NAME.fullmatch(value):
-        raise Fault(NAME_RULE)
+    if not isinstance(value, str) or not naming.NAME.fullmatch(value):
+        raise Fault(TOOL_NAME_RULE)
+    if value in naming.RESERVED:
+        raise Fault(f"{value} is a tool of Smart Support's own. Use another name.")
     if value in around.tools or around.names.get(value, row.index) != row.index:
         raise Fault(f"There is already a tool named {value!r}.")
     return value
