@@ -122,15 +122,18 @@ def approver_for(tool: Tool, arguments: dict[str, Any]) -> str:
 def ask(tool: Tool, arguments: dict[str, Any]) -> str:
     """The question to the approver, in the tool's own words. Arguments go in as plain text, never as a format."""
     if not tool.confirmation:
-        listed = ", ".join(f"{name} {value}" for name, value in arguments.items())
+        listed = ", ".join(f"{name} {_written(value)}" for name, value in arguments.items())
         return shorten(f"{tool.title}: {listed}" if listed else tool.title, 500)
 
-    def shown(place: re.Match[str]) -> str:
-        value = arguments.get(place[1], place[0])
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
     # In one pass: a value that looks like a place of its own is not filled in again.
+    def shown(place: re.Match[str]) -> str:
+        return _written(arguments.get(place[1], place[0]))
+
     return shorten(re.sub(r"\{([^{}]+)\}", shown, tool.confirmation), 500)
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def frozen(arguments: dict[str, Any]) -> str:

@@ -187,6 +187,15 @@ def test_a_running_turn_is_not_put_back_into_the_queue_by_a_decision() -> None:
     assert Turn.objects.get(pk=action.turn_id).status == TurnStatus.RUNNING
 
 
+def test_the_question_of_a_tool_without_words_shows_values_as_people_write_them() -> None:
+    tool = Tool(title="Post coupons", confirmation="")
+
+    question = approvals.ask(tool, {"name": "Été", "once": True, "metadata": {"a": None}, "ids": ["b"]})
+
+    assert question == 'Post coupons: name Été, once true, metadata {"a": null}, ids ["b"]'
+    assert approvals.ask(tool, {}) == "Post coupons"
+
+
 def test_the_question_fills_arguments_in_as_text_and_never_as_a_format() -> None:
     tool = rows.tool("refund", confirmation="Refund {order_id} because of {note}?")
 
