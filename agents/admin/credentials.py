@@ -21,6 +21,7 @@ from agents.admin.credential_rows import (
 )
 from agents.admin.fields import LinesField
 from agents.models import Credential, Tool
+from agents.retired import NOT_RETIRED
 from smartsupport.lib.console import HistoryAdmin
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.safe_http import InvalidUrl
@@ -67,7 +68,8 @@ class CredentialForm(forms.ModelForm):
         fields = ("source", "scheme", "kind", "token_url", "scopes")
         labels: ClassVar = {"source": "API", "scheme": "Security scheme", "token_url": "Address of the token"}
         help_texts: ClassVar = {
-            "token_url": "Where tokens are got. Empty: what the API's document says. Our secret is sent there.",
+            "token_url": "Where tokens are got; our secret is sent there. Empty: what the API's document says, where that "
+            "is a page of the API's own server.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -125,7 +127,9 @@ class CredentialForm(forms.ModelForm):
             values["token_url"] = ""
             return
         scheme = self.schemes.get(values.get("scheme") or self.instance.scheme, {})
-        url = values.get("token_url") or self._declared_url(scheme)
+        declared, server = self._declared_url(scheme)
+        written = bool(values.get("token_url"))
+        url = values["token_url"] if written else declared
         if not url:
             self.add_error("token_url", "The API's document names no address for tokens. Write it here.")
             return
@@ -133,16 +137,31 @@ class CredentialForm(forms.ModelForm):
             values["token_url"] = parse_url(url).url
         except InvalidUrl as fault:
             self.add_error("token_url", fault.message)
+            return
+        if not written and _host(url) != _host(server):
+            self.add_error(
+                "token_url", f"The API's document says {url}. If our secret may go there, write it here."
+            )
+        elif not self.secret and _host(url) != _host(self.instance.token_url):
+            # Else whoever may edit this would learn the secret by having it sent to a server of their own.
+            self.add_error("token_url", "The secret would go to another server. Enter it again, too.")
 
-    def _declared_url(self, scheme: dict[str, Any]) -> str:
+    def _declared_url(self, scheme: dict[str, Any]) -> tuple[str, str]:
+        """What the document says, and the address of the API's tools; "" where there is none."""
         flows = scheme.get("flows")
         found = [flow.get("tokenUrl") for flow in flows.values()] if isinstance(flows, dict) else []
         url = next((one for one in found if isinstance(one, str) and one), "")
-        source = self.cleaned_data.get("source") or self.instance.source
-        server = (
-            Tool.objects.filter(source=source).values_list("server_url", flat=True).first() if url else None
-        )
-        return urljoin(f"{server}/", url) if server else url
+        source = self.cleaned_data.get("source") or getattr(self.instance, "source", None)
+        tools = Tool.objects.filter(NOT_RETIRED, source=source).order_by("-enabled", "name")
+        server = (tools.values_list("server_url", flat=True).first() if url else "") or ""
+        return (urljoin(f"{server}/", url) if server else url), server
+
+
+def _host(url: str) -> str:
+    try:
+        return parse_url(url).host
+    except InvalidUrl:
+        return ""
 
 
 @admin.register(Credential)

@@ -361,6 +361,33 @@ def test_a_credential_is_called_as_its_api_is(root: Client) -> None:
     assert f"main of {make_source()}" in answer.content.decode()
 
 
+def test_a_secret_goes_to_the_server_that_a_person_names(root: Client) -> None:
+    make_tool("orders", security=[{"main": OAUTH}])
+    form = form_of("oauth2_client", client_id="a", client_secret="b")
+
+    answer = root.post(add_url(), form)
+
+    told = "The API&#x27;s document says https://sign-in.example/token. If our secret may go there, write it here."
+    assert told in answer.content.decode()
+    assert not Credential.objects.exists()
+    root.post(add_url(), {**form, "token_url": "https://sign-in.example/token"})
+    row = Credential.objects.get()
+    url = reverse("admin:agents_credential_change", args=[row.pk])
+
+    moved = {"kind": "oauth2_client", "token_url": "https://evil.example/token", "scopes": ""}
+    answer = root.post(url, moved)
+
+    assert "The secret would go to another server. Enter it again, too." in answer.content.decode()
+    row.refresh_from_db()
+    assert row.token_url == "https://sign-in.example/token"
+    root.post(url, {**moved, "token_url": "https://sign-in.example/v2/token"})
+    row.refresh_from_db()
+    assert (row.token_url, unseal(row.secret)["client_secret"]) == ("https://sign-in.example/v2/token", "b")
+    root.post(url, {**moved, "client_id": "c", "client_secret": "d"})
+    row.refresh_from_db()
+    assert (row.token_url, unseal(row.secret)["client_secret"]) == ("https://evil.example/token", "d")
+
+
 def test_a_secret_is_kept_until_it_is_replaced_whole(root: Client) -> None:
     make_tool("orders", security=[{"main": OAUTH}])
     now = timezone.now()
