@@ -68,8 +68,8 @@ class CredentialForm(forms.ModelForm):
         fields = ("source", "scheme", "kind", "token_url", "scopes")
         labels: ClassVar = {"source": "API", "scheme": "Security scheme", "token_url": "Address of the token"}
         help_texts: ClassVar = {
-            "token_url": "Where tokens are got; our secret is sent there. Empty: what the API's document says, where that "
-            "is a page of the API's own server.",
+            "token_url": "Where tokens are got; our secret is sent there. Empty: what the API's document says, where "
+            "that is on the API's own server.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
