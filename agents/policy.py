@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from agents.registry import AgentSpec, ToolSpec
+from smartsupport.lib.patterns import ends_soon
 
 INVALID_JSON = "_invalid_json"
 """The argument name under which the graph passes on arguments that were not JSON."""
@@ -154,10 +155,21 @@ def _fault(tool: ToolSpec, schema: dict[str, Any], arguments: dict[str, Any]) ->
 def _validator(key: str, schema: dict[str, Any]) -> Draft202012Validator:
     validator = _VALIDATORS.get(key)
     if validator is None:
-        validator = _VALIDATORS[key] = Draft202012Validator(schema)
+        validator = _VALIDATORS[key] = Draft202012Validator(_quick(schema))
         if len(_VALIDATORS) > _VALIDATORS_KEPT:
             _VALIDATORS.popitem(last=False)
     return validator
+
+
+def _quick(schema: Any, *, names: bool = False) -> Any:
+    """The schema without patterns that may take for ever: models read those, the business system checks them."""
+    if isinstance(schema, dict):
+        return {
+            key: _quick(value, names=not names and key in ("properties", "$defs"))
+            for key, value in schema.items()
+            if names or key != "pattern" or (isinstance(value, str) and ends_soon(value))
+        }
+    return [_quick(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _sentence(error: ValidationError) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from openapi_import.errors import SpecInvalid
 from openapi_import.reading import naming
-from openapi_import.reading.described import Operation
+from openapi_import.reading.described import Operation, Parameter
 from openapi_import.reading.naming import Names
 from openapi_import.reading.recipes import recipe
 from openapi_import.reading.responses import response_of
@@ -83,7 +83,7 @@ def _tool(operation: Operation) -> tuple[dict[str, Any], list[str], dict[str, st
         "parameters": made.parameters,
         "request_body": made.request_body,
         "input_schema": made.input_schema,
-        "security": _security(operation, shared, losses),
+        "security": _with_keys(_security(operation, shared, losses), made.keys),
         "response": response_of(operation, shared.schemas, made.parameters, made.input_schema["properties"]),
     }
     return tool, losses, made.left_out
@@ -117,6 +117,25 @@ def _security(operation: Operation, shared: Shared, losses: list[str]) -> list[d
         named = ", ".join(dict.fromkeys(unknown))
         losses.append(f"It asks for credentials that the document does not declare: {named[:200]}.")
     return found
+
+
+def _with_keys(alternatives: list[dict[str, Any]], keys: tuple[Parameter, ...]) -> list[dict[str, Any]]:
+    """Also what the document takes for a parameter although it proves who calls: staff store it as they store any
+    other credential. One that is not required may be missing."""
+    for parameter in keys:
+        if parameter.name.lower() == "authorization" and any(
+            scheme["kind"] in ("http", "oauth2", "openIdConnect")
+            for alternative in alternatives
+            for scheme in alternative.values()
+        ):
+            continue  # said twice
+        scheme = {"kind": "apiKey", "in": parameter.place, "name": parameter.name, "scopes": []}
+        with_it = [
+            {**alternative, f"{parameter.place} {parameter.name}": scheme}
+            for alternative in alternatives or [{}]
+        ]
+        alternatives = with_it if parameter.required else with_it + (alternatives or [{}])
+    return alternatives
 
 
 def _scheme(declared: dict[str, Any], scopes: tuple[str, ...]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from openapi_import.reading.described import Operation, Parameter
 from openapi_import.reading.fitting import Arguments
 from openapi_import.reading.keywords import types_of
 from openapi_import.reading.shared import Fields, shared_of
-from smartsupport.lib.own_headers import is_own
+from smartsupport.lib.own_headers import is_key, is_own
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PLACES = ("path", "query", "querystring", "header", "cookie")
@@ -35,13 +35,15 @@ _SECRET_QUERY = frozenset({"access_token", "oauth_token", "api_key", "apikey", "
 @dataclass(frozen=True)
 class Recipe:
     """parameters, request_body, input_schema: as in Tool. `left_out`: what is no argument, and why. `losses`:
-    sentences, what of the document is missing in the tool."""
+    sentences, what of the document is missing in the tool. `keys`: the credentials that the document declares as
+    parameters and in no security scheme."""
 
     parameters: list[dict[str, Any]]
     request_body: dict[str, Any] | None
     input_schema: dict[str, Any]
     left_out: dict[str, str]
     losses: list[str] = field(default_factory=list)
+    keys: tuple[Parameter, ...] = ()
 
 
 def recipe(operation: Operation) -> Recipe:
@@ -57,6 +59,7 @@ class _Builder:
         self.arguments = Arguments(self.shared.schemas)
         self.left_out: dict[str, str] = {}
         self.losses: list[str] = []
+        self.keys: list[Parameter] = []
 
     def build(self) -> Recipe:
         parameters = [self.parameter(parameter) for parameter in self.wanted_parameters()]
@@ -69,7 +72,7 @@ class _Builder:
                 key: name for key, name in fields.items() if key in schema["properties"]
             }
         self.losses[:0] = [f"{name} is left out: it is {why}." for name, why in self.left_out.items()]
-        return Recipe(parameters, request_body, schema, self.left_out, self.losses)
+        return Recipe(parameters, request_body, schema, self.left_out, self.losses, tuple(self.keys))
 
     def wanted_parameters(self) -> list[Parameter]:
         placeholders = list(dict.fromkeys(PLACEHOLDER.findall(self.operation.path)))
@@ -98,7 +101,10 @@ class _Builder:
             return "a credential"
         if parameter.place == "cookie" and _SECRET_COOKIE.search(name):
             return "a credential"
-        if parameter.place == "query" and name in _SECRET_QUERY and not parameter.required:
+        if (parameter.place == "query" and name in _SECRET_QUERY) or (
+            parameter.place == "header" and is_key(name)
+        ):
+            self.keys.append(parameter)
             return "a credential"
         if parameter.place == "header" and is_own(name):
             return "a header that is not the model's to set"

@@ -9,6 +9,7 @@ _NAMES = frozenset(
     x-method-override x-original-url x-rewrite-url x-real-ip x-client-ip true-client-ip cf-connecting-ip
     """.split()
 )
+_KEYS = frozenset("authorization x-api-key api-key apikey x-auth-token x-access-token".split())
 _PREFIXES = ("proxy-", "sec-", "x-forwarded-", "access-control-")
 
 
@@ -16,3 +17,8 @@ def is_own(name: str) -> bool:
     """Whether a request header of that name is left to the code that sends the request."""
     lower = name.strip().lower()
     return lower in _NAMES or lower.startswith(_PREFIXES)
+
+
+def is_key(name: str) -> bool:
+    """Whether a header of that name proves who sends a request."""
+    return name.strip().lower() in _KEYS

@@ -145,3 +145,13 @@ def test_two_tools_with_one_name_are_judged_by_their_own_schema() -> None:
 
     assert verdict({"order_id": 1}).fault == ""
     assert verdict({"order_id": 1}, given=strict).fault != ""
+
+
+def test_a_pattern_that_could_take_for_ever_is_not_run_and_one_that_ends_soon_is() -> None:
+    quick, slow = {"type": "string", "pattern": "^a[0-9]+$"}, {"type": "string", "pattern": "^(a+)+$"}
+    schema = {"type": "object", "properties": {"quick": quick, "slow": slow, "pattern": {"type": "string"}}}
+    given = tool(schema=schema, bound={})
+
+    assert not verdict({"slow": "a" * 60 + "!", "quick": "a1", "pattern": "x"}, given=given).fault
+    assert "does not match" in verdict({"quick": "b1"}, given=given).fault
+    assert "not of type" in verdict({"pattern": 1}, given=given).fault

@@ -10,6 +10,7 @@ from typing import Any
 from agents.cards import ToolCard
 from agents.lexical import concept_of
 from agents.lexical_fit import ToolProfile, profile_of, split_name
+from smartsupport.lib.patterns import ends_soon
 
 HAND_OFF = "hand_off_to_person"
 FIND_TOOLS = "find_tools"
@@ -165,14 +166,9 @@ def prefix_of(identifier: str) -> str:
 
 
 def pattern_of(schema: Mapping[str, Any]) -> re.Pattern[str] | None:
-    """The schema's `pattern`, None when it has none, is no valid one, or could be slow (a repeated group).
+    """The schema's `pattern`, None when it has none, or one that is not valid or could be slow.
 
     Patterns come from somebody else's specification and run on what customers type.
     """
     pattern = schema.get("pattern")
-    if not isinstance(pattern, str) or len(pattern) > 200 or re.search(r"\)[+*{]", pattern):
-        return None
-    try:
-        return re.compile(pattern)
-    except re.error:
-        return None
+    return re.compile(pattern) if isinstance(pattern, str) and ends_soon(pattern) else None

@@ -72,9 +72,21 @@ def _candidate(made: dict[str, Any]) -> Candidate:
             built.body or b"",
         )
 
+    proofs = frozenset(
+        (scheme["in"], scheme["name"].lower())
+        for alternative in tool.security
+        for scheme in alternative.values()
+        if scheme["kind"] == "apiKey"
+    )
     filled = {one["name"] for one in tool.parameters if one["in"] == "path"}
     return Candidate(
-        made["method"], made["path"], made["name"], tool.input_schema, request, lambda name: name in filled
+        made["method"],
+        made["path"],
+        made["name"],
+        tool.input_schema,
+        request,
+        lambda name: name in filled,
+        proofs,
     )
 
 

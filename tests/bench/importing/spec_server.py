@@ -54,11 +54,18 @@ class SpecServer:
                     (method.upper(), path) for method in METHODS if isinstance(item.get(method), dict)
                 )
 
-    def refusals(self, method: str, path: str, sent: Sent) -> list[str]:
-        """Why the operation would not take this request; empty where it would. Raises Dangling."""
+    def refusals(
+        self, method: str, path: str, sent: Sent, proofs: frozenset[tuple[str, str]] = frozenset()
+    ) -> list[str]:
+        """Why the operation would not take this request; empty where it would. `proofs` are sent with a credential.
+        Raises Dangling."""
         item = follow(self.document, self.document["paths"][path])
         operation = item[method.lower()]
-        parameters = self._parameters(item, operation)
+        parameters = [
+            one
+            for one in self._parameters(item, operation)
+            if (str(one.get("in")), one["name"].lower()) not in proofs
+        ]
         split = urlsplit(sent.url)
         if sent.method != method:
             return [f"method {sent.method}"]

@@ -26,6 +26,9 @@ class Candidate:
     schema: dict[str, Any]
     request: Callable[[dict[str, Any]], Sent] = field(repr=False)
     placeholders: Callable[[str], bool] = lambda name: True  # whether it fills this one in
+    proofs: frozenset[tuple[str, str]] = (
+        frozenset()
+    )  # (place, lower-case name) of what its stored credentials send
 
 
 @dataclass
@@ -106,7 +109,7 @@ def _live(server: SpecServer, tool: Candidate) -> str:
         except Exception as error:  # whatever it is, the tool makes no request
             return f"{'full: ' if full else ''}no request ({type(error).__name__}): {str(error)[:200]}"
         try:
-            refusals = server.refusals(tool.method, tool.path, sent)
+            refusals = server.refusals(tool.method, tool.path, sent, tool.proofs)
         except (Dangling, jsonschema_rs.ValidationError, RecursionError):
             return "not judged"  # the document itself points to nothing here, or to what is no schema
         if refusals:

@@ -53,8 +53,8 @@ def test_everything_of_an_operation_is_there_and_is_json() -> None:
         "security",
         "response",
     }
-    assert made.left_out == {"Authorization": "a header that is not the model's to set"}
-    assert made.losses == ["Authorization is left out: it is a header that is not the model's to set."]
+    assert made.left_out == {"Authorization": "a credential"}
+    assert made.losses == ["Authorization is left out: it is a credential."]
     assert made.unusable == ""
     assert json.loads(json.dumps(made.as_json(), allow_nan=False)) == made.as_json()
 
@@ -106,6 +106,34 @@ def test_security_is_what_the_operation_asks_for_in_alternatives() -> None:
         "clientCredentials": {"tokenUrl": "https://a.example/t", "scopes": {"read": "Read."}}
     }
     assert made.losses == ["It asks for credentials that the document does not declare: gone."]
+
+
+@pytest.mark.parametrize(
+    ("declared", "security", "expected"),
+    [
+        (parameter("X-Api-Key", "header", required=True), [], [{"header X-Api-Key"}]),
+        (parameter("X-Api-Key", "header"), [], [{"header X-Api-Key"}, set()]),
+        (parameter("api_key", "query", required=True), [], [{"query api_key"}]),
+        (
+            parameter("X-Api-Key", "header", required=True),
+            [{"signed_in": []}],
+            [{"signed_in", "header X-Api-Key"}],
+        ),
+        (parameter("Authorization", "header", required=True), [{"signed_in": []}], [{"signed_in"}]),
+        (parameter("Authorization", "header", required=True), [], [{"header Authorization"}]),
+    ],
+)
+def test_a_key_that_is_declared_as_a_parameter_is_a_credential_and_no_argument(
+    declared: Object, security: list[Any], expected: list[set[str]]
+) -> None:
+    made = built({"parameters": [declared], "security": security}, components={"securitySchemes": SCHEMES})
+
+    assert [set(alternative) for alternative in made.tool["security"]] == expected
+    assert declared["name"] in made.left_out
+    assert made.tool["parameters"] == []
+    for name, scheme in [pair for alternative in made.tool["security"] for pair in alternative.items()]:
+        if name != "signed_in":
+            assert scheme == {"kind": "apiKey", "in": declared["in"], "name": declared["name"], "scopes": []}
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,8 @@ def test_a_model_never_sets_who_or_where(name: str) -> None:
 
     assert [p["name"] for p in made.parameters] == ["fine"]
     assert set(made.input_schema["properties"]) == {"fine"}
-    assert made.left_out == {name: "a header that is not the model's to set"}
+    assert list(made.left_out) == [name]
+    assert made.left_out[name] in ("a header that is not the model's to set", "a credential")
 
 
 def test_declared_api_keys_and_cookies_are_no_arguments() -> None:
@@ -323,23 +324,28 @@ def test_the_words_of_a_refusal_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "kept"),
+    ("pattern", "kept", "checked"),
     [
-        (r"^cus_[0-9]{1,12}$", True),
-        (r"^[a-z]+@[a-z]+$", True),
-        (r"(a+)+$", False),
-        (r"(a|a)*b", False),
-        (r"^(a)\1$", False),
-        (r".*.*.*x", False),
-        (r"[", False),
-        (r"\p{L}", False),
-        ("a" * 301, False),
+        (r"^cus_[0-9]{1,12}$", True, True),
+        (r"^[a-z]+@[a-z]+$", True, True),
+        (r"(a+)+$", True, False),
+        (r"(a|a)*b", True, False),
+        (r"^(a)\1$", True, False),
+        (r".*.*.*x", True, False),
+        (r"[", False, False),
+        (r"\p{L}", False, False),
+        ("a" * 301, True, False),
+        ("a" * 501, False, False),
     ],
 )
-def test_only_patterns_that_end_soon_are_kept(pattern: str, kept: bool) -> None:
+def test_the_model_reads_every_pattern_and_those_that_could_take_for_ever_are_a_loss(
+    pattern: str, kept: bool, checked: bool
+) -> None:
     made = recipe_of({"parameters": [parameter("a", schema={"type": "string", "pattern": pattern})]})
 
     assert ("pattern" in made.input_schema["properties"]["a"]) is kept
+    assert ("Pattern: " in made.input_schema["properties"]["a"].get("description", "")) is not kept
+    assert any("its pattern is not checked before a call" in loss for loss in made.losses) is not checked
 
 
 def test_keywords_that_move_references_are_left_out() -> None:
