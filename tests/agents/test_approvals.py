@@ -10,7 +10,7 @@ from django.db import transaction
 
 from agents import approvals
 from agents.approvals import ActionNotFound, AlreadyDecided, Decider, NotAllowed, decide
-from agents.models import Action, ActionStatus, Approver
+from agents.models import Action, ActionStatus, Approver, Tool
 from chat.models import Event, Turn, TurnStatus
 from tests import rows
 from tests.at_once import at_once
