@@ -1,6 +1,7 @@
 """What the import routes look for, and how they read what was sent."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 from uuid import UUID
 
@@ -85,7 +86,7 @@ def submission(request: Request, shape: type[serializers.Serializer[Any]]) -> di
     """The arguments of `jobs.submit`, from JSON or a form. Raises ImportRefused (422)."""
     uploaded = request.FILES.get("file")
     if isinstance(request.data, Mapping) and "file" in request.data:
-        fields = request.data.copy()
+        fields = copy(request.data)  # not deeply: a large upload is an open file
         del fields["file"]
         body = shape(data=fields)
         try:

@@ -64,7 +64,11 @@ def test_a_document_is_handed_in_and_followed_to_its_end(
     assert api.get(JOBS, {"name": "shop-of-ada"}).json()["data"]["total"] == 1
 
 
-def test_a_file_and_a_text_are_taken_with_what_belongs_to_them(api: Client) -> None:
+@pytest.mark.parametrize("in_memory", [1, 10**6])  # bytes; a larger upload lies in a file
+def test_a_file_and_a_text_are_taken_with_what_belongs_to_them(
+    api: Client, settings: Settings, in_memory: int
+) -> None:
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = in_memory
     file = SimpleUploadedFile("shop.yaml", YAML, content_type="application/yaml")
     form = {"file": file, "name": "shop", "base_url": "https://a.example/v1/", "strict": "true"}
 
