@@ -21,6 +21,8 @@ from agents.models import Access, Agent, AgentTool
 from smartsupport.lib.console import HistoryAdmin, go_to
 from smartsupport.lib.errors import ServiceError
 
+NAMES_TOLD = 20
+
 
 class AgentForm(forms.ModelForm):
     keywords = LinesField(required=False, help_text="Words that point to this agent, one per line.")
@@ -54,9 +56,13 @@ class ToolsOfAgent(PaginationInlineFormSet):
             for row in chosen
             if not row.get("DELETE") and row.get("tool") and row["tool"].access == Access.WRITE
         ]
+        here = [row["id"].pk for row in chosen if row.get("id")]
+        others = AgentTool.objects.filter(agent_id=self.instance.pk, tool__access=Access.WRITE)
+        writing += others.exclude(pk__in=here).values_list("tool__name", flat=True)[:NAMES_TOLD]
         if writing:
+            shown = ", ".join(writing[:NAMES_TOLD]) + (" and others" if len(writing) > NAMES_TOLD else "")
             raise forms.ValidationError(
-                f"This agent only reads, so it cannot have tools that write: {', '.join(writing)}. "
+                f"This agent only reads, so it cannot have tools that write: {shown}. "
                 "Remove them, or set the agent's permission to “Writes”."
             )
 
@@ -69,6 +75,7 @@ class AgentToolInline(TabularInline):
     ordering_field = "position"
     hide_ordering_field = True
     extra = 0
+    per_page = 50  # an agent of an imported API may have thousands, and a form has at most a thousand fields
     verbose_name = "tool"
     verbose_name_plural = "Tools, in the order in which the agent sees them"
 

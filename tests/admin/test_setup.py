@@ -414,3 +414,36 @@ def test_a_page_that_was_opened_before_a_publication_switches_nothing_on_again(r
     assert change(root, tool, title="Discount", seen=seen[1]).status_code == 302
     tool.refresh_from_db()
     assert (tool.title, tool.enabled, tool.server_url) == ("Discount", True, "https://moved.example")
+
+
+def shown_form(page: str, agent: Agent, **fields: Any) -> dict[str, Any]:
+    """The form of an agent's page as it was opened: the links on it as they are."""
+    shown = re.findall(r'name="(tool_links-\d+)-id" value="(\d+)"', page)
+    links = {link.pk: link for link in AgentTool.objects.filter(agent=agent)}
+    form = agent_form(permission="write") | {
+        "tool_links-TOTAL_FORMS": len(shown), "tool_links-INITIAL_FORMS": len(shown), **fields,
+    }  # fmt: skip
+    for prefix, pk in shown:
+        link = links[int(pk)]
+        one = {"id": pk, "agent": agent.pk, "tool": link.tool_id, "position": link.position}
+        form |= {f"{prefix}-{name}": str(value) for name, value in one.items()}
+    return form
+
+
+def test_an_agent_with_hundreds_of_tools_has_a_page_that_can_be_saved(root: Client) -> None:
+    tools = [rows.reading_tool(f"get_{number:03}") for number in range(299)]
+    agent = rows.agent("order_lookup", *tools, rows.tool("zz_cancel"), permission="write")
+    url = reverse("admin:agents_agent_change", args=[agent.pk])
+
+    form = shown_form(root.get(url).content.decode(), agent, tone="Warm", **{"tool_links-3-DELETE": "on"})
+    assert form["tool_links-TOTAL_FORMS"] == 50
+    answer = root.post(url, form)
+
+    assert answer.status_code == 302, answer.context["errors"]
+    agent.refresh_from_db()
+    assert (agent.tone, AgentTool.objects.count()) == ("Warm", 299)
+    # What is on another page counts, too.
+    answer = root.post(url, shown_form(root.get(url).content.decode(), agent, permission="read"))
+    assert "it cannot have tools that write: zz_cancel." in answer.content.decode()
+    agent.refresh_from_db()
+    assert (agent.permission, AgentTool.objects.count()) == ("write", 299)
