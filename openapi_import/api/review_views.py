@@ -16,7 +16,7 @@ from openapi_import import difference, exports, jobs, publish, review
 from openapi_import.api import review_shapes as shapes
 from openapi_import.api.job_shapes import JobSerializer
 from openapi_import.api.job_views import JOB, READ, REFUSED
-from openapi_import.api.looking_up import checked_body, classification_of, found, job_of
+from openapi_import.api.looking_up import checked_body, classification_of, found, job_of, refuse_unknown
 from openapi_import.api.source_shapes import ApprovedSerializer
 from openapi_import.errors import WrongStage
 from openapi_import.models import ImportJob, ImportStatus
@@ -81,6 +81,7 @@ class ClassificationsView(APIView):
         body = checked_body(shapes.BulkEditSerializer, request)
         indexes = body.get("indexes")
         if body["all"]:
+            refuse_unknown(shapes.ClassificationFilter, request)
             query = read_query(shapes.ClassificationFilter, request)
             indexes = list(found(job, query).values_list("index", flat=True))
         by = Decider.of(request.user)

@@ -283,6 +283,25 @@ def test_what_is_live_is_paused_resumed_rolled_back_and_deleted(api: Client, job
     assert Publication.objects.count() == 6
 
 
+def test_a_misspelt_filter_does_not_mean_everything(api: Client, job: ImportJob) -> None:
+    send(api, "POST", f"{JOBS}/{job.pk}/approve")
+    other = carried_out(content=text(shop("Another")))
+
+    deleted = api.delete(f"{SOURCES}/{job.name}?tools=getOrder")
+    edited = send(
+        api,
+        "PATCH",
+        f"{JOBS}/{other.pk}/classifications?access=write",
+        {"all": True, "changes": {"selected": False}},
+    )
+
+    for answer, name in ((deleted, "tools"), (edited, "access")):
+        assert answer.status_code == 422
+        assert answer.json()["error"]["fields"] == {name: ["This field is not known here."]}
+    assert Tool.objects.filter(enabled=True).count() == 3
+    assert other.classifications.filter(selected=True).count() == 3
+
+
 def test_a_source_that_does_not_exist_is_not_found(api: Client) -> None:
     for method, path in (
         ("GET", SOURCES + "/nobody"),
