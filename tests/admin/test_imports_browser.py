@@ -37,6 +37,11 @@ def test_from_a_pasted_document_to_live_tools_on_a_phone(live_server: Any) -> No
         page.get_by_role("link", name="Import an API").click()
         page.get_by_role("button", name="Read the document").click()
         expect(page.get_by_text("Give an address, choose a file")).to_be_visible()
+        file = page.locator('input[type="file"]')
+        file.set_input_files({"name": "shop.yaml", "mimeType": "text/yaml", "buffer": b"openapi: 3.1.0"})
+        expect(page.get_by_text("shop.yaml")).to_be_visible()
+        file.set_input_files([])
+        expect(page.get_by_text("Drop a file here, or choose one")).to_be_visible()
         page.get_by_label("Text", exact=True).fill(json.dumps(DOCUMENT))
         page.get_by_role("button", name="Read the document").click()
 

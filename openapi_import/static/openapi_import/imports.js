@@ -61,9 +61,19 @@
         cell.removeAttribute("aria-busy");
     };
 
+    /* The theme's own listener looks for a text field that stands beside file fields of its own. */
+    document.addEventListener(
+        "change",
+        (event) => {
+            if (!event.target.matches(".imports-file")) return;
+            event.stopPropagation();
+            showFile(event.target);
+        },
+        true,
+    );
+
     document.addEventListener("change", (event) => {
         const field = event.target;
-        if (field.matches(".imports-file")) showFile(field);
         if (field.matches(".imports-sign-in select")) showSignIn();
         if (field.id === "tick-all") {
             for (const box of ticks()) box.checked = field.checked;
