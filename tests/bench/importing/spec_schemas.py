@@ -52,9 +52,15 @@ class Schemas:
         self.old = "swagger" in document or str(document.get("openapi", "")).startswith("3.0")
         self._names: dict[str, str] = {}
         self._waiting: list[str] = []
+        self._made: dict[int, tuple[Any, Any]] = {}  # by identity; the schema is kept, so that no other gets its id
 
     def validator(self, schema: Any) -> Any:
         """A jsonschema_rs validator; patterns that its engine cannot read are not checked."""
+        if id(schema) not in self._made:
+            self._made[id(schema)] = schema, self._validator(schema)
+        return self._made[id(schema)][1]
+
+    def _validator(self, schema: Any) -> Any:
         self._names, self._waiting = {}, []
         whole = {"allOf": [self._convert(schema)], "$defs": self._definitions()}
         try:
