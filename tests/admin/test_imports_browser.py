@@ -98,6 +98,7 @@ def _review(page: Page) -> None:
     bulk.get_by_label("As a tool").select_option("no")
     bulk.get_by_role("button", name="Change").click()
     expect(page.get_by_role("heading", name="2 of 3 operations would be tools")).to_be_visible()
+    expect(told).to_be_focused()  # from here on the keyboard is moved by nobody else
 
     page.get_by_role("button", name="Details of GET /invoices/{invoice_id}").press("Enter")
     page.get_by_text("The tool, as the model sees it").click()
