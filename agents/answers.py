@@ -36,6 +36,22 @@ def without(response: safe_http.Response, secrets: Sequence[str]) -> safe_http.R
     return replace(response, content=content, headers=httpx.Headers(kept | ({"link": link} if link else {})))
 
 
+def cleaned(value: Any, secrets: Sequence[str]) -> Any:
+    """The decoded answer with each of these texts hidden: JSON may write a slash or a plus in several ways."""
+    hidden = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    return _cleaned(value, hidden) if hidden else value
+
+
+def _cleaned(value: Any, hidden: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        for secret in hidden:
+            value = value.replace(secret, HIDDEN)
+        return value
+    if isinstance(value, dict):
+        return {_cleaned(key, hidden): _cleaned(item, hidden) for key, item in value.items()}
+    return [_cleaned(item, hidden) for item in value] if isinstance(value, list) else value
+
+
 def decoded(response: safe_http.Response) -> Any:
     """The body as JSON, as text, or as a reference to what is neither: {"content_type", "bytes", "sha256"}."""
     content, kind = response.content, response.media_type

@@ -195,7 +195,7 @@ def _answered(response: "safe_http.Response", secrets: Sequence[str] = ()) -> Ou
     """What the answer says. A system that repeats what it was sent must not tell our credentials to a model."""
     response = answers.without(response, secrets)
     status = response.status
-    result = answers.decoded(response)
+    result = answers.cleaned(answers.decoded(response), secrets)
     if 200 <= status < 300:
         link = paging.next_link(response.headers.get("link", ""))
         return Outcome(True, result=result, status=status, next_link=link)

@@ -14,6 +14,7 @@ from agents import credentials
 from agents.credentials import attached, chosen, kinds_for, terms_of
 from agents.models import Credential, Tool
 from agents.tool_http import NO_CREDENTIALS, UNREADABLE, send
+from smartsupport.lib.sealing import seal
 from smartsupport.lib.threads import in_thread
 from tests.agents.calling import (
     BASIC,
@@ -237,6 +238,25 @@ async def test_a_business_that_repeats_what_it_was_sent_tells_nobody_our_secrets
 
                 assert "[hidden]" in str(outcome.result)
                 assert not any(secret in repr(outcome) for secret in (*EVERY_SECRET, LOGIN))
+
+
+@pytest.mark.asyncio
+@DATABASE
+@pytest.mark.parametrize("as_error", [False, True])
+@pytest.mark.parametrize(
+    "written", ["ab/cd+ef/12", r"ab\/cd+ef\/12", r"ab\u002fcd\u002Bef/12", r"\u0061b/cd+ef/12"]
+)
+async def test_a_secret_that_json_writes_in_another_way_is_hidden_too(written: str, as_error: bool) -> None:
+    status = "400 Bad" if as_error else "200 OK"
+    body = f'{{"message": "No key {written} here", "keys": {{"{written}": ["{written}"]}}}}'.encode()
+    row = unsaved("api_key")
+    row.secret = seal({"value": "ab/cd+ef/12"})
+
+    async with Wire(always(response(status, body, content_type="application/json"))) as server:
+        outcome = await send(request(server.url), terms((KEY_IN_HEADER, row)), repeatable=False)
+
+    assert "ab/cd" not in repr(outcome).replace("\\", "")
+    assert outcome.result == {"message": "No key [hidden] here", "keys": {"[hidden]": ["[hidden]"]}}
 
 
 @pytest.mark.asyncio
