@@ -205,7 +205,9 @@ class Credential(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.scheme} of {self.source}"
+        # Also where nobody may ask the database: in a log line, in asynchronous code.
+        known = "source" in self._state.fields_cache
+        return f"{self.scheme} of {self.source if known else self.source_id}"
 
 
 class Agent(models.Model):
