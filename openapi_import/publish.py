@@ -223,8 +223,24 @@ def _plan(rows: list[Classification], tools: list[Tool], source: SpecSource) -> 
             switch_off(tool, tool_state.GONE)
     free_names(rows, made, plan.before)
     read_back(rows, made, tools)
+    _follow_renames(made, plan.before, source)
     _describe(plan, rows, made, tools)
     return plan
+
+
+def _follow_renames(
+    made: Mapping[int, Tool], before: Mapping[UUID, Mapping[str, Any]], source: SpecSource
+) -> None:
+    """What tools require goes by name: whoever required a tool by its old one would wait for it for ever."""
+    names = {before[tool.pk]["name"]: tool.name for tool in made.values() if tool.pk in before}
+    renamed = {was: now for was, now in names.items() if was != now}
+    if not renamed:
+        return
+    others = Tool.objects.select_for_update(no_key=True).exclude(source=source).exclude(requires=[])
+    changed = [tool for tool in others.order_by("pk") if renamed.keys() & set(tool.requires)]
+    for tool in (*made.values(), *changed):
+        tool.requires = [renamed.get(name, name) for name in tool.requires]
+    tool_state.store_fields(changed, ["requires"])
 
 
 def _stale(rows: list[Classification], tools: list[Tool], found: Mapping[int, Tool]) -> bool:

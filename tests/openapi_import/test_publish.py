@@ -15,8 +15,9 @@ from openapi_import import review, tool_state
 from openapi_import.errors import ImportRefused, JobNotFound
 from openapi_import.models import Classification, ImportJob, ImportStatus, Publication, SpecSource
 from openapi_import.publish import AlreadyPublished, NewerPublished, NothingToPublish, publish
+from openapi_import.roll_back import roll_back
 from smartsupport.lib.ids import new_id
-from tests.agents.tool_rows import make_agent, make_tool
+from tests.agents.tool_rows import make_agent, make_source, make_tool
 from tests.openapi_import.review_rows import (
     CANCEL,
     KIM,
@@ -323,6 +324,27 @@ def test_a_tool_moves_to_the_agent_that_a_reviewer_gives_it_to() -> None:
     links = AgentTool.objects.filter(tool__name="cancel_order")
     assert list(links.values_list("agent__name", flat=True)) == ["stopping"]
     assert [entry["change"] for entry in made.agents] == ["unlinked", "created", "linked"]
+
+
+def test_what_requires_a_tool_requires_it_under_its_new_name() -> None:
+    first = ready()
+    edited(first, "refund_order", requires=["look_order"])
+    publish(first.pk, SAM)
+    elsewhere = make_tool("close_account", requires=["verify", "look_order"])
+    elsewhere.source = make_source("bank")
+    elsewhere.save()
+    job = ready()
+    edited(job, "look_order", name="see_order")
+
+    made = publish(job.pk, SAM)
+
+    elsewhere.refresh_from_db()
+    assert elsewhere.requires == ["verify", "see_order"]
+    assert Tool.objects.get(name="refund_order").requires == ["see_order"]
+    told = {entry["tool"]: entry["after"] for entry in made.changes}
+    assert told == {"see_order": {"name": "see_order"}, "refund_order": {"requires": ["see_order"]}}
+    roll_back(made.pk, SAM)
+    assert Tool.objects.get(name="refund_order").requires == ["look_order"]
 
 
 def test_without_a_group_no_agent_gets_it() -> None:
