@@ -170,7 +170,7 @@ def _types(schema: Any) -> set[str]:
 @admin.register(Tool)
 class ToolAdmin(HistoryAdmin):
     form = ToolForm
-    list_display = ("title", "name", "may", "approval", "agent_count", "signs_in", "state")
+    list_display = ("title", "may", "approval", "state", "signs_in", "agent_count", "name")
     list_display_links = ("title", "name")
     list_filter = (ToolStateFilter, "access", "approval", "risk", "source")
     search_fields = ("name", "title", "description", "operation_id")
