@@ -177,6 +177,14 @@ def test_pages_outside_the_api_keep_their_own_errors(caller: Client) -> None:
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
+@pytest.mark.parametrize("accept", ["application/json", "application/json, text/plain, */*"])
+def test_the_schema_is_given_to_who_asks_for_json(caller: Client, accept: str) -> None:
+    answer = caller.get("/api/v1/schema/", headers={"Accept": accept})
+
+    assert (answer.status_code, json.loads(answer.content)["openapi"]) == (200, "3.1.0")
+    assert answer.headers["Content-Type"].startswith("application/json")
+
+
 def test_the_published_document_describes_the_envelope(caller: Client) -> None:
     from openapi_spec_validator import validate
 
