@@ -33,6 +33,9 @@ KEPT = 14
 """At most so many of them because the conversation has used them before."""
 MOST = 100
 """The list does not grow beyond this; providers take 128. More can be called by name all the same."""
+ROOM, ROOM_LATER, LEAST = 40_000, 120_000, 6
+"""So many characters the chosen tools' schemas and descriptions may have together at the beginning, and the whole list
+after it has grown; but the first few are always given. About four characters are a token."""
 FOUND = 10
 QUERY_MOST, DESCRIPTION_MOST = 500, 300
 LOOKED = "Looked for a fitting tool"
@@ -64,7 +67,7 @@ async def offered(
         return list(agent.tools)
     before = _offered_before(context, agent, step)
     names = before if before is not None else await _choose(context, agent)
-    return _named(agent, [*names, *_came_up(context, messages)])[:MOST]
+    return _within(_named(agent, [*names, *_came_up(context, messages)])[:MOST], ROOM_LATER)
 
 
 def _offered_before(context: TurnContext, agent: AgentSpec, step: int) -> list[str] | None:
@@ -94,6 +97,15 @@ def _named(agent: AgentSpec, names: Iterable[str]) -> list[ToolSpec]:
     return [own[name] for name in dict.fromkeys(names) if name in own]
 
 
+def _within(tools: Sequence[ToolSpec], room: int) -> list[ToolSpec]:
+    """The first of them, as many as there is room for. A longer list begins with the same ones."""
+    for place, tool in enumerate(tools):
+        room -= len(tool.schema_text) + len(tool.description)
+        if room < 0 and place >= LEAST:
+            return list(tools[:place])
+    return list(tools)
+
+
 async def _choose(context: TurnContext, agent: AgentSpec) -> list[str]:
     used = await context.journal.used() if context.history else ()
     kept = [tool.name for tool in _named(agent, used)][-KEPT:]
@@ -102,7 +114,7 @@ async def _choose(context: TurnContext, agent: AgentSpec) -> list[str]:
     found = await in_thread(partial(tool_index.search, agent.name, texts, limit=CHOSEN))
     fitting = _fused(zip(found, (worth for _, worth in asked), strict=True))
     tools = _named(agent, _with_required(agent, [*kept, *fitting]))
-    return [tool.name for tool in tools[:CHOSEN]]
+    return [tool.name for tool in _within(tools[:CHOSEN], ROOM)]
 
 
 def _questions(context: TurnContext) -> list[tuple[str, float]]:

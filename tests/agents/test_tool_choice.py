@@ -197,6 +197,27 @@ def test_the_list_has_an_end() -> None:
     )
 
 
+def test_large_schemas_take_the_room_of_several_and_the_best_are_always_given() -> None:
+    long = {"type": "object", "properties": {"a": {"type": "string", "description": "x" * 9_000}}}
+    make_agent(
+        AGENT, *(make_tool(f"refund{number}Order", title="Refund", input_schema=long) for number in range(40))
+    )
+
+    chosen = offered(context(begun(REFUND)))
+
+    assert len(chosen) == tool_choice.LEAST
+    turn = begun("refund again")
+    grown = answered(
+        turn,
+        1,
+        chosen,
+        *({"name": f"refund{number}Order", "args": {}, "id": str(number)} for number in range(40)),
+    )
+    later = offered(context(turn), [grown], step=2)
+    assert later[: len(chosen)] == chosen
+    assert len(later) == tool_choice.ROOM_LATER // 9_100
+
+
 def test_looking_for_tools_is_recorded_once_and_tells_only_of_the_agents_own() -> None:
     large()
     theirs = make_tool("refundEverything", title="Refund all", **WRITING)
