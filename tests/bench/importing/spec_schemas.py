@@ -52,7 +52,9 @@ class Schemas:
         self.old = "swagger" in document or str(document.get("openapi", "")).startswith("3.0")
         self._names: dict[str, str] = {}
         self._waiting: list[str] = []
-        self._made: dict[int, tuple[Any, Any]] = {}  # by identity; the schema is kept, so that no other gets its id
+        self._made: dict[
+            int, tuple[Any, Any]
+        ] = {}  # by identity; the schema is kept, so that no other gets its id
 
     def validator(self, schema: Any) -> Any:
         """A jsonschema_rs validator; patterns that its engine cannot read are not checked."""
