@@ -6,6 +6,9 @@ from openapi_import.judging.endpoint import Approval, Endpoint, Judgement, Risk
 from openapi_import.judging.matters import approval_of, risk_of
 from openapi_import.judging.names import name_of
 
+MINE = frozenset({"me", "my", "self", "mine"})
+"""Segments of a path that stand for whoever is signed in."""
+
 
 def judge(endpoint: Endpoint) -> Judgement:
     """Judge one operation. Pure, deterministic, never raises; some 30 microseconds."""
@@ -22,7 +25,15 @@ def judge(endpoint: Endpoint) -> Judgement:
         agent_group=group_of(endpoint),
         customer_params=bound,
         confidence=verdict.confidence,
-        reason=f"{verdict.reason} {_who(verdict, risk, stake, approval, own)}".rstrip(),
+        reason=" ".join(
+            sentence
+            for sentence in (
+                verdict.reason,
+                _who(verdict, risk, stake, approval, own),
+                _anybodys(endpoint, verdict, bound),
+            )
+            if sentence
+        ),
     )
 
 
@@ -40,3 +51,10 @@ def _who(verdict: Verdict, risk: Risk, stake: str, approval: Approval, own: str)
         "personal": "may be personal data",
     }
     return f'Staff must agree: "{stake}" {because[risk]}.' if stake else "Staff must agree."
+
+
+def _anybodys(endpoint: Endpoint, verdict: Verdict, bound: dict[str, str]) -> str:
+    """A warning where a customer could have another one's things read, by their number."""
+    if verdict.access != "read" or bound or "{" not in endpoint.path or MINE.intersection(endpoint.path.split("/")):
+        return ""
+    return "Nothing in it names the customer: it reads whatever its arguments name, also other customers' things."

@@ -157,6 +157,17 @@ def test_a_scope_beside_which_reading_is_enough_says_nothing():
     )
 
 
+def test_a_read_that_nobody_is_bound_to_says_that_it_reads_anybodys():
+    warning = "also other customers' things"
+    bound = Endpoint("GET", "/customers/{customer_id}/orders", "listOrders", parameters=("customer_id",))
+
+    assert warning in judge(Endpoint("GET", "/bookings/{id}", "getBooking", parameters=("id",))).reason
+    assert warning not in judge(bound).reason
+    for mine_or_nobodys in ("/me/bookings/{id}", "/plans"):
+        assert warning not in judge(Endpoint("GET", mine_or_nobodys, "get", parameters=("id",))).reason
+    assert warning not in judge(Endpoint("POST", "/bookings/{id}/cancel", "cancel", parameters=("id",))).reason
+
+
 def test_the_reason_names_the_word_that_decided():
     assert '"delete"' in judge(Endpoint("GET", "/deleteGroup", "deleteGroup")).reason
     assert '"token"' in judge(Endpoint("GET", "/a", "getToken")).reason
