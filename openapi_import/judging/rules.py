@@ -55,6 +55,11 @@ def _who(verdict: Verdict, risk: Risk, stake: str, approval: Approval, own: str)
 
 def _anybodys(endpoint: Endpoint, verdict: Verdict, bound: dict[str, str]) -> str:
     """A warning where a customer could have another one's things read, by their number."""
-    if verdict.access != "read" or bound or "{" not in endpoint.path or MINE.intersection(endpoint.path.split("/")):
+    if (
+        verdict.access != "read"
+        or bound
+        or "{" not in endpoint.path
+        or MINE.intersection(endpoint.path.split("/"))
+    ):
         return ""
     return "Nothing in it names the customer: it reads whatever its arguments name, also other customers' things."

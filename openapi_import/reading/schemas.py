@@ -77,19 +77,20 @@ class Schemas:
 
     def answered_only(self, schema: Any) -> bool:
         """Whether a property is `readOnly`: part of answers, never of a request."""
-        if isinstance(schema, dict) and schema.get("readOnly") is True:
-            return True
-        found = self.resolved(schema)
-        if not isinstance(found, dict):
-            return False
-        parts = found.get("allOf")
-        if (
-            isinstance(parts, list)
-            and len(parts) == 1
-            and "$ref" in (parts[0] if isinstance(parts[0], dict) else ())
-        ):
-            return found.get("readOnly") is True or self.answered_only(parts[0])
-        return found.get("readOnly") is True
+        for _ in range(30):
+            found = self.resolved(schema)
+            if any(isinstance(one, dict) and one.get("readOnly") is True for one in (schema, found)):
+                return True
+            parts = found.get("allOf") if isinstance(found, dict) else None
+            if not (
+                isinstance(parts, list)
+                and len(parts) == 1
+                and isinstance(parts[0], dict)
+                and "$ref" in parts[0]
+            ):
+                return False
+            schema = parts[0]
+        return False
 
     def has_children(self, schema: Schema) -> bool:
         """Whether a schema stands for the schemas that inherit from it."""

@@ -119,9 +119,9 @@ async def test_the_jobs_outlive_a_broker_that_goes_away_while_a_task_runs(
             busy.execute("SELECT 1 FROM chat_turn FOR UPDATE")
             stack.db("UPDATE agents_action SET expires_at = now() - interval '1 second'")
             stack.run("call", *celery, "call", "agents.tasks.expire_approvals").wait(60)
-            until(lambda: _waits_for_a_lock(stack))
+            until(lambda: _waits_for_a_lock(stack), seconds=180)  # the jobs have to start first
             broker.go()
-            until(lambda: "Connection to broker lost" in stack.log("jobs"))
+            until(lambda: "Connection to broker lost" in stack.log("jobs"), seconds=180)
         until(lambda: actions(stack, customer.thread_id)[0]["status"] == "expired")
 
     # Its task is done and over, and it goes on asking for its broker.

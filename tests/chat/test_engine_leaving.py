@@ -221,6 +221,8 @@ async def test_an_expired_approval_is_told_and_closed_by_the_jobs(
     assert "has expired after" in frames[0]["message"]
     assert frames[0]["message"].endswith("Would you like to try again?")
     assert [frame["type"] for frame in late] == ["interrupt_expired"]
-    assert [action["status"] for action in actions(mortal, customer.thread_id)] == ["expired"]
-    assert mortal.journal() == []
+    [action] = actions(mortal, customer.thread_id)
+    assert action["status"] == "expired"
+    # A worker that was killed earlier may have sent something of another action meanwhile.
+    assert str(action["id"]) not in [entry["idempotency_key"] for entry in mortal.journal()]
     assert_sound(mortal, customer.thread_id)

@@ -57,12 +57,12 @@ async def test_the_window_slides(offline_stack: Stack) -> None:
     async with Chatter(offline_stack.socket_url) as customer:
         for _ in range(5):
             await customer.say("hello")
-        age_messages(offline_stack, customer.thread_id, 8)
+        age_messages(offline_stack, customer.thread_id, 3)
         for _ in range(5):
             await customer.say("hello")
         assert await refusal(customer, message(customer)) == RATE
         age_messages(
-            offline_stack, customer.thread_id, 2.5
+            offline_stack, customer.thread_id, 7.5
         )  # the first five are more than ten seconds old now
 
         for _ in range(5):

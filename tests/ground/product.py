@@ -2,6 +2,7 @@
 
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -42,6 +43,8 @@ class Product:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # A suite that runs in the background of a shell has interrupts ignored, and make would keep it so.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

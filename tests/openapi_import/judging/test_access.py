@@ -165,7 +165,9 @@ def test_a_read_that_nobody_is_bound_to_says_that_it_reads_anybodys():
     assert warning not in judge(bound).reason
     for mine_or_nobodys in ("/me/bookings/{id}", "/plans"):
         assert warning not in judge(Endpoint("GET", mine_or_nobodys, "get", parameters=("id",))).reason
-    assert warning not in judge(Endpoint("POST", "/bookings/{id}/cancel", "cancel", parameters=("id",))).reason
+    assert (
+        warning not in judge(Endpoint("POST", "/bookings/{id}/cancel", "cancel", parameters=("id",))).reason
+    )
 
 
 def test_the_reason_names_the_word_that_decided():

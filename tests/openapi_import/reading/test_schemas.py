@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from openapi_import.reading.parts import Part
@@ -419,6 +419,13 @@ SCHEMA: st.SearchStrategy[Any] = st.recursive(
 
 
 @settings(max_examples=150, deadline=None)
+@example(
+    {"type": "object", "properties": {"c": {"$ref": "#/components/schemas/B"}}},
+    {"allOf": [{"$ref": "#/components/schemas/B"}]},
+    {"allOf": [{"$ref": "#/components/schemas/A"}]},
+    4,
+    "2.0",
+)
 @given(SCHEMA, SCHEMA, SCHEMA, st.integers(0, 4), st.sampled_from(["2.0", "3.0", "3.1", "3.2"]))
 def test_any_schema_becomes_one_that_providers_take(
     schema: Any, a: Any, b: Any, depth: int, dialect: str
