@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 METHODS = frozenset("get put post delete options head patch trace query".split())
-MAX_OPERATIONS = 20_000
+MAX_OPERATIONS = 30_000
 MAX_METHOD = 8
 MAX_PATH = 2_000
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartsupport.settings")
+os.environ.setdefault("IMPORT_MAX_BYTES", str(100 * 1024 * 1024))
 
 import django
 
@@ -39,6 +40,8 @@ def main(path: Path) -> dict[str, Any]:
             stop=lambda: False,
         ):
             lines.append(line)
+        if lines and lines[-1]["kind"] == "failed":
+            failure = lines[-1]["message"]
     except ReadingFailed as error:
         failure = error.message
     taken = time.perf_counter() - started
