@@ -25,7 +25,7 @@ START_SECONDS = 60.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "200",
+    "max_connections": "400",  # sixteen for each process of ours; the tests run many of them at once
     "shared_buffers": "64MB",
     "jit": "off",
     "logging_collector": "off",
