@@ -372,3 +372,34 @@ class Action(models.Model):
                 self.approvals_needed,
             ]
         )
+
+
+# Rows of the ledger live beside what writes them; Django finds models here.
+from agents.spending.models import (  # noqa: E402
+    Budget,
+    BudgetAlert,
+    BudgetChange,
+    ModelCall,
+    ModelPrice,
+    SpendTotal,
+)
+
+__all__ = [
+    "Access",
+    "Action",
+    "ActionQuerySet",
+    "ActionStatus",
+    "Agent",
+    "AgentTool",
+    "Approver",
+    "Budget",
+    "BudgetAlert",
+    "BudgetChange",
+    "Credential",
+    "ModelCall",
+    "ModelPrice",
+    "Risk",
+    "SpendTotal",
+    "Tool",
+    "name_validator",
+]

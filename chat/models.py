@@ -63,6 +63,21 @@ class ConversationStatus(models.TextChoices):
     RESOLVED = "resolved", "Resolved"
 
 
+class Tag(models.Model):
+    """A word that staff sort conversations by."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=40, unique=True)
+    created_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Conversation(models.Model):
     """One thread of one customer. `last_seq` numbers its events, without gaps.
 
@@ -85,15 +100,78 @@ class Conversation(models.Model):
     held_at = models.DateTimeField(null=True, blank=True)
     last_seq = models.BigIntegerField(default=0)
     last_line = models.CharField(max_length=200, blank=True)
+    waiting_since = models.DateTimeField(
+        null=True, blank=True, help_text="The first message of the customer that nobody has answered yet."
+    )
+    cost_micros = models.BigIntegerField(db_default=0, help_text="Micro-dollars: all its rows of the ledger.")
+    solved = models.BooleanField(null=True, blank=True, help_text="What the customer said when asked.")
+    score = models.PositiveSmallIntegerField(null=True, blank=True, help_text="1 to 5, from the customer.")
+    tags = models.ManyToManyField(Tag, related_name="conversations", blank=True)
     last_activity_at = models.DateTimeField(auto_now_add=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering: ClassVar = ["-last_activity_at"]
-        indexes: ClassVar = [models.Index(fields=["-last_activity_at"], name="conversation_newest")]
+        indexes: ClassVar = [
+            models.Index(fields=["-last_activity_at"], name="conversation_newest"),
+            models.Index(fields=["status", "-last_activity_at"], name="conversation_by_status"),
+            models.Index(fields=["created_at"], name="conversation_begun"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(score__isnull=True) | models.Q(score__range=(1, 5)),
+                name="conversation_score_in_range",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.thread_id
+
+
+class CannedReply(models.Model):
+    """A text that staff send often. `{customer}` in it becomes the customer's name."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    shortcut = models.SlugField(
+        max_length=40, unique=True, help_text="What is typed after / to find it: refund-time."
+    )
+    title = models.CharField(max_length=80)
+    body = models.TextField(max_length=10_000)
+    enabled = models.BooleanField(default=True)
+    updated_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["shortcut"]
+        verbose_name_plural = "canned replies"
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class PromptPart(models.Model):
+    """A piece of a prompt as it was sent: the system prompt, the tool list, or one message. Pieces come again from call
+    to call, so each is kept once and a `model_called` event names its own by digest, in order.
+
+    `conversation` null: the same for everybody (a system prompt, a tool list).
+    """
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, null=True, related_name="prompt_parts"
+    )
+    digest = models.CharField(max_length=22, help_text="128 bits of its SHA-256, URL-safe base64.")
+    content = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["conversation", "digest"], name="prompt_part_once", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.digest
 
 
 class TurnStatus(models.TextChoices):

@@ -1,0 +1,1 @@
+"""What models cost: prices, the ledger of model calls, budgets. See docs/spending.md."""

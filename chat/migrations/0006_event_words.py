@@ -1,0 +1,20 @@
+from django.db import migrations
+
+# What was said, as words of no particular language. `replay.search` asks with the same expression.
+WORDS = """
+CREATE INDEX CONCURRENTLY IF NOT EXISTS event_words ON chat_event USING gin (
+    to_tsvector('simple', left(coalesce(payload ->> 'content', payload ->> 'message', ''), 20000))
+) WHERE kind IN ('message_received', 'replied', 'question_asked', 'staff_wrote', 'note_written')
+"""
+
+
+class Migration(migrations.Migration):
+    """Built while others write: the log may be large."""
+
+    atomic = False
+
+    dependencies = [("chat", "0005_console")]
+
+    operations = [
+        migrations.RunSQL(WORDS, "DROP INDEX CONCURRENTLY IF EXISTS event_words"),
+    ]
