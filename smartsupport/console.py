@@ -32,6 +32,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "DASHBOARD_CALLBACK": "analytics.home.home",
     "STYLES": [lambda request: static("console/console.css")],
+    "SCRIPTS": [lambda request: static("console/console.js")],
     "COLORS": {
         "primary": {
             "50": "oklch(97% .014 254.6)",
