@@ -7,11 +7,14 @@ import sys
 def main() -> None:
     from smartsupport import startup
 
-    startup.read_settings()
-    from django.core.management import execute_from_command_line
-    from django.db import OperationalError
-    from redis import ConnectionError as ValkeyUnreachable
+    with startup.loading():
+        startup.read_settings()
+        import django
+        from django.core.management import execute_from_command_line
+        from django.db import OperationalError
+        from redis import ConnectionError as ValkeyUnreachable
 
+        django.setup()
     try:
         execute_from_command_line(sys.argv)
     except (OperationalError, ValkeyUnreachable):

@@ -2,17 +2,18 @@
 
 from smartsupport import startup
 
-startup.read_settings()
-startup.require_servers()
+with startup.loading():
+    startup.read_settings()
+    startup.require_servers()
 
-from django.core.asgi import get_asgi_application  # noqa: E402
+    from django.core.asgi import get_asgi_application
 
-pages = get_asgi_application()  # before anything that imports models
+    pages = get_asgi_application()  # before anything that imports models
 
-from channels.routing import ProtocolTypeRouter  # noqa: E402
+    from channels.routing import ProtocolTypeRouter
 
-from chat import routing  # noqa: E402
-from smartsupport import access_log  # noqa: E402
+    from chat import routing
+    from smartsupport import access_log, urls  # noqa: F401  the routes now, not while the first visitor waits
 
 access_log.hide_secrets()
 
