@@ -1,18 +1,21 @@
 """The consumer behind `manage.py runworker turns`: it hands wake-ups to the engine and never waits for a turn."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from channels.consumer import AsyncConsumer
 
-from chat.engine import TurnEngine
+if TYPE_CHECKING:
+    from chat.engine import TurnEngine
 
-_engines: dict[asyncio.AbstractEventLoop, TurnEngine] = {}
+_engines: dict[asyncio.AbstractEventLoop, "TurnEngine"] = {}
 
 
-def engine() -> TurnEngine:
+def engine() -> "TurnEngine":
     """This process's engine."""
+    from chat.engine import TurnEngine  # here, because the web process routes to us and runs no turns
+
     return _engines.setdefault(asyncio.get_running_loop(), TurnEngine())
 
 

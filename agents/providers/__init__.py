@@ -6,10 +6,9 @@ No provider's package is imported before it is chosen, and no connection is open
 import asyncio
 import os
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from langchain_core.language_models import BaseChatModel
 
 from agents.providers import catalogue
 from agents.providers.build import (
@@ -25,6 +24,9 @@ from agents.providers.build import (
 from agents.providers.catalogue import REASONING
 from agents.providers.outages import ModelUnavailable, as_outage
 
+if TYPE_CHECKING:  # a third of a second, which only those who ask a model have to wait for
+    from langchain_core.language_models import BaseChatModel
+
 __all__ = [
     "REASONING",
     "ModelUnavailable",
@@ -38,7 +40,7 @@ __all__ = [
 ]
 
 # Connections belong to the event loop that opened them, so a model is kept per loop; None is synchronous use.
-_of_loop: dict[asyncio.AbstractEventLoop | None, dict[Choice, BaseChatModel]] = {}
+_of_loop: dict[asyncio.AbstractEventLoop | None, dict[Choice, "BaseChatModel"]] = {}
 _lock = Lock()
 
 
@@ -58,7 +60,7 @@ def _keep_conversations_here() -> None:
 _keep_conversations_here()
 
 
-def chat_model(name: str = "") -> BaseChatModel:
+def chat_model(name: str = "") -> "BaseChatModel":
     """This event loop's model, made once, then shared. `name`, an agent's own model, precedes LLM_MODEL.
 
     Called without a running loop it gives a model for synchronous use. Raises ProviderNotConfigured and
@@ -95,7 +97,7 @@ def configuration_problem() -> str | None:
 def model_label() -> str:
     """Which model answers, in words for the customer's page: `gpt-5.4-mini (OpenAI)`."""
     if settings.LLM_PROVIDER == "offline":
-        return str(getattr(chat_model(), "label", catalogue.PROVIDERS["offline"].title))
+        return catalogue.OFFLINE_LABEL
     try:
         choice = chosen()
     except ProviderNotConfigured:
@@ -105,7 +107,7 @@ def model_label() -> str:
     return f"{choice.model} ({where})"
 
 
-def _models_here() -> dict[Choice, BaseChatModel]:
+def _models_here() -> dict[Choice, "BaseChatModel"]:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from agents.providers import catalogue
 from smartsupport.lib.errors import ServiceError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -81,7 +83,7 @@ def installed(provider: str) -> bool:
     return not module or find_spec(module) is not None
 
 
-def new_model(choice: Choice) -> BaseChatModel:
+def new_model(choice: Choice) -> "BaseChatModel":
     """A new model. Raises ProviderNotInstalled. Opens no connection."""
     if not installed(choice.provider):
         entry = catalogue.PROVIDERS[choice.provider]
@@ -92,12 +94,12 @@ def new_model(choice: Choice) -> BaseChatModel:
     return BUILDERS[choice.provider](choice)
 
 
-def _offline(choice: Choice) -> BaseChatModel:
+def _offline(choice: Choice) -> "BaseChatModel":
     model: BaseChatModel = import_module("agents.providers.offline").OfflineChatModel()
     return model
 
 
-def _openai(choice: Choice) -> BaseChatModel:
+def _openai(choice: Choice) -> "BaseChatModel":
     module: Any = import_module("agents.providers.openai_models")
     model: BaseChatModel = module.StreamingOpenAI(
         model=choice.model,
@@ -110,7 +112,7 @@ def _openai(choice: Choice) -> BaseChatModel:
     return model
 
 
-def _azure_openai(choice: Choice) -> BaseChatModel:
+def _azure_openai(choice: Choice) -> "BaseChatModel":
     module: Any = import_module("agents.providers.openai_models")
     model: BaseChatModel = module.StreamingAzureOpenAI(
         azure_endpoint=choice.endpoint,
@@ -135,7 +137,7 @@ def _openai_common(choice: Choice, module: Any) -> dict[str, Any]:
     }
 
 
-def _anthropic(choice: Choice) -> BaseChatModel:
+def _anthropic(choice: Choice) -> "BaseChatModel":
     model: BaseChatModel = import_module("langchain_anthropic").ChatAnthropic(
         model=choice.model,
         api_key=SecretStr(choice.secret),
@@ -147,7 +149,7 @@ def _anthropic(choice: Choice) -> BaseChatModel:
     return model
 
 
-def _google(choice: Choice) -> BaseChatModel:
+def _google(choice: Choice) -> "BaseChatModel":
     model: BaseChatModel = import_module("langchain_google_genai").ChatGoogleGenerativeAI(
         model=choice.model,
         api_key=SecretStr(choice.secret),

@@ -12,6 +12,9 @@ AZURE_API_VERSION = "2024-10-21"
 REASONING = "reasoning"
 """Where a piece of a streamed answer carries what the model thinks: a key of its `additional_kwargs`."""
 
+OFFLINE_LABEL = "Offline demo model (rules, no network)"
+"""What the customer's page calls the offline model, which it need not import for that."""
+
 
 @dataclass(frozen=True)
 class Provider:

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from agents import summarising
 from agents.lexical import language_of
+from agents.providers.catalogue import OFFLINE_LABEL
 from agents.providers.offline import reply
 from agents.providers.offline.conversation import read_prompt
 from agents.providers.offline.routing import route_prompt
@@ -48,7 +49,7 @@ class OfflineChatModel(BaseChatModel):
     time in seconds between two streamed words, for demonstrations.
     """
 
-    label: ClassVar[str] = "Offline demo model (rules, no network)"
+    label: ClassVar[str] = OFFLINE_LABEL
     model_name: str = MODEL_NAME
     today: Callable[[], date] = date.today
     word_pause: float = 0.0

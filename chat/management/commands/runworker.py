@@ -12,6 +12,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from chat.worker import engine
+from smartsupport import startup
 
 log = structlog.get_logger(__name__)
 
@@ -59,4 +60,7 @@ class Command(ChannelsCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["channels"] != ["turns"]:
             self.worker_class = Worker
+        else:
+            with startup.loading():
+                import chat.engine  # noqa: F401  now, not while a turn waits
         super().handle(*args, **options)
