@@ -8,6 +8,7 @@ import atexit
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,11 +35,18 @@ def provide() -> None:
     """Point this process at the run's servers, starting them if it is the first. Idempotent."""
     for name in OURS:
         os.environ.pop(name, None)
+    _keep_compiled_code()
     if DATABASE_URL not in os.environ:
         _start()
     os.environ["DATABASE_URL"] = os.environ[DATABASE_URL]
     os.environ["REDIS_URL"] = f"{os.environ[REDIS_URL].rpartition('/')[0]}/{_worker_number()}"
     os.environ["DATA_DIR"] = os.environ["SMARTSUPPORT_TEST_DATA_DIR"]
+
+
+def _keep_compiled_code() -> None:
+    """A run starts some 300 processes: without compiled code on disk each of them compiles a thousand files."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def _worker_number() -> int:
