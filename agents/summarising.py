@@ -9,9 +9,8 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from agents import tokens
@@ -19,6 +18,9 @@ from agents.context import Said
 from agents.facts import Usage
 from agents.lexical import is_noise, is_small_talk, language_of
 from smartsupport.lib.text import shorten, storable
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class Notes:
     duration_ms: int | None = None
 
 
-async def summarise(model: BaseChatModel, *, earlier: str, said: Sequence[Said], limit: int) -> Notes:
+async def summarise(model: "BaseChatModel", *, earlier: str, said: Sequence[Said], limit: int) -> Notes:
     """New notes of at most `limit` tokens, from the earlier ones and what came after. Raises what the provider raises
     when it cannot be reached; an answer that cannot be used is replaced by what the rules make of it."""
     quiet = model.model_copy(update={"disable_streaming": True})
