@@ -25,7 +25,7 @@ from agents.tool_values import (
     serialised,
     stands_for,
 )
-from smartsupport.lib.own_headers import is_own
+from smartsupport.lib.own_headers import is_own, names_person
 
 MAX_ADDRESS = 16_000
 MAX_HEADERS = 32_768
@@ -131,6 +131,8 @@ class _Builder:
     def add(self, parameter: dict[str, Any]) -> None:
         """Write one parameter where it belongs."""
         argument, name, place = parameter["argument"], parameter["name"], parameter["in"]
+        if place == "header" and (is_own(name) or self.is_strangers(argument, name)):
+            return
         value = self.values.get(argument)
         if not parameter.get("content_type"):
             value = given(value)
@@ -152,12 +154,16 @@ class _Builder:
                 form = "form-urlencoded" in (parameter.get("content_type") or "form-urlencoded")
                 self.query.append(("", text))
                 self.written["", text] = text if form else quote(text, safe="")
-            elif place == "header" and not is_own(name):
+            elif place == "header":
                 self.headers[name] = in_header(parameter, value)
             elif place == "cookie":
                 self.add_cookies(parameter, in_cookie(parameter, value))
         except ValueRefused as refused:
             raise RecipeError(f"{argument} {refused.args[0]}.") from None
+
+    def is_strangers(self, argument: str, name: str) -> bool:
+        """Whether a header says whose request it is, and nothing but the model would fill it in."""
+        return names_person(name) and argument not in (self.tool.bound or ())
 
     def segment(self, argument: str, parameter: dict[str, Any], value: Any) -> str:
         """A part of the path. What would lead somewhere else in it is refused."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smartsupport.lib.ids import canonical_json
+from smartsupport.lib.own_headers import names_person
 
 BINDINGS = frozenset({"customer.id"})
 """What an argument can be bound to."""
@@ -44,6 +45,22 @@ def with_namesakes(bound: Mapping[str, str], tool: Mapping[str, Any]) -> dict[st
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("x-"))
+
+
+def nobodys(tool: Mapping[str, Any], bound: Mapping[str, str]) -> set[str]:
+    """Arguments that are headers saying whose request it is, and are not bound: no model fills one in, and it is not
+    sent. `tool` as in `Classification.tool`."""
+    return {
+        one["argument"]
+        for one in tool.get("parameters", [])
+        if one["in"] == "header" and one["argument"] not in bound and names_person(one["name"])
+    }
+
+
+def seen_by_model(tool: Mapping[str, Any], bound: Mapping[str, str]) -> dict[str, Any]:
+    """The schema of the arguments that a model fills in. `tool` as in `Classification.tool`."""
+    hidden = {**bound, **dict.fromkeys(nobodys(tool, bound), "")}
+    return without_bound(tool.get("input_schema") or {}, hidden)
 
 
 def without_bound(schema: Mapping[str, Any], bound: Mapping[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from agents.models import AgentTool, Tool
 from openapi_import import meaning, tool_state
-from openapi_import.binding import arguments
+from openapi_import.binding import arguments, nobodys
 from openapi_import.elsewhere import goes_elsewhere, known_servers
 from openapi_import.errors import JobNotFound, WrongStage
 from openapi_import.matching import address, match
@@ -184,7 +184,7 @@ def _was_read(earlier: Classification | None, name: str) -> str | None:
 def _bindings(row: Classification, tool: Tool) -> dict[str, str]:
     """What was bound stays bound while its argument is there; of new arguments, what was judged now."""
     known = arguments(row.tool.get("input_schema", {}))
-    old = {*arguments(tool.input_schema), *tool.bound}
+    old = {*arguments(tool.input_schema), *tool.bound, *nobodys({"parameters": tool.parameters}, tool.bound)}
     kept = {name: binding for name, binding in tool.bound.items() if name in known}
     return kept | {name: binding for name, binding in row.customer_params.items() if name not in old}
 

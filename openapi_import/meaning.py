@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.models import Tool
-from openapi_import.binding import arguments
+from openapi_import.binding import arguments, nobodys
 from openapi_import.matching import address
 from openapi_import.models import Classification
 
@@ -53,10 +53,11 @@ def _arguments(tool: Tool, new: Mapping[str, Any]) -> list[Entry]:
     old, fresh = arguments(tool.input_schema), arguments(new.get("input_schema", {}))
     was_required = set(tool.input_schema.get("required", []))
     now_required = set(new.get("input_schema", {}).get("required", []))
+    unfilled = nobodys(new, tool.bound) - old.keys()
     found = []
     for name in [*old, *(name for name in fresh if name not in old)]:
         field = f"argument {name}"
-        if name in tool.bound:
+        if name in tool.bound or name in unfilled:
             continue
         if name not in fresh:
             found.append(_entry(field, old[name], None))

@@ -109,7 +109,7 @@ def _row(job_id: uuid.UUID, index: int, built: dict[str, Any]) -> Classification
         tags=[readable(tag) for tag in built["tags"]],
         deprecated=built["deprecated"],
         tool=built["tool"],
-        losses=[*built["losses"], *(f"{name}: {why}" for name, why in built["left_out"].items())],
+        losses=built["losses"],
         unusable=built["unusable"][:500],
         name=built["name"],
         title=readable(built["title"])[:120] or built["name"],

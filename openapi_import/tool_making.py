@@ -55,7 +55,7 @@ def tool_of(row: Classification, tool: Tool | None, source: SpecSource, *, elsew
         if fresh or column in edits or name in told or not (kept or words):
             setattr(tool, name, getattr(row, column))
     tool.bound = row.customer_params
-    tool.input_schema = binding.without_bound(row.tool.get("input_schema", {}), tool.bound)
+    tool.input_schema = binding.seen_by_model(row.tool, tool.bound)
     defaults = Tool()
     for name in MADE_OF_EDITS:
         if name in edits or not kept:

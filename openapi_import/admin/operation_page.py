@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.admin.shown import difference_rows, meaning
-from openapi_import.binding import arguments, without_bound
+from openapi_import.binding import arguments, nobodys, seen_by_model
 from openapi_import.models import Classification
 
 LONGEST_SHOWN = 40_000
@@ -53,13 +53,14 @@ def operation_context(row: Classification) -> dict[str, Any]:
 
 def as_the_model_sees_it(row: Classification) -> dict[str, Any]:
     """The tool as it is offered to a model: without the arguments that Smart Support fills in."""
-    schema = without_bound(row.tool.get("input_schema") or {}, row.customer_params)
+    schema = seen_by_model(row.tool, row.customer_params)
     return {"name": row.name, "description": row.tool_description, "parameters": schema}
 
 
 def _arguments(row: Classification) -> list[Argument]:
     schema = row.tool.get("input_schema") or {}
     required = schema.get("required") or []
+    unfilled = nobodys(row.tool, row.customer_params)
     places = {one["argument"]: one["in"] for one in row.tool.get("parameters") or [] if "argument" in one}
     return [
         Argument(
@@ -68,7 +69,11 @@ def _arguments(row: Classification) -> list[Argument]:
             required=name in required,
             kind=_kind(part),
             meaning=meaning(part),
-            filled_by="Smart Support" if name in row.customer_params else "The agent",
+            filled_by="Smart Support"
+            if name in row.customer_params
+            else "Nobody"
+            if name in unfilled
+            else "The agent",
         )
         for name, part in arguments(schema).items()
     ]

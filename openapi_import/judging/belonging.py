@@ -62,12 +62,18 @@ def customer_params_of(endpoint: Endpoint) -> dict[str, str]:
     if any(word in NOT_THEIRS for segment in segments(endpoint.path) for word in segment):
         return {}
     for tier in TIERS:
-        found = {name: BINDING for name in endpoint.parameters if words(name) in tier}
+        found = {name: BINDING for name in endpoint.parameters if _said(name) in tier}
         if tier is TIERS[0] and not found:
             found = _placed(endpoint)
         if found:
             return found
     return {}
+
+
+def _said(name: str) -> tuple[str, ...]:
+    """The words of an argument's name; `X-Customer-Id` says no more than `customer_id`."""
+    found = words(name)
+    return found[1:] if found[:1] == ("x",) else found
 
 
 def _placed(endpoint: Endpoint) -> dict[str, str]:

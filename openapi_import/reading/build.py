@@ -15,6 +15,8 @@ from openapi_import.reading.shared import Shared, shared_of
 __all__ = ["Built", "Names", "build"]
 
 NO_ADDRESS = "The document does not say where the API is, and the address of the document is not known."
+FEW = 3
+"""Of so many credentials that may be missing, each can be missing by itself: each doubles the alternatives."""
 
 
 @dataclass(frozen=True)
@@ -121,20 +123,24 @@ def _security(operation: Operation, shared: Shared, losses: list[str]) -> list[d
 
 def _with_keys(alternatives: list[dict[str, Any]], keys: tuple[Parameter, ...]) -> list[dict[str, Any]]:
     """Also what the document takes for a parameter although it proves who calls: staff store it as they store any
-    other credential. One that is not required may be missing."""
-    for parameter in keys:
-        if parameter.name.lower() == "authorization" and any(
-            scheme["kind"] in ("http", "oauth2", "openIdConnect")
-            for alternative in alternatives
-            for scheme in alternative.values()
-        ):
-            continue  # said twice
-        scheme = {"kind": "apiKey", "in": parameter.place, "name": parameter.name, "scopes": []}
-        with_it = [
-            {**alternative, f"{parameter.place} {parameter.name}": scheme}
-            for alternative in alternatives or [{}]
-        ]
-        alternatives = with_it if parameter.required else with_it + (alternatives or [{}])
+    other credential. One that is not required may be missing; of more than FEW such, all are there or none is."""
+    signs_in = any(
+        scheme["kind"] in ("http", "oauth2", "openIdConnect")
+        for alternative in alternatives
+        for scheme in alternative.values()
+    )
+    # With such a scheme, an Authorization header is said twice.
+    wanted = [key for key in keys if not (signs_in and key.name.lower() == "authorization")]
+    optional = [key for key in wanted if not key.required]
+    steps = [[key] for key in wanted if key.required]
+    steps += [[key] for key in optional] if len(optional) <= FEW else [optional]
+    for step in steps:
+        schemes = {
+            f"{key.place} {key.name}": {"kind": "apiKey", "in": key.place, "name": key.name, "scopes": []}
+            for key in step
+        }
+        with_it = [{**alternative, **schemes} for alternative in alternatives or [{}]]
+        alternatives = with_it if step[0].required else with_it + (alternatives or [{}])
     return alternatives
 
 

@@ -1,7 +1,8 @@
 """An operation as a tool's recipe: which argument goes where, and what the model may fill in.
 
 The recipe's shapes are those of `agents.models.Tool`; `agents.tool_request` makes the request of it. Headers that
-decide where a request goes, what it is, or who sends it are never arguments, and neither are credentials.
+decide where a request goes, what it is, or who sends it are never arguments, and neither are credentials. One that says
+whose request it is (`X-User-Id`) stays, to be bound to the customer: unbound, nobody fills it in.
 """
 
 import re
@@ -14,7 +15,7 @@ from openapi_import.reading.described import Operation, Parameter
 from openapi_import.reading.fitting import Arguments
 from openapi_import.reading.keywords import types_of
 from openapi_import.reading.shared import Fields, shared_of
-from smartsupport.lib.own_headers import is_key, is_own
+from smartsupport.lib.own_headers import is_key, is_own, names_person
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PLACES = ("path", "query", "querystring", "header", "cookie")
@@ -125,6 +126,11 @@ class _Builder:
             nullable=bool(parameter.content_type),
             filled=not parameter.content_type and self.must_be_filled(parameter),
         )
+        if parameter.place == "header" and names_person(parameter.name):
+            self.losses.append(
+                f"{parameter.name} says whose request it is: it is sent where it is bound to the customer, "
+                f"and left out otherwise."
+            )
         styles = STYLES[parameter.place]
         style = parameter.style if parameter.style in styles else styles[0]
         if parameter.style and style != parameter.style and parameter.place != "querystring":
