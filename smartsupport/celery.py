@@ -5,9 +5,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import django
 from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import celeryd_init, setup_logging
+from django.apps import apps
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.transport.redis import Channel
@@ -46,3 +48,9 @@ def make_room_for_the_schedule(**_: Any) -> None:
 def need_the_servers(**_: Any) -> None:
     """A worker without its broker would only say every few seconds that it cannot reach it."""
     startup.require_servers()
+
+
+if not (apps.ready or apps.loading):  # `celery -A smartsupport`; every other program has loaded Django itself
+    with startup.loading():
+        django.setup()
+        app.loader.import_default_modules()
