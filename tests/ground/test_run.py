@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -22,8 +23,8 @@ Start = Callable[..., Product]
 READY = "Smart Support is ready."
 
 
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
+@contextmanager
+def _new_data_dir() -> Iterator[Path]:
     """A data folder whose name has a space in it. Not pytest's own, which nobody but its owner may pass through."""
     outer = Path(tempfile.mkdtemp(prefix="smartsupport-run-"))
     outer.chmod(0o711)
@@ -31,18 +32,45 @@ def data_dir() -> Iterator[Path]:
     shutil.rmtree(outer)
 
 
-@pytest.fixture
-def start(data_dir: Path) -> Iterator[Start]:
-    """Starts a product in this test's own data folder."""
+@contextmanager
+def _starting(folder: Path) -> Iterator[Start]:
     started: list[Product] = []
 
     def begin(**options) -> Product:
-        started.append(Product(data_dir, **options))
+        started.append(Product(folder, **options))
         return started[-1]
 
     yield begin
     for product in started:
         product.kill()
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A folder where nothing was ever started."""
+    with _new_data_dir() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def used_data_dir() -> Iterator[Path]:
+    """A folder for runs that only have to run: with what one leaves behind, however it ended, the next begins."""
+    with _new_data_dir() as folder:
+        yield folder
+
+
+@pytest.fixture
+def start(data_dir: Path) -> Iterator[Start]:
+    """Starts a product in this test's own data folder."""
+    with _starting(data_dir) as begin:
+        yield begin
+
+
+@pytest.fixture
+def start_again(used_data_dir: Path) -> Iterator[Start]:
+    """Starts a product in the folder that this module's tests share."""
+    with _starting(used_data_dir) as begin:
+        yield begin
 
 
 def test_a_run_is_used_stopped_and_started_again(start: Start, data_dir: Path) -> None:
@@ -102,8 +130,8 @@ def _refuses_a_second_run_on_its_data(first: Product, start: Start) -> None:
 
 
 @pytest.mark.parametrize("whole_group", [True, False], ids=["the terminal's whole group", "make alone"])
-def test_interrupting_make_stops_all_of_it(start: Start, whole_group: bool) -> None:
-    product = start(by_make=True)
+def test_interrupting_make_stops_all_of_it(start_again: Start, whole_group: bool) -> None:
+    product = start_again(by_make=True)
     product.wait_for_line(READY)
 
     if whole_group:
@@ -116,8 +144,8 @@ def test_interrupting_make_stops_all_of_it(start: Start, whole_group: bool) -> N
 
 
 @pytest.mark.parametrize("by_make", [True, False], ids=["make", "the supervisor"])
-def test_killing_the_parent_leaves_nothing(start: Start, by_make: bool) -> None:
-    product = start(by_make=by_make)
+def test_killing_the_parent_leaves_nothing(start_again: Start, by_make: bool) -> None:
+    product = start_again(by_make=by_make)
     product.wait_for_line(READY)
     assert len(product.processes()) > 12
 
@@ -139,9 +167,9 @@ def test_killing_it_in_the_middle_of_its_start_leaves_nothing(start: Start) -> N
     ("name", "words"), [("web", ["daphne"]), ("jobs", ["celery"]), ("postgres", ["bin/postgres"])]
 )
 def test_a_crash_of_one_process_stops_the_rest_and_names_it(
-    start: Start, name: str, words: list[str]
+    start_again: Start, name: str, words: list[str]
 ) -> None:
-    product = start()
+    product = start_again()
     product.wait_for_line(READY)
 
     os.kill(product.pid_of(*words), signal.SIGKILL)
