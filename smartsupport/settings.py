@@ -1,6 +1,7 @@
 """Every setting of the project, read from the environment once. A value that cannot work stops the start with one
 sentence that names the variable (`smartsupport.environment`). docs/configuration.md explains each of them."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -42,6 +43,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_structlog",
+    "axes",  # before ours: it counts a failed sign-in before the audit hears of it
     "smartsupport",
     "agents",
     "openapi_import",
@@ -62,6 +64,12 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "smartsupport.audit.middleware.AuditMiddleware",  # after those that know the user and the messages
+    "axes.middleware.AxesMiddleware",  # last: its page takes the place of the sign-in form
+]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: refuses whoever is locked out, knows nobody
+    "django.contrib.auth.backends.ModelBackend",
 ]
 
 ROOT_URLCONF = "smartsupport.urls"
@@ -102,7 +110,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "smartsupport:celery:", "visibility_timeout": 600}
 CELERY_TIMEZONE = "UTC"
-CELERY_IMPORTS = ["chat.sweeping"]  # beside each app's `tasks`, which Celery finds by itself
+CELERY_IMPORTS = ["chat.sweeping", "agents.spending.jobs"]  # beside each app's `tasks`, which Celery finds by itself
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {
         "task": "chat.sweep_turns",
@@ -139,6 +147,22 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "look-at-budgets": {
+        "task": "agents.spending.look_at_budgets",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "look-at-all-budgets": {
+        "task": "agents.spending.look_at_budgets",
+        "schedule": 3600.0,
+        "kwargs": {"whole_period": True},
+        "options": {"expires": 3600},
+    },
+    "sum-up-spending": {
+        "task": "agents.spending.sum_up_days",
+        "schedule": 900.0,
+        "options": {"expires": 900},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
@@ -166,6 +190,21 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+
+# How often signing in may fail before it waits (smartsupport.sign_in): by name and address, by address, by name.
+SIGN_IN_FAILURES = env.integer("SIGN_IN_FAILURES", 5, low=2, high=1_000)
+SIGN_IN_LOCK_MINUTES = env.integer("SIGN_IN_LOCK_MINUTES", 15, low=1, high=60 * 24)
+AXES_HANDLER = "smartsupport.sign_in.Limits"
+AXES_FAILURE_LIMIT = 1  # of those that Limits has reached
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # whose failures are forgotten at success
+AXES_COOLOFF_TIME = timedelta(minutes=SIGN_IN_LOCK_MINUTES)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "smartsupport.sign_in.address"
+AXES_LOCKOUT_CALLABLE = "smartsupport.sign_in.locked_out"
+AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True  # the audit tells who signed in
+AXES_VERBOSE = False
 
 # What secrets at rest are sealed with: the first seals, all open. None: derived from SECRET_KEY.
 SEALING_KEYS = env.sealing_keys("SEALING_KEYS")

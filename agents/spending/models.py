@@ -87,6 +87,9 @@ class ModelCall(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["-at", "-id"], name="call_newest"),
             models.Index(fields=["customer", "at"], include=["cost_micros"], name="call_of_customer"),
+            models.Index(
+                fields=["-at", "-id"], name="call_unknown", condition=models.Q(cost_source="unknown")
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -121,6 +124,32 @@ class SpendTotal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.shard}"
+
+
+class SpendSlice(models.Model):
+    """What the calls of a finished UTC day have cost, by what they were: summed up once from the ledger, which does not
+    change any more. The day that is not over yet is read from the ledger itself."""
+
+    day = models.DateField()
+    provider = models.CharField(max_length=32)
+    model = models.CharField(max_length=120)
+    agent = models.CharField(max_length=64, blank=True)
+    purpose = models.CharField(max_length=12, choices=ModelCall.Purpose)
+    calls = models.BigIntegerField()
+    unknown = models.BigIntegerField()
+    micros = models.BigIntegerField()
+    tokens_in = models.BigIntegerField()
+    tokens_out = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["day", "provider", "model", "agent", "purpose"], name="spend_slice_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.purpose} {self.model}"
 
 
 class Period(models.TextChoices):

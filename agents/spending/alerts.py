@@ -1,0 +1,95 @@
+"""Tells when a budget has reached 80 and 100 percent: once in each of its periods.
+
+The jobs look for it. `budget_reached` is sent in the transaction that writes the alert, so that whoever tells other
+systems can write that down in the same one.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import connection, transaction
+from django.dispatch import Signal
+from django.utils import timezone
+
+from agents.spending import periods
+from agents.spending.limits import Standing, standings
+from agents.spending.models import Budget, BudgetAlert, ModelCall, Period
+
+log = structlog.get_logger(__name__)
+
+PERCENTS = (80, 100)
+RECENT = timedelta(minutes=15)
+AT_ONCE = 500
+
+budget_reached = Signal()
+"""A budget has reached a percentage. Arguments: `alert` (BudgetAlert), `standing` (Standing). In the transaction."""
+
+_INSERT = """
+INSERT INTO agents_budgetalert (budget_id, customer_id, period_start, percent, spent_micros, limit_micros, at)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (budget_id, customer_id, period_start, percent) DO NOTHING RETURNING id
+"""
+
+
+def look(*, whole_period: bool = False) -> int:
+    """Tell of budgets that have reached a percentage which nobody was told of; how many times. It looks at
+    customers for whom a model was called lately, or in the whole week: what was missed while no jobs ran."""
+    told = _tell(standings())
+    if not Budget.objects.filter(enabled=True).exclude(scope=Budget.Scope.DEPLOYMENT).exists():
+        return told
+    customers = _customers(whole_period)
+    for start in range(0, len(customers), AT_ONCE):
+        told += _tell(standings(customers[start : start + AT_ONCE], deployment=False))
+    return told
+
+
+def _customers(whole_period: bool) -> list[UUID]:
+    now = timezone.now()
+    since = periods.midnight(periods.begins(Period.WEEK, now)) if whole_period else now - RECENT
+    called = ModelCall.objects.filter(at__gte=since, customer_id__isnull=False).order_by()
+    return list(called.values_list("customer_id", flat=True).distinct())
+
+
+def _tell(found: Sequence[Standing]) -> int:
+    due = [(one, percent) for one in found for percent in PERCENTS if _has_reached(one, percent)]
+    if not due:
+        return 0
+    of_these = BudgetAlert.objects.filter(
+        budget_id__in={one.budget_id for one, _ in due}, period_start__in={one.period_start for one, _ in due}
+    )
+    told = set(of_these.values_list("budget_id", "customer_id", "period_start", "percent"))
+    new = [(one, percent) for one, percent in due if (*_named(one), percent) not in told]
+    return sum(_tell_once(standing, percent) for standing, percent in new)
+
+
+def _named(standing: Standing) -> tuple[UUID, UUID | None, date]:
+    return standing.budget_id, standing.customer_id, standing.period_start
+
+
+def _has_reached(standing: Standing, percent: int) -> bool:
+    return not standing.exempt and standing.spent * 100 >= standing.limit * percent
+
+
+@transaction.atomic
+def _tell_once(standing: Standing, percent: int) -> bool:
+    """Whether it was this one who told."""
+    values = [*_named(standing), percent, standing.spent, standing.limit, timezone.now()]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, values)
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    alert = BudgetAlert.objects.select_related("budget", "customer").get(pk=row[0])
+    budget_reached.send(BudgetAlert, alert=alert, standing=standing)
+    log.warning(
+        "budget_reached",
+        percent=percent,
+        scope=standing.scope,
+        period=standing.period,
+        customer_id=str(standing.customer_id or ""),
+        spent_micros=standing.spent,
+        limit_micros=standing.limit,
+    )
+    return True
