@@ -109,6 +109,8 @@ class YamlForm(BaseDialogForm):
 class AgentAdmin(HistoryAdmin):
     form = AgentForm
     list_display = ("name", "description", "may", "tool_count", "state")
+    none_yet = "There are no agents yet"
+    what_next = "Load a template, add one, or publish an import: its groups of tools become agents."
     list_filter = ("permission", "enabled")
     search_fields = ("name", "description")
     fieldsets = (

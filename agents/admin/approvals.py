@@ -33,6 +33,10 @@ from smartsupport.lib.errors import ServiceError
 @admin.register(Action)
 class ActionAdmin(ReadOnlyAdmin):
     list_display = ("asked", "state", "who", "agent", "waits_for", "since")
+    none_yet = "Nothing waits for staff"
+    what_next = (
+        "What an agent may do only with your consent is asked here. “Filters” shows what was decided before."
+    )
     list_filter = (WhichFilter, "tool_name")
     search_fields = ("message", "customer__name", "customer__email", "customer__subject", "tool_name")
     search_help_text = "What is asked, the tool, or the customer"

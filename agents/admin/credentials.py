@@ -168,6 +168,8 @@ def _host(url: str) -> str:
 class CredentialAdmin(HistoryAdmin):
     form = CredentialForm
     list_display = ("scheme", "source", "kind", "state", "last_used_at", "refused_at")
+    none_yet = "No credentials are stored yet"
+    what_next = "Enter those that your systems ask for. They are kept sealed, and no agent sees them."
     list_filter = ("source", "kind")
     list_select_related = ("source",)
     list_before_template = "agents/console/wanted_credentials.html"

@@ -30,6 +30,11 @@ MEANWHILE = (
     "at it as it is now."
 )
 
+DELETED = (
+    "This tool was deleted or taken back, and no agent has it. To have it again, import its document once more and "
+    "publish it (Set-up, Imports)."
+)
+
 
 class ToolForm(forms.ModelForm):
     requires = LinesField(
@@ -120,6 +125,12 @@ class ToolForm(forms.ModelForm):
             raise forms.ValidationError("This tool only reads: it needs nobody's approval.")
         return needed
 
+    def clean_enabled(self) -> bool:
+        wanted: bool = self.cleaned_data["enabled"]
+        if wanted and retired(self.instance):
+            raise forms.ValidationError(DELETED)
+        return wanted
+
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
         if values.get("seen") and values["seen"] != self.initial["seen"]:
@@ -187,6 +198,8 @@ class ToolAdmin(HistoryAdmin):
         "input_schema",
     )
     actions_detail = ("try_out",)
+    none_yet = "There are no tools yet"
+    what_next = "They come from the documents of your systems: import one (Set-up, Imports) and publish it."
     fieldsets = (
         (None, {"fields": ("title", "description", "enabled")}),
         (
@@ -283,6 +296,8 @@ class ToolAdmin(HistoryAdmin):
 
     @display(description="Why it is off")
     def off_because(self, tool: Tool) -> str:
+        if retired(tool):
+            return f"{tool.paused_because} {DELETED}"
         return f"{tool.paused_because} “Enabled” switches it on again."
 
     @console_action(

@@ -74,6 +74,7 @@ class ImportActions:
             "description": "Reading stops, and nothing of it is published. You can start it again later.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Cancel the import",
+            "form_cancel_text": "Keep importing",
         },
     )
     def cancel(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -93,7 +94,7 @@ class ImportActions:
         variant=ActionVariant.PRIMARY,
         dialog={
             "title": "Try this import again?",
-            "description": "What it read before is read again. Nothing is published by it.",
+            "description": "Nothing is published by it: what is live stays as it is, and you review what comes of it.",
             "form_class": RetryForm,
             "form_submit_text": "Try again",
         },

@@ -30,6 +30,11 @@ class ImportJobAdmin(ImportActions, ReviewPages, ReadOnlyAdmin):
     search_help_text = "Title, name, address or file"
     list_per_page = 50
     list_before_template = "openapi_import/list_head.html"
+    none_yet = "No document was imported yet"
+    what_next = (
+        "Hand in the OpenAPI document of one of your systems, review what it would become, and publish it."
+    )
+    add_words = "Import an API"
     ordering = ("-created_at",)
     fields = ("name",)
     change_form_template = "openapi_import/import.html"

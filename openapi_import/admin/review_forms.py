@@ -1,10 +1,11 @@
 """The forms in which people correct what was judged: one operation in a dialog, many in the bar under the table."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
+from django.forms.boundfield import BoundField
 from django.http import HttpRequest, QueryDict
-from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
@@ -14,6 +15,7 @@ from unfold.widgets import (
 )
 
 from agents.models import Access, Approver, Risk, name_validator
+from openapi_import.admin.further_fields import FURTHER, FurtherFields, shown
 from openapi_import.binding import arguments
 from openapi_import.models import Classification
 from openapi_import.review_changes import ALWAYS_WRITES
@@ -32,11 +34,12 @@ EDITED = (
 AS_IT_IS = [("", "As it is")]
 
 
-class EditForm(BaseDialogForm):
+class EditForm(FurtherFields):
     """One operation, as a tool. `changes` has the fields that are to be another value; `seen` is the revision that the
     dialog showed."""
 
     form_before_template = "openapi_import/edit_head.html"
+    form_after_template = "openapi_import/edit_further.html"
     data: Any
 
     title = forms.CharField(
@@ -99,9 +102,25 @@ class EditForm(BaseDialogForm):
             del self.fields["customer"]
         if row.method.upper() not in ALWAYS_WRITES:
             del self.fields["confirm_read"]
+        self.offer(row)
+        if not self.data.get("further"):
+            for name in self._further_names():
+                self.fields[name].required = False
+
+    def __iter__(self) -> Iterator[BoundField]:
+        """The fields at first sight; the others are folded below them."""
+        return (self[name] for name in self.fields if name not in FURTHER and name != "further")
+
+    def _further_names(self) -> list[str]:
+        return [name for name in FURTHER if name in self.fields]
 
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
         return {"row": self.row, "faults": self.non_field_errors()}
+
+    def get_after_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
+        names = self._further_names()
+        wrong = any(name in self.errors for name in names)
+        return {"further": [self[name] for name in names], "asked": self["further"], "open": wrong}
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
@@ -132,7 +151,7 @@ class EditForm(BaseDialogForm):
             changed["customer_params"] = {
                 name: self.row.customer_params.get(name, CUSTOMER) for name in chosen
             }
-        return changed
+        return changed | self.further_changes(self.row)
 
 
 def _values(row: Classification) -> dict[str, Any]:
@@ -140,6 +159,7 @@ def _values(row: Classification) -> dict[str, Any]:
         **{name: getattr(row, name) for name in EDITED},
         "customer": list(row.customer_params),
         "seen": row.revision,
+        **shown(row),
     }
 
 

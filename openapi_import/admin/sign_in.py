@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.http import HttpRequest
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
@@ -14,7 +15,7 @@ from unfold.widgets import (
 )
 
 from openapi_import.getting import HEADER_NAME, basic
-from openapi_import.models import ImportJob
+from openapi_import.models import ImportJob, ImportStatus
 from smartsupport.lib.console import identified
 
 UNSENDABLE = "This has characters that no header can carry. Copy it once more."
@@ -99,6 +100,8 @@ class SignInFields(forms.Form):
 class RetryForm(BaseDialogForm):
     """Once more; where the document has an address, also fetching it anew, with the credentials that it needs."""
 
+    form_before_template = "openapi_import/retry_head.html"
+
     fetch_again = forms.BooleanField(
         required=False,
         label="Fetch the document anew",
@@ -121,10 +124,20 @@ class RetryForm(BaseDialogForm):
 
     def __init__(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, object_id, *args, **kwargs)
-        job = identified(ImportJob.objects.only("spec_url"), object_id).first()
-        if job is None or not job.spec_url:
+        known = identified(
+            ImportJob.objects.only("spec_url", "status", "error_stage", "error_message"), object_id
+        )
+        self.job = known.annotate(held=Q(content__isnull=False)).first()
+        if self.job is None or not self.job.spec_url:
             for name in ("fetch_again", "header", "key"):
                 del self.fields[name]
+
+    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
+        return {
+            "job": self.job,
+            "plan": _plan(self.job) if self.job else "",
+            "faults": self.non_field_errors(),
+        }
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
@@ -143,6 +156,17 @@ class RetryForm(BaseDialogForm):
     def headers(self) -> dict[str, str] | None:
         values = self.cleaned_data
         return {values["header"]: values["key"]} if values.get("header") else None
+
+
+def _plan(job: Any) -> str:
+    """What trying again does, for this import. `job` is annotated with `held`."""
+    if not job.held:
+        if not job.spec_url:
+            return "What was handed in is not kept any more. Import it again instead."
+        return "The document is fetched from its address and read from the beginning."
+    if job.status == ImportStatus.FAILED and job.error_stage == ImportStatus.CLASSIFYING:
+        return "What was read is kept: only the judging is done again."
+    return f"The document that was {'fetched' if job.spec_url else 'handed in'} is read from the beginning."
 
 
 def _sendable(value: str | None) -> bool:

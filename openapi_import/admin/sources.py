@@ -34,6 +34,8 @@ class SpecSourceAdmin(ReadOnlyAdmin):
     list_display = ("called", "url", "tool_count", "version", "fetched_at")
     search_fields = ("name", "title", "url")
     list_before_template = "openapi_import/list_head.html"
+    none_yet = "No API is published yet"
+    what_next = "Import its document, review it, and publish it: then its tools and its history are here."
     fields = ("name",)
     change_form_template = "openapi_import/source.html"
     actions_detail = ("pause_tools", "resume_tools", "take_back", "limit_calls", "delete_tools")

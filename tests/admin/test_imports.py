@@ -1,6 +1,7 @@
 """Handing a document in, and the page of an import."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -303,6 +304,51 @@ def test_cancelling_and_trying_again(nina: Client) -> None:
     nina.post(url("retry", job), {"_form_submitted": "True"})
     job.refresh_from_db()
     assert job.status == ImportStatus.PENDING
+
+
+def test_dialogs_say_what_will_happen(nina: Client) -> None:
+    running = jobs.submit(by="nina", content=DOCUMENT.encode())
+    dialog = nina.get(url("cancel", running)).content.decode()
+    assert re.findall(r">\s*(Cancel|Keep importing|Cancel the import)\s*<", dialog) == [
+        "Keep importing", "Cancel the import",
+    ]  # fmt: skip
+
+    def plan(**fields: Any) -> str:
+        job = import_rows.job(ImportStatus.FAILED, error_message="It broke.", **fields)
+        page = nina.get(url("retry", job)).content.decode()
+        assert "It failed: It broke." in page
+        return page
+
+    assert "is fetched from its address and read from the beginning" in plan(error_stage="fetching")
+    assert "that was fetched is read from the beginning" in plan(error_stage="parsing", content=b"{}")
+    assert "only the judging is done again" in plan(error_stage="classifying", content=b"{}")
+    handed_in = plan(error_stage="parsing", content=b"{}", spec_url="")
+    assert "that was handed in is read from the beginning" in handed_in
+    assert "not kept any more" in plan(error_stage="parsing", spec_url="")
+
+
+def test_an_address_is_written_as_it_is_where_the_page_says_where_one_is(nina: Client) -> None:
+    job = import_rows.job(
+        ImportStatus.FAILED, title="", name="", spec_url="http://api.example.com/openapi.json"
+    )
+
+    page = page_of(nina, job)
+
+    assert "Http://" not in page
+    assert "http://api.example.com/openapi.json" in page
+
+
+def test_a_list_without_rows_says_what_to_do_next(nina: Client) -> None:
+    def said(**asked: str) -> str:
+        return re.sub(r"<[^>]*>|\s+", " ", nina.get(LIST, asked).content.decode())
+
+    empty = said()
+    assert "No document was imported yet" in empty
+    assert "review what it would become" in empty
+    import_rows.job()
+    assert "No document was imported yet" not in said()
+    assert "Nothing matches" in said(q="nowhere")
+    assert "yielded" not in empty + said(q="nowhere")
 
 
 def test_trying_again_can_fetch_anew_with_credentials(nina: Client) -> None:

@@ -1,6 +1,8 @@
 """The review table: what it shows, what people can change in it, and what they cannot."""
 
 import json
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from openapi_import import review
+from openapi_import import difference, review
 from openapi_import.models import Change, Classification, ImportJob, ImportStatus
 from tests import rows
 from tests.admin import import_rows
@@ -288,6 +290,116 @@ def test_what_cannot_be_is_said_in_the_dialog_and_nothing_changes(
     assert words in answer.content.decode()
     assert 'id="dialog"' in answer.content.decode()
     assert everything() == before
+
+
+FURTHER: dict[str, Any] = {
+    "further": "True",
+    "confirmation": "",
+    "approvals_needed": "1",
+    "read_back": "",
+    "requires": "",
+    "projection": "",
+}
+"""What the folded part of the dialog sends where nothing in it was changed."""
+
+
+def with_amount(row: Classification) -> Classification:
+    schema = row.tool["input_schema"]
+    schema["properties"] |= {"amount": {"type": "number"}, "note": {"type": "string"}}
+    schema["required"].append("amount")
+    row.save()
+    return row
+
+
+def test_limits_and_whatever_else_the_api_can_change_are_edited(sam: Client, job: ImportJob) -> None:
+    row = with_amount(row_of(job, "refund"))
+    dialog = sam.get(url("edit", job, row.index)).content.decode()
+    choices = dialog.split('name="staff_above_argument"')[1].split("</select>")[0]
+    assert re.findall(r'<option value="([^"]*)"', choices) == ["", "amount"]
+    fields = {"confirmation": "Give {amount} back", "approvals_needed": "2", "staff_above_argument": "amount"}
+    fields |= {"staff_above_amount": "99.5", "repeat_safe": "on", "read_back": "get_invoice"}
+    fields |= {"requires": "get_invoice\n list_reports ", "projection": "id\nitems[].total"}
+
+    edit(sam, row, **FURTHER | fields)
+
+    row.refresh_from_db()
+    decided = {
+        "confirmation": "Give {amount} back",
+        "approvals_needed": 2,
+        "staff_above_argument": "amount",
+        "staff_above_amount": "99.50",
+        "repeat_safe": True,
+        "read_back": "get_invoice",
+        "requires": ["get_invoice", "list_reports"],
+        "projection": ["id", "items[].total"],
+    }
+    assert difference.decided(row) == decided
+    assert row.revision == 1
+
+    edit(
+        sam, row, **FURTHER | fields | {"staff_above_amount": "20"}
+    )  # what it shows is what stands: one is changed
+    row.refresh_from_db()
+    assert difference.decided(row) == decided | {"staff_above_amount": "20.00"}
+
+    edit(sam, row)  # from a page that had no such fields
+    row.refresh_from_db()
+    assert difference.decided(row) == decided | {"staff_above_amount": "20.00"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"confirmation": "Give {note} back"}, "is no required argument"),
+        ({"staff_above_argument": "amount"}, "Give both the argument and the amount"),
+        ({"staff_above_amount": "5"}, "Give both the argument and the amount"),
+        ({"staff_above_argument": "note", "staff_above_amount": "5"}, "Select a valid choice"),
+        ({"staff_above_argument": "amount", "staff_above_amount": "-1"}, "greater than or equal to 0"),
+        ({"approvals_needed": "3"}, "Select a valid choice"),
+        ({"requires": "nothing_like_it"}, "There is no other tool named"),
+        ({"requires": "refund"}, "There is no other tool named"),
+        ({"read_back": "search"}, "Select a valid choice"),
+        ({"projection": "a" * 201}, "at most 200 characters"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_among_them_is_said_where_it_is_folded(
+    sam: Client, job: ImportJob, fields: dict[str, str], words: str
+) -> None:
+    row = with_amount(row_of(job, "refund"))
+    before = everything()
+
+    page = edit(sam, row, **FURTHER | fields).content.decode()
+
+    assert words in unescape(page)
+    assert re.search(r'<details class="imports-more imports-further"\s+open>', page)
+    assert everything() == before
+
+
+def test_the_dialog_shows_what_staff_have_made_of_the_live_tool(sam: Client, job: ImportJob) -> None:
+    reading = rows.reading_tool("look")
+    live = rows.tool("live", operation_id="refund", path="/refunds", confirmation="Really?", read_back=reading,
+                     approvals_needed=2, repeat_safe=True)  # fmt: skip
+    ImportJob.objects.filter(pk=job.pk).update(source=live.source, name=live.source.name)
+    row = row_of(job, "refund")
+    difference.compare(ImportJob.objects.get(pk=job.pk))
+    row.refresh_from_db()
+
+    form = sam.get(url("edit", job, row.index)).context["form"]
+
+    shown = {
+        name: form[name].value() for name in ("confirmation", "read_back", "approvals_needed", "repeat_safe")
+    }
+    assert shown == {
+        "confirmation": "Really?",
+        "read_back": "look",
+        "approvals_needed": 2,
+        "repeat_safe": True,
+    }
+    before = row.revision
+    edit(sam, row, **FURTHER | shown | {"repeat_safe": "on", "title": "Money back"})
+    row.refresh_from_db()
+    assert (row.revision, difference.decided(row)) == (before + 1, {"title": "Money back"})
 
 
 def test_a_delete_becomes_a_read_only_where_somebody_says_so(sam: Client, job: ImportJob) -> None:

@@ -17,6 +17,7 @@ from tests import rows
 from tests.agents.tool_rows import every_template_tool
 
 pytestmark = pytest.mark.django_db
+PAUSED = "Paused by ada."
 
 
 @pytest.fixture
@@ -309,20 +310,34 @@ def test_a_tool_that_was_deleted_is_listed_and_offered_only_where_it_is_asked_fo
 
 
 def test_switching_a_tool_on_ends_the_reason_that_it_was_off_for(root: Client) -> None:
-    tool = rows.tool(enabled=False, paused_because=DELETED)
+    tool = rows.tool(enabled=False, paused_because=PAUSED)
     page = root.get(reverse("admin:agents_tool_change", args=[tool.pk])).content.decode()
     assert "Why it is off" in page
-    assert DELETED in page
+    assert PAUSED in page
 
     change(root, tool, enabled="", title="Off still")
     tool.refresh_from_db()
-    assert (tool.title, tool.enabled, tool.paused_because) == ("Off still", False, DELETED)
+    assert (tool.title, tool.enabled, tool.paused_because) == ("Off still", False, PAUSED)
 
     change(root, tool)
     tool.refresh_from_db()
     assert (tool.enabled, tool.paused_because) == (True, "")
     page = root.get(reverse("admin:agents_tool_change", args=[tool.pk])).content.decode()
     assert "Why it is off" not in page
+
+
+@pytest.mark.parametrize("why", [DELETED, TAKEN_BACK])
+def test_a_tool_that_was_deleted_is_not_switched_on_by_hand(root: Client, why: str) -> None:
+    tool = rows.tool(enabled=False, paused_because=why)
+    page = root.get(reverse("admin:agents_tool_change", args=[tool.pk])).content.decode()
+    assert "publish it (Set-up, Imports)" in page
+    assert "switches it on again" not in page
+
+    refused = change(root, tool)
+
+    assert "To have it again, import its document once more" in refused.content.decode()
+    tool.refresh_from_db()
+    assert (tool.enabled, tool.paused_because) == (False, why)
 
 
 def test_editing_a_tool_leaves_what_was_published_meanwhile(root: Client, monkeypatch: Any) -> None:
