@@ -9,6 +9,9 @@ class SmartSupportConfig(AppConfig):
     def ready(self) -> None:
         # So that a task sent from any process goes to our broker, not to the default application's.
         from smartsupport import celery  # noqa: F401
-        from smartsupport.staff import make_groups
+        from smartsupport.audit import changes, sign_ins
+        from smartsupport.staff import make_roles
 
-        post_migrate.connect(make_groups, dispatch_uid="smartsupport.make_groups")
+        post_migrate.connect(make_roles, dispatch_uid="smartsupport.make_roles")
+        changes.connect()
+        sign_ins.connect()

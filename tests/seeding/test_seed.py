@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import CommandError, call_command
+from django.http import HttpRequest
 from pytest_django import Settings
 
 from agents import registry
@@ -121,7 +122,7 @@ def test_the_first_staff_user_and_key_are_told_once() -> None:
     told = seed()
 
     password = told["Log in as"].removeprefix("admin, password ").removesuffix(" (shown once)")
-    user = authenticate(username="admin", password=password)
+    user = authenticate(HttpRequest(), username="admin", password=password)
     assert user is not None
     assert user.is_superuser  # type: ignore[attr-defined]
     secret = told["API key"].removesuffix(" (shown once)")
@@ -140,7 +141,7 @@ def test_the_password_and_the_key_of_the_settings_are_taken_and_not_printed(sett
 
     told = seed()
 
-    assert authenticate(username="admin", password="correct horse battery") is not None
+    assert authenticate(HttpRequest(), username="admin", password="correct horse battery") is not None
     assert ApiKey.objects.get().key_hash == hashlib.sha256(b"a-key-of-the-deployment-itself").hexdigest()
     assert told["Log in as"] == "admin, the password in ADMIN_PASSWORD"
     assert told["API key"] == "the key in ADMIN_API_KEY"
