@@ -210,7 +210,8 @@ class TurnEngine:
             return
         log.info("turn_sealed", status=status.value)
         await _quietly(events.publish(batch))
-        await _quietly(self._runner.forget(claim.turn_id))
+        if not (claim.fresh and status == TurnStatus.COMPLETED):  # which has kept nothing
+            await _quietly(self._runner.forget(claim.turn_id))
         if run.to_summarise:
             await _quietly(in_thread(lambda: summaries.kick(claim.conversation_id)))
 

@@ -166,7 +166,7 @@ WRAPPED = (
     _both("text shown", "chat.live:show"),
     _both(EVENT, "chat.events:insert", by_kind),
     _both("interrupt opened", "agents.approvals:open_action"),
-    _both("checkpoint", "agents.runner:TurnSaver.aput"),
+    _both("checkpoint", "agents.runner:TurnSaver.keep"),
     _both("parked", "chat.turns:park"),
     _both("decision", "agents.approvals:decide"),
     _both("tool step", "agents.graph:act"),
