@@ -1,0 +1,167 @@
+"""Keeping facts and day tables true to the log.
+
+A conversation is stale when the `last_seq` that it has is not the one that was counted. That is compared, row by
+row: there is no watermark that a transaction which commits late could be skipped by. So that a minute's run need not
+compare a million rows, it looks at conversations with activity since an hour before the last run that left nothing;
+once an hour everything is compared (`everything=True`).
+
+Work is done in batches, each one transaction under an advisory lock: facts and their days change together or not at
+all. Who is killed leaves whole batches behind; of two that run at once, one goes on and the other has nothing to do.
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from analytics import day_tables, raw_log
+from analytics.definitions import RULES
+from analytics.deriving import fact_of
+from analytics.models import ConversationFact, Day, DayAgent, DayTool, Progress
+
+BATCH = 500
+LATE = timedelta(hours=1)
+"""How much later than it says an event may be committed, and how far clocks may differ, before it is found by the
+hourly comparison instead of the next minute's run."""
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('analytics', 0))"
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('analytics', 0))"
+_STALE = """
+SELECT c.id, c.last_activity_at
+FROM chat_conversation AS c LEFT JOIN analytics_conversationfact AS f ON f.conversation_id = c.id
+WHERE c.last_activity_at >= %(since)s
+  AND (c.last_seq, c.cost_micros, %(rules)s) IS DISTINCT FROM (f.seq, f.cost_seen, f.rules::int)
+ORDER BY c.last_activity_at LIMIT %(limit)s
+"""
+_SETTLING = """
+SELECT conversation_id FROM analytics_conversationfact WHERE settles_at <= %(now)s ORDER BY settles_at LIMIT %(limit)s
+"""
+_BEFORE = """
+SELECT earlier.conversation_id FROM chat_conversation AS c, LATERAL (
+    SELECT f.conversation_id, f.watched_until FROM analytics_conversationfact AS f
+    WHERE f.customer_id = c.customer_id AND (f.started_at, f.conversation_id) < (c.created_at, c.id)
+    ORDER BY f.started_at DESC, f.conversation_id DESC LIMIT 1
+) AS earlier
+WHERE c.id = ANY(%(ids)s) AND earlier.watched_until >= c.created_at
+"""
+EVER = datetime(1, 1, 2, tzinfo=UTC)
+
+
+def roll_up(
+    *, now: datetime | None = None, everything: bool = False, seconds: float = 40, wait: bool = False
+) -> int:
+    """Count what is stale, until nothing is left or the time is up; how many conversations were counted.
+
+    `now` decides what has settled (default: the time of the call). `wait`: go on after others instead of leaving it
+    to them.
+    """
+    began = timezone.now()
+    since = EVER if everything else _since()
+    deadline = time.monotonic() + seconds
+    counted = 0
+    while time.monotonic() < deadline:
+        batch = count_batch(since=since, now=now or began, wait=wait)
+        if batch is None:
+            return counted
+        if not batch.ids:
+            Progress.objects.update_or_create(pk=1, defaults={"complete_at": began})
+            return counted
+        counted += len(batch.ids)
+        since = batch.reached or since
+    return counted
+
+
+def _since() -> datetime:
+    """From where on a run compares: everything before the first one was done."""
+    complete_at = complete()
+    return complete_at - LATE if complete_at else EVER
+
+
+def complete() -> datetime | None:
+    """Everything that was in the log then is counted. None: counting has not come to an end yet."""
+    return Progress.objects.filter(pk=1).values_list("complete_at", flat=True).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Conversations that are not counted as they are now; `reached`: the newest activity among those that changed."""
+
+    ids: list[UUID]
+    reached: datetime | None
+
+
+@transaction.atomic
+def count_batch(*, since: datetime, now: datetime, limit: int = BATCH, wait: bool = False) -> Stale | None:
+    """Count up to `limit` stale conversations (and those that they change) with the days that they belong to. None:
+    somebody else holds the lock, and `wait` is not set."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK if wait else _TRY_LOCK)
+        if not wait and not cursor.fetchone()[0]:
+            return None
+    found = stale(since=since, now=now, limit=limit)
+    if found.ids:
+        _count(found.ids, now)
+    return found
+
+
+def stale(*, since: datetime, now: datetime, limit: int) -> Stale:
+    """Up to `limit` of them, oldest activity first, then those that time has settled."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STALE, {"since": since, "rules": RULES, "limit": limit})
+        changed = cursor.fetchall()
+        settling = []
+        if len(changed) < limit:
+            cursor.execute(_SETTLING, {"now": now, "limit": limit - len(changed)})
+            settling = cursor.fetchall()
+    ids = dict.fromkeys(row[0] for row in [*changed, *settling])
+    return Stale(list(ids), changed[-1][1] if changed else None)
+
+
+def _count(ids: Sequence[UUID], now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_BEFORE, {"ids": list(ids)})
+        returned = [row[0] for row in cursor.fetchall()]
+    both = list(dict.fromkeys([*ids, *returned]))
+    had = ConversationFact.objects.filter(pk__in=both).values_list("day", flat=True)
+    days: set[date] = set(had)
+    facts = [fact_of(log, now) for log in raw_log.read(both)]
+    days.update(fact.day for fact in facts)
+    _save(facts)
+    day_tables.rebuild(days)
+
+
+def _save(facts: Collection[ConversationFact]) -> None:
+    columns = [one.name for one in ConversationFact._meta.concrete_fields if not one.primary_key]
+    ConversationFact.objects.bulk_create(
+        facts, update_conflicts=True, unique_fields=["conversation"], update_fields=columns
+    )
+
+
+def forget(since: date | None = None) -> int:
+    """Let everything that began since then (None: ever) be counted anew by the next run that compares everything; how
+    many conversations. Until then the numbers stay what they are."""
+    facts = ConversationFact.objects.filter(day__gte=since) if since else ConversationFact.objects.all()
+    return sum(
+        ConversationFact.objects.filter(day=day).update(rules=0)
+        for day in facts.order_by("day").values_list("day", flat=True).distinct()
+    )
+
+
+@transaction.atomic
+def sweep_days(since: date | None = None) -> None:
+    """Make the day tables anew from the facts, also for days that have none any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK)
+    days: set[date] = set()
+    for table in (ConversationFact, Day, DayAgent, DayTool):
+        rows = table._default_manager.filter(day__gte=since) if since else table._default_manager.all()
+        days.update(rows.order_by().values_list("day", flat=True).distinct())
+    day_tables.rebuild(days)
+
+
+def pending(*, most: int = 1_000) -> int:
+    """How many conversations have changed since they were counted; `most` stands for that many or more."""
+    return len(stale(since=_since(), now=timezone.now(), limit=most).ids)
