@@ -7,3 +7,4 @@ servers.provide()
 from smartsupport.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.emptying"]  # noqa: F405

@@ -1,0 +1,1 @@
+"""`flush`, which ends each test that commits, without emptying what is empty."""
