@@ -3,9 +3,9 @@
 Such a tool is off, and the reason why says that it is retired. Who switches it on again ends that.
 """
 
-from django.db.models import Q
+from typing import Protocol
 
-from agents.models import Tool
+from django.db.models import Q
 
 DELETED = "It was deleted."
 TAKEN_BACK = "The import that it came with was rolled back."
@@ -15,5 +15,15 @@ RETIRED = Q(enabled=False, paused_because__in=REASONS)
 NOT_RETIRED = ~RETIRED
 
 
-def retired(tool: Tool) -> bool:
+class Switched(Protocol):
+    """A tool, or what was read of one."""
+
+    @property
+    def enabled(self) -> bool: ...
+
+    @property
+    def paused_because(self) -> str: ...
+
+
+def retired(tool: Switched) -> bool:
     return not tool.enabled and tool.paused_because in REASONS

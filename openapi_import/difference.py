@@ -2,10 +2,14 @@
 
 What reviewers and staff decided about an operation is kept, and only what changed is opened again. A job's rows are at
 first as they were read and judged; `compare` writes what it keeps over that, and leaves the original in `judged`.
+
+Documents may have 20,000 operations: all of them are matched by what names them, and then compared a few hundred at a
+time. What a document says of one is loaded only where the database finds that its tool has something else.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,80 +17,86 @@ from uuid import UUID
 from django.db import transaction
 
 from agents.models import AgentTool, Tool
-from openapi_import import meaning, tool_state
-from openapi_import.binding import arguments, nobodys
-from openapi_import.elsewhere import goes_elsewhere, known_servers
+from openapi_import import keeping, many_rows, tool_state
+from openapi_import.elsewhere import known_servers
 from openapi_import.errors import JobNotFound, WrongStage
-from openapi_import.matching import address, match
+from openapi_import.keeping import BY_STAFF as BY_STAFF
+from openapi_import.keeping import JUDGED as JUDGED
+from openapi_import.keeping import NO_LONGER_THERE as NO_LONGER_THERE
+from openapi_import.keeping import as_read as as_read
+from openapi_import.many_rows import among
+from openapi_import.matching import RowKey, ToolKey, address, match, row_keys, tool_keys
 from openapi_import.models import Change, Classification, ImportJob, ImportStatus, Publication, SpecSource
-from smartsupport.lib.ids import canonical_json, digest
+from openapi_import.same_documents import DOCUMENT, differing, load_documents, person_headers
+from smartsupport.lib.ids import digest
 
-JUDGED = (
-    "name",
-    "title",
-    "tool_description",
-    "access_type",
-    "risk",
-    "approval",
-    "agent_group",
-    "customer_params",
-    "uncertain",
-    "judged_by",
+BATCH = 500
+COMPARED = (
+    *JUDGED,
+    "judged",
+    "selected",
+    "change",
+    "difference",
+    "reviewed_by",
+    "reviewed_at",
+    "kept",
+    "kept_group",
 )
-"""What a row may have from a reviewer or from the published tool instead of from the document and the judge."""
-BY_STAFF = frozenset({"access_type", "risk", "approval", "agent_group", "customer_params"})
-"""Whoever changes one of these has judged the operation."""
-COMPARED = (*JUDGED, "tool", "judged", "selected", "change", "difference", "reviewed_by", "reviewed_at")
-NO_LONGER_THERE = "The document has this operation no more. Publishing switches its tool off."
+"""What comparing may write."""
+NOT_READ = ("tool", "description", "summary", "losses", "reason", "tags", "pointer")
+"""Fields of a row that are not compared, or only where they differ."""
+OF_EARLIER = ("index", "title", "tool_description", "agent_group", "uncertain", "judged", "decided",
+              "access_type", "risk", "approval", "reviewed_by", "reviewed_at")  # fmt: skip
+
+Writing = Callable[[int], AbstractContextManager[None]]
 
 
 @dataclass
 class _Published:
     """What is live of a source, and the rows that it was last published from."""
 
-    tools: list[Tool] = field(default_factory=list)
-    earlier: dict[UUID, Classification] = field(default_factory=dict)  # by the id of the tool
+    tools: list[ToolKey] = field(default_factory=list)
+    earlier: dict[UUID, int] = field(default_factory=dict)  # primary keys of rows, by the id of the tool
     left_out: set[Any] = field(default_factory=set)  # operation ids, and methods with paths
     agent_of: dict[UUID, str] = field(default_factory=dict)  # by the id of the tool
     servers: frozenset[str] | None = None  # that may get its credentials
+    hidden: list[str] = field(default_factory=list)  # `person_headers` of the job that is compared with it
 
 
-def compare(job: ImportJob) -> dict[str, int]:
-    """Compare the rows of a job with what is published of the same source, and write down what was found. Call it in a
-    transaction; it may run again at any time before the job is published. Returns how many rows there are of each
-    change: {"added", "changed", "same", "removed"}.
+def compare(job: ImportJob, *, writing: Writing = lambda _: nullcontext()) -> dict[str, int]:
+    """Compare the rows of a job with what is published of the same source, and write down what was found. It may run
+    again at any time before the job is published, also after it has died half-way. Returns how many rows there are of
+    each change: {"added", "changed", "same", "removed"}.
 
-    An operation that is gone has a row of its own after the others, which cannot be selected.
+    writing: what each batch is written in, given how many rows are done: a transaction of a worker that still holds the
+    job. Without it, call this in a transaction of your own. An operation that is gone has a row of its own after the
+    others, which cannot be selected.
     """
     source = job.source or (SpecSource.objects.filter(name=job.name).first() if job.name else None)
-    Classification.objects.filter(job=job, change=Change.REMOVED).delete()
-    rows = list(Classification.objects.filter(job=job).order_by("index"))
-    published = _published(source) if source else _Published()
-    found = match(rows, published.tools)
-    before = {row.pk: _mark(row) for row in rows}
-    for row in rows:
-        _compare_one(row, found.get(row.index), published)
-    _free_names(rows, found)
-    _store(row for row in rows if _mark(row) != before[row.pk])
+    with writing(0):
+        many_rows.delete(Classification.objects.filter(job=job, change=Change.REMOVED))
+    keys = row_keys(job.pk)
+    published = _published(source, job) if source else _Published()
+    found = match(keys, published.tools)
+    taken = set(Tool.objects.values_list("name", flat=True))
+    counts: Counter[str] = Counter()
+    for start in range(0, len(keys), BATCH):
+        batch = _Batch(keys[start : start + BATCH], found, published)
+        batch.compare(taken)
+        with writing(start + len(batch.rows)):
+            batch.store()
+        counts.update(str(row.change) for row in batch.rows)
     matched = {tool.pk for tool in found.values()}
-    gone = [tool for tool in published.tools if tool.pk not in matched and not told_already(tool)]
-    start = rows[-1].index + 1 if rows else 0
-    Classification.objects.bulk_create(
-        [_removed(job, start + number, tool) for number, tool in enumerate(gone)], batch_size=400
-    )
-    counts = Counter(str(row.change) for row in rows)
+    gone = [tool.pk for tool in published.tools if tool.pk not in matched and not told_already(tool)]
+    with writing(len(keys)):
+        _tell_of_gone(job, keys[-1].index + 1 if keys else 0, gone)
     counts[Change.REMOVED] = len(gone)
     return {str(change): counts[change] for change in Change.values}
 
 
-def as_read(row: Classification, name: str) -> Any:
-    """What the document or the judge said, before anything was kept or edited."""
-    return row.judged.get(name, getattr(row, name))
-
-
 def decided(row: Classification) -> dict[str, Any]:
     """What a reviewer decided in this import, by field: of the row's own columns, and of the tool's."""
-    found: dict[str, Any] = row.tool.get("decided", {})
+    found: dict[str, Any] = row.decided
     return found
 
 
@@ -102,129 +112,100 @@ def compare_again(job_id: UUID) -> dict[str, int]:
     return compare(job)
 
 
-def _compare_one(row: Classification, tool: Tool | None, published: _Published) -> None:
-    told, looked = row.difference, (row.reviewed_by, row.reviewed_at)
-    _reset(row)
-    if tool is None or tool_state.retired(tool):
-        row.change = Change.ADDED
-        row.name = tool.name if tool else row.name
-        was_left_out = tool is None and not published.left_out.isdisjoint(
-            (row.operation_id, address(row.method, row.path))
+class _Batch:
+    """Some rows with their tools, and the rows that those were published from; loaded when it is made."""
+
+    def __init__(self, keys: list[RowKey], found: dict[int, ToolKey], published: _Published) -> None:
+        rows = Classification.objects.filter(pk__in=among([key.pk for key in keys], "bigint")).defer(
+            *NOT_READ
         )
-        row.selected = not row.unusable and not was_left_out
-        if goes_elsewhere(row, published.servers):
-            _tell_of_server(row, published.servers or frozenset())
-    else:
-        _keep(row, tool, published)
-    for name, value in decided(row).items():
-        if name in JUDGED or name == "selected":
-            setattr(row, name, value)
-    if BY_STAFF.intersection(decided(row)):
-        row.judged_by = "staff"
-    if row.revision and looked[1] and row.difference == told:
-        row.uncertain, (row.reviewed_by, row.reviewed_at) = False, looked
+        self.rows = list(rows.order_by("index"))
+        ids = {key.index: found[key.index].pk for key in keys if key.index in found}
+        tools = Tool.objects.filter(pk__in=among(ids.values(), "uuid")).defer(*DOCUMENT)
+        by_id = {tool.pk: tool for tool in tools}
+        self._tools = {index: by_id[pk] for index, pk in ids.items() if pk in by_id}
+        before = {published.earlier[pk]: pk for pk in ids.values() if pk in published.earlier}
+        earlier = Classification.objects.filter(pk__in=among(before, "bigint")).only(*OF_EARLIER)
+        self._earlier = {before[row.pk]: row for row in earlier}
+        self._published = published
+        self._load_what_differs()
+        self._stored = [_compared(row) for row in self.rows]
+
+    def compare(self, taken: set[str]) -> None:
+        """Set on the rows what was found. taken: the names in use, to which theirs are added."""
+        for row in self.rows:
+            tool = self._tools.get(row.index)
+            if tool is None or tool_state.retired(tool):
+                was_left_out = tool is None and not self._published.left_out.isdisjoint(
+                    (row.operation_id, address(row.method, row.path))
+                )
+                keeping.take_new(row, tool, was_left_out=was_left_out, servers=self._published.servers)
+            else:
+                agent = self._published.agent_of.get(tool.pk)
+                keeping.take_published(row, tool, self._earlier.get(tool.pk), agent=agent)
+            if tool is None:
+                row.name = free_name(row.name, row.operation_id, taken)
+            taken.add(row.name)
+
+    def store(self) -> None:
+        """Write what is another one than it was; of the columns those that differ in any row."""
+        changed, names = [], set()
+        for row, before in zip(self.rows, self._stored, strict=True):
+            different = [
+                name for name, was, now in zip(COMPARED, before, _compared(row), strict=True) if was != now
+            ]
+            # What it can go back to alone, the next comparison writes down again.
+            if set(different) - {"judged"}:
+                changed.append(row)
+                names.update(different)
+        many_rows.update(Classification, changed, sorted(names))
+
+    def _load_what_differs(self) -> None:
+        pairs = {row.pk: self._tools[row.index].pk for row in self.rows if row.index in self._tools}
+        wanted = differing(pairs.items(), self._published.hidden)
+        if self._published.servers is not None:  # where a new one would send the credentials
+            wanted |= {
+                row.pk
+                for row in self.rows
+                if row.pk not in pairs or tool_state.retired(self._tools[row.index])
+            }
+        rows = [row for row in self.rows if row.pk in wanted]
+        load_documents(rows, [self._tools[row.index] for row in rows if row.index in self._tools])
 
 
-def _reset(row: Classification) -> None:
-    """Back to the row as it was read and judged."""
-    for name in JUDGED:
-        setattr(row, name, row.judged.setdefault(name, getattr(row, name)))
-    row.tool |= {"kept": False, "kept_group": ""}
-    row.difference, row.reviewed_by, row.reviewed_at = [], "", None
+def _compared(row: Classification) -> list[Any]:
+    return [dict(row.judged) if name == "judged" else getattr(row, name) for name in COMPARED]
 
 
-def _keep(row: Classification, tool: Tool, published: _Published) -> None:
-    """Put what was decided about the published tool over what was judged now; open again what changed."""
-    earlier = published.earlier.get(tool.pk)
-    found = meaning.differences(tool, row)
-    row.name = tool.name
-    row.title, told = _wording("title", tool.title, row.title, _was_read(earlier, "title"))
-    found += told
-    old_words = _was_read(earlier, "tool_description")
-    row.tool_description, told = _wording("description", tool.description, row.tool_description, old_words)
-    found += told
-    row.customer_params = _bindings(row, tool)
-    row.agent_group = earlier.agent_group if earlier else published.agent_of.get(tool.pk, row.agent_group)
-    row.tool["kept_group"] = row.agent_group
-    changes_meaning = any(entry["meaning"] for entry in found)
-    if not meaning.another_operation(tool, row):
-        row.access_type, row.risk, row.approval = tool.access, tool.risk, tool.approval
-        row.tool["kept"] = True
-        row.judged_by = "kept"
-        waits = tool_state.waits_for_a_look(tool)
-        row.uncertain = changes_meaning or waits or bool(earlier and earlier.uncertain)
-    else:
-        row.uncertain = True
-    row.difference = sorted(found, key=lambda entry: not entry["meaning"])
-    row.change = Change.CHANGED if found else Change.SAME
-    if not found and earlier:
-        row.reviewed_by, row.reviewed_at = earlier.reviewed_by, earlier.reviewed_at
-    left_out = not tool.enabled and tool.paused_because == tool_state.LEFT_OUT
-    row.selected = not row.unusable and not left_out
-
-
-def _tell_of_server(row: Classification, servers: Collection[str]) -> None:
-    """A new operation that would bring the stored credentials to another server is open until somebody looks."""
-    was, now = ", ".join(sorted(servers)) or None, row.tool.get("server_url", "")
-    row.difference = [{"field": "server_url", "was": was, "now": now, "meaning": True}]
-    row.uncertain = True
-
-
-def _wording(name: str, published: str, fresh: str, earlier: str | None) -> tuple[str, list[dict[str, Any]]]:
-    """The document's words where they are new and staff have not put their own in their place."""
-    if fresh == published or earlier is None or fresh == earlier or published != earlier:
-        return published, []
-    return fresh, [{"field": name, "was": published, "now": fresh, "meaning": False}]
-
-
-def _was_read(earlier: Classification | None, name: str) -> str | None:
-    return as_read(earlier, name) if earlier else None
-
-
-def _bindings(row: Classification, tool: Tool) -> dict[str, str]:
-    """What was bound stays bound while its argument is there; of new arguments, what was judged now."""
-    known = arguments(row.tool.get("input_schema", {}))
-    old = {*arguments(tool.input_schema), *tool.bound, *nobodys({"parameters": tool.parameters}, tool.bound)}
-    kept = {name: binding for name, binding in tool.bound.items() if name in known}
-    return kept | {name: binding for name, binding in row.customer_params.items() if name not in old}
-
-
-def _published(source: SpecSource) -> _Published:
-    tools = list(Tool.objects.filter(source=source))
+def _published(source: SpecSource, job: ImportJob) -> _Published:
+    tools = tool_keys(source.pk)
     links = AgentTool.objects.filter(tool__source=source).order_by("-agent__position", "-agent__name")
     found = _Published(
         tools,
         agent_of=dict(links.values_list("tool_id", "agent__name")),
         servers=known_servers(source, tools),
+        hidden=person_headers(job.pk) if tools else [],
     )
     last = (
         Publication.objects.filter(source=source, kind=Publication.Kind.PUBLISH, job__isnull=False)
         .order_by("-number")
+        .values_list("job_id", flat=True)
         .first()
     )
     if last is None:
         return found
-    rows = list(Classification.objects.filter(job=last.job_id).exclude(change=Change.REMOVED).defer("tool"))
-    by_index = {row.index: row for row in rows}
+    rows = row_keys(last)
+    by_index = {row.index: row.pk for row in rows}
     found.earlier = {tool.pk: by_index[index] for index, tool in match(rows, tools).items()}
-    for row in rows:
-        if not row.selected and not row.unusable:
-            found.left_out |= {row.operation_id, address(row.method, row.path)}
+    left = Classification.objects.filter(job=last, selected=False, unusable="").exclude(change=Change.REMOVED)
+    for operation_id, method, path in left.values_list("operation_id", "method", "path"):
+        found.left_out |= {operation_id, address(method, path)}
     return found
 
 
-def told_already(tool: Tool) -> bool:
+def told_already(tool: tool_state.Switched) -> bool:
     """Whether it is known of a tool that its operation is gone."""
     return not tool.enabled and tool.paused_because in (tool_state.GONE, *tool_state.RETIRED)
-
-
-def _free_names(rows: list[Classification], found: dict[int, Tool]) -> None:
-    """Give new operations names that no tool has, of this source or another."""
-    taken = set(Tool.objects.values_list("name", flat=True))
-    for row in rows:
-        if row.index not in found:
-            row.name = free_name(row.name, row.operation_id, taken)
-        taken.add(row.name)
 
 
 def free_name(name: str, operation_id: str, taken: set[str]) -> str:
@@ -234,6 +215,12 @@ def free_name(name: str, operation_id: str, taken: set[str]) -> str:
         wanted = f"{name[:55]}_{digest([operation_id, number])[:8]}"
         number += 1
     return wanted
+
+
+def _tell_of_gone(job: ImportJob, start: int, gone: list[UUID]) -> None:
+    tools = Tool.objects.filter(pk__in=among(gone, "uuid")).defer(*DOCUMENT).order_by("pk")
+    rows = [_removed(job, start + number, tool) for number, tool in enumerate(tools)]
+    Classification.objects.bulk_create(rows, batch_size=1000)
 
 
 def _removed(job: ImportJob, index: int, tool: Tool) -> Classification:
@@ -255,15 +242,4 @@ def _removed(job: ImportJob, index: int, tool: Tool) -> Classification:
         unusable=NO_LONGER_THERE,
         selected=False,
         change=Change.REMOVED,
-    )
-
-
-def _mark(row: Classification) -> str:
-    """All that `compare` may write, but for what it only writes down to go back to."""
-    return canonical_json([str(getattr(row, name)) for name in COMPARED if name not in ("tool", "judged")])
-
-
-def _store(rows: Iterable[Classification]) -> None:
-    Classification.objects.bulk_create(
-        list(rows), batch_size=400, update_conflicts=True, unique_fields=["id"], update_fields=COMPARED
     )

@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Max
 
-from agents.models import Access, Agent, AgentTool, Tool
+from agents.models import Access, Agent, AgentTool
+from openapi_import import many_rows
 from openapi_import.models import Publication
 from smartsupport.lib.text import shorten
 
@@ -19,11 +21,27 @@ ESCALATION = "I cannot do that for you. I am handing you over to a colleague."
 Entry = dict[str, Any]
 
 
+class Given(Protocol):
+    """A tool that is or will be stored."""
+
+    @property
+    def pk(self) -> UUID: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def access(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Place:
     """A tool that the agent `group` is to have; `before`: the agent that had it, as far as it was published with it."""
 
-    tool: Tool
+    tool: Given
     group: str
     before: str = ""
 
@@ -86,9 +104,11 @@ def _note(mute: list[str]) -> str:
 
 def _take_away(places: Iterable[Place]) -> list[Entry]:
     moved = {place.tool.pk: place for place in places if place.before and place.before != place.group}
-    links = AgentTool.objects.filter(tool_id__in=moved).select_related("agent")
+    if not moved:
+        return []
+    links = AgentTool.objects.filter(tool_id__in=many_rows.among(moved, "uuid")).select_related("agent")
     gone = [link for link in links if link.agent.name == moved[link.tool_id].before]
-    AgentTool.objects.filter(pk__in=[link.pk for link in gone]).delete()
+    many_rows.delete(AgentTool.objects.filter(pk__in=many_rows.among([link.pk for link in gone], "bigint")))
     return [
         {"agent": link.agent.name, "tool": moved[link.tool_id].tool.name, "change": "unlinked"}
         for link in gone
@@ -131,14 +151,25 @@ def _link(agents: dict[str, Agent], wanted: dict[str, list[Place]]) -> list[Entr
     ):
         there.add((agent_id, tool_id))
         last[agent_id] = max(last.get(agent_id, -1), position)
-    new, done = [], []
+    new: list[tuple[UUID, UUID, int]] = []
+    done = []
     for name, places in wanted.items():
         agent = agents[name]
         for place in places:
             if (agent.pk, place.tool.pk) in there:
                 continue
             last[agent.pk] = last.get(agent.pk, -1) + 1
-            new.append(AgentTool(agent=agent, tool=place.tool, position=last[agent.pk]))
+            new.append((agent.pk, place.tool.pk, last[agent.pk]))
             done.append({"agent": name, "tool": place.tool.name, "change": "linked"})
-    AgentTool.objects.bulk_create(new, batch_size=1000)
+    if new:
+        _insert_links(new)
     return done
+
+
+def _insert_links(links: list[tuple[UUID, UUID, int]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {AgentTool._meta.db_table} (agent_id, tool_id, position) "  # noqa: S608
+            "SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[])",
+            [list(column) for column in zip(*links, strict=True)],
+        )

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from openapi_import import many_rows
 from openapi_import.models import RUNNING, Classification, ImportJob, ImportStatus
 
 LEASE = timedelta(seconds=30)
@@ -90,4 +91,4 @@ def ended() -> dict[str, Any]:
 
 def forget_rows(job_ids: Iterable[uuid.UUID]) -> None:
     """Delete what was read of operations: of an attempt that will not be finished."""
-    Classification.objects.filter(job_id__in=list(job_ids)).delete()
+    many_rows.delete(Classification.objects.filter(job_id__in=list(job_ids)))

@@ -160,8 +160,9 @@ class Classification(models.Model):
     """One operation of a document: what tool it would be, what was judged of it, and what a reviewer made of that.
 
     `tool`: the fields of agents.Tool that come from the document: {"server_url", "parameters", "request_body",
-    "input_schema" (with the arguments that are bound), "security", "response"}; beside them "decided", {field: value}
-    that a reviewer set in this job, "kept", whether the published tool's decisions stand, and "kept_group", its agent.
+    "input_schema" (with the arguments that are bound), "security", "response"}. It may be large; nothing changes it.
+    `decided`: {field: value} that a reviewer set in this job. `kept`: whether the published tool's decisions stand;
+    `kept_group`: its agent.
     `losses`: sentences, what of the document the tool lacks. `unusable`: why it can be no tool; "" where it can.
     `customer_params`: {argument: binding}. `uncertain`: nobody has looked, and the rules are not sure (a write until
     somebody does) or what it does has changed. `judged`: what was said before a reviewer changed it or an earlier
@@ -198,6 +199,9 @@ class Classification(models.Model):
     reason = models.CharField(max_length=1000, blank=True)
     judged = models.JSONField(default=dict, blank=True)
     judged_by = models.CharField(max_length=8, default="rules", help_text="rules, model, staff or kept")
+    decided = models.JSONField(default=dict, blank=True)
+    kept = models.BooleanField(default=False)
+    kept_group = models.CharField(max_length=64, blank=True)
     selected = models.BooleanField(default=True)
     change = models.CharField(max_length=8, choices=Change, default=Change.ADDED)
     difference = models.JSONField(default=list, blank=True)

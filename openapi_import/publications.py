@@ -10,8 +10,9 @@ from agents import approvals
 from agents.approvals import Decider, NotAllowed
 from agents.models import Action, AgentTool, Credential, Tool
 from openapi_import import group_agents, tool_state
+from openapi_import.entries import change
 from openapi_import.models import Publication, SpecSource
-from openapi_import.publish import change, lock_publishing, record
+from openapi_import.publish import lock_publishing, record
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.text import shorten
 

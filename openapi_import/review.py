@@ -4,31 +4,41 @@ Edits of one job wait for each other and for its publication: each holds the job
 the row; what the rules had said stays in `judged`.
 """
 
-import json
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from agents.approvals import Decider
 from agents.models import Access, Tool
-from openapi_import import difference
+from openapi_import import many_rows
 from openapi_import.errors import ImportRefused, JobNotFound, WrongStage
+from openapi_import.many_rows import among
 from openapi_import.models import Change, Classification, ImportJob, ImportStatus
-from openapi_import.review_changes import COLUMNS, ONE_BY_ONE, Surroundings, Values, checked, put
+from openapi_import.review_changes import (
+    BY_DOCUMENT,
+    COLUMNS,
+    NAMING,
+    ONE_BY_ONE,
+    Surroundings,
+    Values,
+    checked,
+    put,
+)
 from smartsupport.lib.errors import ServiceError
 
 log = structlog.get_logger(__name__)
 
 SAYS_WHAT_IT_DOES = frozenset({"access_type", "approval", "needs_interrupt"})
 FAULTS_TOLD = 20
-ALWAYS_WRITTEN = ("uncertain", "judged_by", "reviewed_by", "reviewed_at", "revision")
+ALWAYS_WRITTEN = ("decided", "uncertain", "judged_by", "reviewed_by", "reviewed_at", "revision")
 """What an edit may write of a row beside the columns that it changes."""
+UNEDITED = ("description", "summary", "tool_description", "losses", "tags", "pointer", "difference", "reason")
+"""What a bulk edit neither asks nor changes."""
 
 
 class RowNotFound(ServiceError):
@@ -62,7 +72,7 @@ def edit(
             raise RowNotFound.of(index)
         if seen is not None and seen != row.revision:
             raise ChangedMeanwhile(revision=row.revision, reviewed_by=row.reviewed_by)
-        values, faults = checked(row, changes, _surroundings(job, [row]))
+        values, faults = checked(row, changes, _surroundings(job, [row], changes))
         if faults:
             raise ImportRefused(_sentence(faults), fields=faults)
         looked = set(values) != {"selected"} and bool(values)
@@ -90,8 +100,8 @@ def edit_many(
         )
     with transaction.atomic():
         job = _open_job(job_id)
-        rows = [row for row in _rows(job, indexes) if row.change != Change.REMOVED]
-        around = _surroundings(job, rows)
+        rows = _rows(job, indexes, changes)
+        around = _surroundings(job, rows, changes)
         wanted: list[tuple[Classification, Values]] = []
         told: dict[str, list[str]] = {}
         for row in rows:
@@ -152,12 +162,17 @@ def _open_job(job_id: UUID) -> ImportJob:
     return row
 
 
-def _rows(job: ImportJob, indexes: Collection[int] | None) -> list[Classification]:
-    rows = Classification.objects.filter(job=job)
-    if indexes is None:
-        return list(rows.exclude(change=Change.REMOVED))
-    _all_there(job, indexes)
-    return list(rows.filter(index__in=indexes))
+def _rows(
+    job: ImportJob, indexes: Collection[int] | None, changes: Mapping[str, Any]
+) -> list[Classification]:
+    """The rows to change, without those that are gone; what a document says of them only where that is asked."""
+    rows = Classification.objects.filter(job=job).defer(*UNEDITED)
+    if BY_DOCUMENT.isdisjoint(changes):
+        rows = rows.defer("tool")
+    if indexes is not None:
+        _all_there(job, indexes)
+        rows = rows.filter(index__in=among(indexes, "bigint"))
+    return list(rows.exclude(change=Change.REMOVED))
 
 
 def _all_there(job: ImportJob, indexes: Collection[int]) -> None:
@@ -167,15 +182,22 @@ def _all_there(job: ImportJob, indexes: Collection[int]) -> None:
             raise RowNotFound.of(index)
 
 
-def _surroundings(job: ImportJob, rows: list[Classification]) -> Surroundings:
-    """The names in use: of rows, and of tools that no row of the job is about."""
+def _surroundings(job: ImportJob, rows: Sequence[Classification], changes: Mapping[str, Any]) -> Surroundings:
+    """The names in use, where one is to be given or named: of rows, and of tools that no row of the job is about."""
+    if NAMING.isdisjoint(changes):
+        return Surroundings()
     found = Classification.objects.filter(job=job).values_list(
         "name", "index", "operation_id", "access_type", "change"
     )
     names = {name: index for name, index, _, _, change in found if change != Change.REMOVED}
     reading = [operation for _, _, operation, access, _ in found if access == Access.READ]
-    tools = Tool.objects.exclude(source=job.source_id, operation_id__in=[row.operation_id for row in rows])
-    taken = set(tools.values_list("name", flat=True))
+    about = {row.operation_id for row in rows}
+    tools = Tool.objects.values_list("name", "source_id", "operation_id")
+    taken = {
+        name
+        for name, source_id, operation_id in tools
+        if source_id != job.source_id or operation_id not in about
+    }
     return Surroundings(tools=taken, names=names, reading=reading)
 
 
@@ -186,32 +208,18 @@ def _set(row: Classification, values: Values, *, by: Decider | str, looked: bool
         row.uncertain, row.reviewed_by, row.reviewed_at = False, _name(by), timezone.now()
 
 
-def _store(rows: list[Classification], edited: Collection[str]) -> None:
-    """Write these columns of the rows, and what was decided, in one statement. What a document says of 20,000 tools is
-    not sent back for it: the database puts the decisions into what it has."""
-    fields = [Classification._meta.get_field(name) for name in ("id", *sorted(edited), *ALWAYS_WRITTEN)]
-    given = [
+def _store(rows: Sequence[Classification], edited: Collection[str]) -> None:
+    """Write these columns of the rows, and what was decided, in one statement. What was judged before stays."""
+    names = [*sorted(edited), *ALWAYS_WRITTEN]
+    values = [
         {
-            **{field.name: _plain(getattr(row, field.name)) for field in fields},
-            "decided": difference.decided(row),
-            "judged": {name: row.judged[name] for name in (*edited, "judged_by") if name in row.judged},
+            **{name: many_rows.plain(getattr(row, name)) for name in ("id", *names)},
+            "was": {name: row.judged[name] for name in (*edited, "judged_by") if name in row.judged},
         }
         for row in rows
     ]
-    types = [(field.name, field.db_type(connection)) for field in fields]
-    typed = ", ".join(f"{name} {kind}" for name, kind in [*types, ("decided", "jsonb"), ("judged", "jsonb")])
-    written = ", ".join(f"{name} = given.{name}" for name, _ in types if name != "id")
-    statement = (  # columns of ours and nothing else
-        f"UPDATE {Classification._meta.db_table} AS row SET {written}, "  # noqa: S608
-        "tool = jsonb_set(row.tool, '{decided}', given.decided), judged = given.judged || row.judged "
-        f"FROM jsonb_to_recordset(%s::jsonb) AS given({typed}) WHERE row.id = given.id"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [json.dumps(given, ensure_ascii=False, allow_nan=False)])
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    more = {"judged": "given.was || row.judged"}
+    many_rows.write(Classification, values, names, more=more, typed={"was": "jsonb"})
 
 
 def _name(by: Decider | str) -> str:

@@ -23,6 +23,10 @@ COLUMNS = frozenset(
 )
 ONE_BY_ONE = frozenset({"name", "title", "tool_description", "read_back"})
 """What cannot be the same for several operations."""
+BY_DOCUMENT = frozenset({"customer_params", "confirmation", "staff_above_argument", "staff_above_amount"})
+"""What is checked against what the document says of an operation."""
+NAMING = frozenset({"name", "requires", "read_back"})
+"""What is checked against other operations and tools."""
 _ACCESS = frozenset({"access_type", "approval", "needs_interrupt", "confirm_read"})
 _LIMIT = frozenset({"staff_above_argument", "staff_above_amount"})
 
@@ -77,7 +81,7 @@ def put(row: Classification, values: Values) -> None:
         if name in difference.JUDGED:
             row.judged.setdefault(name, getattr(row, name))
         setattr(row, name, values[name])
-    row.tool = {**row.tool, "decided": {**difference.decided(row), **values}}
+    row.decided = {**row.decided, **values}
     if difference.BY_STAFF & values.keys():
         row.judged.setdefault("judged_by", row.judged_by)
         row.judged_by = "staff"

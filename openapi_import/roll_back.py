@@ -10,9 +10,10 @@ from django.db.models import Max
 
 from agents.approvals import Decider, NotAllowed
 from agents.models import Agent, AgentTool, Tool
-from openapi_import import tool_state
+from openapi_import import many_rows, tool_state
+from openapi_import.entries import change, fields_of
 from openapi_import.models import Publication, SpecSource
-from openapi_import.publish import change, fields_of, lock_publishing, record
+from openapi_import.publish import lock_publishing, record
 from smartsupport.lib.errors import ServiceError
 
 log = structlog.get_logger(__name__)
@@ -192,7 +193,8 @@ def _there(links: Iterable[_Link]) -> dict[tuple[UUID, UUID], AgentTool]:
 def _unlink(links: list[_Link]) -> list[dict[str, Any]]:
     there = _there(links)
     gone = [(agent, tool) for agent, tool in links if (agent.pk, tool.pk) in there]
-    AgentTool.objects.filter(pk__in=[there[agent.pk, tool.pk].pk for agent, tool in gone]).delete()
+    ids = [there[agent.pk, tool.pk].pk for agent, tool in gone]
+    many_rows.delete(AgentTool.objects.filter(pk__in=many_rows.among(ids, "bigint")))
     return [{"agent": agent.name, "tool": tool.name, "change": "unlinked"} for agent, tool in gone]
 
 

@@ -5,6 +5,7 @@ A stage writes only through `Held`, and may be run again from its beginning by a
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -180,6 +181,10 @@ def _classify(held: Held, job: ImportJob) -> None:
         )  # the models' libraries: a second and 60 MB for whoever asks none
 
         judged_rows.ask_model(held, job.pk)
-    with held.writing():
-        difference.compare(job)
+
+    def writing(done: int) -> AbstractContextManager[None]:
+        held.note(done, rows)
+        return held.writing()
+
+    difference.compare(job, writing=writing)
     held.end(ImportStatus.DONE, stage_done=rows)

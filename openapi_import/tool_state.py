@@ -1,13 +1,10 @@
 """What is stored of a tool, as JSON, and why one is switched off."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 
 from agents.models import Tool
@@ -15,7 +12,9 @@ from agents.retired import DELETED as DELETED
 from agents.retired import NOT_RETIRED as NOT_RETIRED
 from agents.retired import REASONS
 from agents.retired import TAKEN_BACK as TAKEN_BACK
+from agents.retired import Switched as Switched
 from agents.retired import retired as retired
+from openapi_import import many_rows
 
 FROM_DOCUMENT = (
     "method",
@@ -65,12 +64,12 @@ BY_PUBLISHING = frozenset({GONE, LEFT_OUT, UNUSABLE, *UNSEEN})
 """A tool that is off for one of these is switched on again by a publication that has it, looked at."""
 
 
-def waits_for_a_look(tool: Tool) -> bool:
+def waits_for_a_look(tool: Switched) -> bool:
     """Whether a publication switched it off because nobody had looked, also where it is paused besides."""
     return not tool.enabled and tool.paused_because.endswith(UNSEEN)
 
 
-def paused(tool: Tool) -> bool:
+def paused(tool: Switched) -> bool:
     return not tool.enabled and tool.paused_because.startswith(PAUSED_BY)
 
 
@@ -80,8 +79,9 @@ def without_waiting(tool: Tool) -> str:
 
 
 def state(tool: Tool) -> dict[str, Any]:
-    """The stored fields of a tool, as JSON."""
-    return {field: _plain(getattr(tool, field)) for field in STORED}
+    """The stored fields of a tool, as JSON; of one that was loaded without some of them, the others."""
+    loaded = tool.__dict__
+    return {field: many_rows.plain(loaded[field]) for field in STORED if field in loaded}
 
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -98,54 +98,11 @@ def put(tool: Tool, values: Mapping[str, Any]) -> None:
         setattr(tool, field, value)
 
 
-def store(tools: Iterable[Tool]) -> None:
-    """Insert or update all of them in one statement. A thousand schemas as one JSON text cost a third of what they cost
-    as a thousand parameters."""
-    now = timezone.now()
-    fields = [field for field in Tool._meta.concrete_fields if not field.generated]
-    rows = []
-    for tool in sorted(tools, key=lambda tool: str(tool.pk)):
-        tool.updated_at, tool.created_at = now, tool.created_at or now
-        rows.append({field.column: _plain(getattr(tool, field.attname)) for field in fields})
-    if not rows:
-        return
-    columns = ", ".join(str(field.column) for field in fields)
-    typed = ", ".join(f"{field.column} {field.db_type(connection)}" for field in fields)
-    updated = ", ".join(f"{name} = EXCLUDED.{name}" for name in (*STORED, "updated_at"))
-    statement = (  # columns of ours and nothing else
-        f"INSERT INTO {Tool._meta.db_table} ({columns}) "  # noqa: S608
-        f"SELECT {columns} FROM jsonb_to_recordset(%s::jsonb) AS given({typed}) "
-        f"ON CONFLICT (id) DO UPDATE SET {updated}"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [json.dumps(rows, ensure_ascii=False, allow_nan=False)])
-
-
 def store_fields(tools: Iterable[Tool], names: Collection[str]) -> None:
     """Update these fields of tools that are there, in one statement. What a tool is found by is computed again only
     where it is among them."""
     now = timezone.now()
-    rows = []
-    for tool in sorted(tools, key=lambda tool: str(tool.pk)):
+    ordered = sorted(tools, key=lambda tool: str(tool.pk))
+    for tool in ordered:
         tool.updated_at = now
-        rows.append({name: _plain(getattr(tool, name)) for name in ("id", *names, "updated_at")})
-    if not rows:
-        return
-    wanted = {"id", *names, "updated_at"}
-    fields = [field for field in Tool._meta.concrete_fields if field.attname in wanted]
-    typed = ", ".join(f"{field.column} {field.db_type(connection)}" for field in fields)
-    updated = ", ".join(f"{name} = given.{name}" for name in (*names, "updated_at"))
-    statement = (  # columns of ours and nothing else
-        f"UPDATE {Tool._meta.db_table} AS tool SET {updated} "  # noqa: S608
-        f"FROM jsonb_to_recordset(%s::jsonb) AS given({typed}) WHERE tool.id = given.id"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [json.dumps(rows, ensure_ascii=False, allow_nan=False)])
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return f"{value:.2f}"
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID) else value
+    many_rows.update(Tool, ordered, [*names, "updated_at"])

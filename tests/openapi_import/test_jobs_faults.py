@@ -328,7 +328,7 @@ def test_a_fault_of_our_own_is_told_without_its_details(
 ) -> None:
     job = submitted()
 
-    def broken(*_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("the divisor")
 
     with monkeypatch.context() as patched:

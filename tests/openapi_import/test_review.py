@@ -165,7 +165,7 @@ def test_what_the_tool_gets_beside_what_was_judged_is_kept_with_the_row(job: Imp
     review.edit(job.pk, index(job, "pay"), more, by=SAM)
     review.edit(job.pk, index(job, "pay"), {"repeat_safe": False}, by=SAM)
 
-    kept = row_of(job, "pay").tool["decided"]
+    kept = row_of(job, "pay").decided
     assert kept == {**more, "staff_above_amount": "99.50", "repeat_safe": False}
 
 
