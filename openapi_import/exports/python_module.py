@@ -6,6 +6,7 @@ that no name and no text of a document can become code.
 
 import ast
 import builtins
+import json
 import keyword
 import re
 from collections.abc import Collection, Iterable
@@ -14,6 +15,7 @@ from typing import Any
 
 from openapi_import.binding import arguments
 from openapi_import.exports.chosen import chosen, clean, module_name
+from openapi_import.exports.offered import offered
 from openapi_import.models import Classification, ImportJob
 
 CLIENT = Path(__file__).with_name("python_client.txt")
@@ -29,22 +31,54 @@ DOCUMENTED = 2_000
 
 
 def python(job: ImportJob) -> str:
-    """The module's source: a small client, one function for each selected operation, and `TOOLS`, {name: function}."""
+    """The module's source: a small client, one function for each selected operation, and what it serves: `TOOLS`,
+    {name: function}, `OFFERED`, {name: the tool as JSON}, `RENAMED`, {name: {argument: parameter of another name}}."""
     rows = chosen(job)
     client = CLIENT.read_text(encoding="utf-8")
-    taken = {*dir(builtins), *_globals(client), "NAME", "BASE_URL", "VARIABLES", "TOOLS"}
+    taken = {
+        *dir(builtins),
+        *_globals(client),
+        "NAME",
+        "BASE_URL",
+        "VARIABLES",
+        "TOOLS",
+        "OFFERED",
+        "RENAMED",
+    }
     names = {row.index: _free(row.name, "operation", taken) for row in rows}
     head = _head(job, rows)
     functions = [ast.unparse(_function(row, names[row.index])) for row in rows]
-    tools = {row.name: names[row.index] for row in rows}
-    listed = "".join(f"    {name!r}: {function},\n" for name, function in tools.items())
-    end = f'TOOLS = {{\n{listed}}}\n\nif __name__ == "__main__":\n    serve()\n'
-    return "\n\n\n".join([f"{head}\n\n{client.strip()}", *functions, end])
+    listed = {
+        "TOOLS": {row.name: names[row.index] for row in rows},
+        "OFFERED": {row.name: repr(json.dumps(offered(row))) for row in rows},
+        "RENAMED": {row.name: repr(renamed) for row in rows if (renamed := _renamed(row))},
+    }
+    end = "\n\n".join(f"{name} = {_mapping(entries)}" for name, entries in listed.items())
+    served = 'if __name__ == "__main__":\n    serve()\n'
+    return "\n\n\n".join([f"{head}\n\n{client.strip()}", *functions, end, served])
 
 
 def variables(job: ImportJob, rows: Iterable[Classification]) -> list[str]:
     """The environment variables that the module reads: its base address, and one for each security scheme."""
     return [_base_url(job), *_secrets(job, rows).values()]
+
+
+def _mapping(entries: dict[str, str]) -> str:
+    """{name: code} as the source of a dictionary, an entry a line."""
+    return "".join(["{\n", *(f"    {name!r}: {code},\n" for name, code in entries.items()), "}"])
+
+
+def _renamed(row: Classification) -> dict[str, str]:
+    return {argument: name for argument, name in _parameters(row).items() if argument != name}
+
+
+def _parameters(row: Classification) -> dict[str, str]:
+    """{argument: the parameter of the function that takes it}."""
+    taken = {"send"}  # what the function itself calls
+    return {
+        argument: _free(argument, "argument", taken)
+        for argument in arguments(row.tool.get("input_schema", {}))
+    }
 
 
 def _head(job: ImportJob, rows: list[Classification]) -> str:
@@ -66,8 +100,7 @@ def _head(job: ImportJob, rows: list[Classification]) -> str:
 def _function(row: Classification, name: str) -> ast.Module:
     schemas = arguments(row.tool.get("input_schema", {}))
     required = set(row.tool.get("input_schema", {}).get("required", []))
-    taken = {"send"}  # what the function itself calls
-    names = {argument: _free(argument, "argument", taken) for argument in schemas}
+    names = _parameters(row)
     ordered = sorted(schemas, key=lambda argument: argument not in required)
     recipe = {
         "method": row.method,

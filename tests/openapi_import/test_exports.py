@@ -19,6 +19,9 @@ from openapi_import import review
 from openapi_import.exports import agents_yaml, mcp, python
 from openapi_import.models import Classification, ImportJob
 from openapi_import.publish import publish
+from tests.lib.wire import response
+from tests.openapi_import.far_side import FarSide
+from tests.openapi_import.far_side import far as far  # a fixture
 from tests.openapi_import.review_rows import SAM, in_path, operation, ready, schema
 
 pytestmark = pytest.mark.django_db
@@ -101,8 +104,9 @@ def test_the_module_has_a_function_for_each_operation_and_no_other_code(job: Imp
         assert isinstance(answer, ast.Return)
         called = [node.func for node in ast.walk(functions[name]) if isinstance(node, ast.Call)]
         assert [ast.unparse(one) for one in called] == ["send"]
-    assert "x" * 2000 in source
-    assert "x" * 2001 not in source
+    long = ast.get_docstring(functions["print_it"]) or ""
+    assert "x" * 2000 in long
+    assert "x" * 2001 not in long
 
 
 def test_the_module_loads_and_builds_what_was_meant(job: ImportJob, tmp_path: Path) -> None:
@@ -111,11 +115,15 @@ exported.httpx.Client.request = None  # nothing is sent
 made = []
 exported.send = lambda recipe, values: made.append(exported.build(recipe, values))
 exported.TOOLS["arguments"](order_id="a/b", from_="x", a_b=1, a_b_2="é", send_2=False, None_=None, x={"k": [1]})
-exported.TOOLS["send"](order_id="..")
+for climbing in ("..", ".", ""):
+    try:
+        exported.TOOLS["send"](order_id=climbing)
+    except ValueError as refusal:
+        made.append({"content": str(refusal).encode()})
 print(json.dumps([{**one, "content": (one["content"] or b"").decode()} for one in made]))
 """
 
-    first, second = run(
+    first, *refused = run(
         python(job), code, tmp_path, MY_SHOP_KEY="s3cret", MY_SHOP_BASE_URL="http://127.0.0.1:9/v1/"
     )
 
@@ -128,7 +136,7 @@ print(json.dumps([{**one, "content": (one["content"] or b"").decode()} for one i
         "_x": {"k": [1]},
     }
     assert first["headers"]['X-"Key'] == "s3cret"
-    assert second["url"] == 'http://127.0.0.1:9/v1/x"+__import__("os").getcwd()+"/..'
+    assert refused == [{"content": "order_id cannot be empty and cannot be dots alone"}] * 3
 
 
 def test_the_client_writes_every_style(tmp_path: Path) -> None:
@@ -219,7 +227,7 @@ def test_the_mcp_configuration_says_honestly_what_each_tool_does(job: ImportJob)
     assert config["mcpServers"] == {
         "my_shop": {
             "command": "uv",
-            "args": ["run", "--with", "httpx", "--with", "fastmcp", "my_shop_tools.py"],
+            "args": ["run", "--with", "httpx", "my_shop_tools.py"],
             "env": {"MY_SHOP_BASE_URL": "", "MY_SHOP_KEY": ""},
         }
     }
@@ -230,6 +238,95 @@ def test_the_mcp_configuration_says_honestly_what_each_tool_does(job: ImportJob)
     }  # fmt: skip
     assert by_name["print_it"]["annotations"]["idempotentHint"] is False
     assert by_name["class"]["inputSchema"] == schema("order_id")
+
+
+def served(source: str, folder: Path, *asked: Any, **environment: str) -> dict[Any, Any]:
+    """{id: answer} of what the exported module says as a server, in a process of its own, until its input ends."""
+    module = folder / "my_shop_tools.py"
+    module.write_text(source, encoding="utf-8")
+    lines = "".join(
+        one if isinstance(one, str) else json.dumps({"jsonrpc": "2.0", **one}) + "\n" for one in asked
+    )
+    done = subprocess.run(
+        [sys.executable, str(module)], input=lines, env=environment, capture_output=True, encoding="utf-8",
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(one["jsonrpc"] == "2.0" for one in answers)
+    return {one["id"]: one for one in answers}
+
+
+def a_call(number: int, tool: str, **arguments: Any) -> dict[str, Any]:
+    return {"id": number, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
+def test_the_module_serves_its_tools_to_a_client(job: ImportJob, far: FarSide, tmp_path: Path) -> None:
+    business = far.documents(
+        {
+            "/arguments/7": {"done": True},
+            "/class/7": response(
+                "422 Unprocessable", b'{"error": "No such order"}', content_type="application/json"
+            ),
+        }
+    )
+    greeting = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    }
+
+    answers = served(
+        python(job), tmp_path,
+        {"id": "hello", "method": "initialize", "params": greeting},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "ping"},
+        {"id": 3, "method": "tools/list"},
+        a_call(4, "arguments", **{"order_id": "7", "from": "a", "a.b": 1, "send": False}),
+        a_call(5, "class", order_id="7"),
+        a_call(6, "class", order="7"),
+        a_call(7, "class", order_id=".."),
+        a_call(8, "unheard_of"),
+        {"id": 9, "method": "resources/list"},
+        "no JSON\n",
+        MY_SHOP_BASE_URL=f"http://{business.host}",
+    )  # fmt: skip
+
+    assert answers.keys() == {"hello", 2, 3, 4, 5, 6, 7, 8, 9, None}
+    assert answers["hello"]["result"]["protocolVersion"] == "2025-06-18"
+    assert answers[2]["result"] == {}
+    assert answers[3]["result"]["tools"] == json.loads(mcp(job))["tools"]
+    assert answers[4]["result"]["structuredContent"] == {"done": True}
+    told = {number: answers[number]["result"]["content"][0]["text"] for number in (5, 6, 7)}
+    assert told == {
+        5: 'HTTP 422: {"error": "No such order"}',
+        6: "There is no argument 'order'. The argument 'order_id' is missing.",
+        7: "The call could not be made: order_id cannot be empty and cannot be dots alone.",
+    }
+    assert all(answers[number]["result"]["isError"] for number in (5, 6, 7))
+    assert {number: answers[number]["error"]["code"] for number in (8, 9, None)} == {
+        8: -32602, 9: -32601, None: -32700,
+    }  # fmt: skip
+    by_target = {one.target: one for one in business.received}
+    assert by_target.keys() == {"/arguments/7", "/class/7"}  # what was refused was not sent
+    assert json.loads(by_target["/arguments/7"].body) == {"from": "a", "a.b": 1, "send": False}
+
+
+def test_a_secret_in_an_address_is_not_told_to_the_client(far: FarSide, tmp_path: Path) -> None:
+    key = {"kind": "apiKey", "in": "query", "name": "api_key", "scopes": []}
+    job = ready(operation("look", tool={"security": [{"key": key}]}), name="my-shop")
+    refusing = far.documents({})
+    environment = {"MY_SHOP_KEY": "s3cret"}
+
+    [refused] = served(python(job), tmp_path, a_call(1, "look", order_id="7"),
+                       MY_SHOP_BASE_URL=f"http://{refusing.host}", **environment).values()  # fmt: skip
+    [gone] = served(python(job), tmp_path, a_call(1, "look", order_id="7"),
+                    MY_SHOP_BASE_URL="http://127.0.0.1:1", **environment).values()  # fmt: skip
+
+    assert refusing.received[0].target == "/look/7?api_key=s3cret"
+    assert refused["result"]["content"][0]["text"].startswith("HTTP 404")
+    assert gone["result"]["content"][0]["text"].startswith("The call was not sent: ConnectError.")
+    assert "s3cret" not in json.dumps([refused, gone])
 
 
 def test_what_is_not_selected_is_not_exported(job: ImportJob) -> None:
