@@ -80,6 +80,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     badge_variant="danger",
                 ),
                 _item("Customers", "group", "chat.customer"),
+                _item(
+                    "Costs",
+                    "payments",
+                    "agents.modelcall",
+                    link=reverse_lazy("admin:agents_modelcall_costs"),
+                ),
             ],
         },
         {
