@@ -22,8 +22,21 @@ class CustomerAdmin(ReadOnlyAdmin):
     list_display = ("who", "email", "known_as", "conversation_count", "last_seen")
     search_fields = ("name", "email", "subject", "business_id")
     search_help_text = "Name, email, or the company's own customer id"
-    fields = ("name", "email", "known_as", "bound_to", "attributes", "first_seen", "conversation_list")
-    readonly_fields = ("known_as", "bound_to", "first_seen", "conversation_list")
+    fields = (
+        "name",
+        "email",
+        "known_as",
+        "bound_to",
+        "attributes",
+        "first_seen",
+        "limits",
+        "conversation_list",
+    )
+    readonly_fields = ("known_as", "bound_to", "first_seen", "limits", "conversation_list")
+
+    def get_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
+        sees_costs = request.user.has_perm("agents.view_modelcall")
+        return [name for name in self.fields if name != "limits" or sees_costs]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
         rows = super().get_queryset(request)
@@ -40,6 +53,11 @@ class CustomerAdmin(ReadOnlyAdmin):
     @display(description="Customer id in the business system", empty_value="None: tools cannot act for them")
     def bound_to(self, customer: Customer) -> str | None:
         return customer.business_id or None
+
+    @display(description="Costs")
+    def limits(self, customer: Customer) -> str:
+        url = reverse("admin:agents_budget_customer", args=[customer.pk])
+        return format_html('<a class="console-link" href="{}">What they cost, and their limits</a>', url)
 
     @display(description="First seen")
     def first_seen(self, customer: Customer) -> Any:

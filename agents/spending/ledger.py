@@ -92,7 +92,7 @@ totalled AS ({TOTALLED})
 
 def record(call: Call, *, conversation_id: UUID | None = None, turn_id: UUID | None = None) -> None:
     """Enter a call that no event tells of: an import was judged, an agent was tried out, a summary came too late."""
-    parameters = {
+    parameters: dict[str, Any] = {
         "calls": parameter([(0, call)]),
         "now": timezone.now(),
         "conversation": conversation_id,

@@ -7,6 +7,7 @@ The record is exact.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -94,7 +95,7 @@ def standings(customers: Sequence[UUID] = (), *, deployment: bool = True) -> lis
     """How the budgets of these customers stand, and the deployment's. One statement, however many they are."""
     now = timezone.now()
     day, week = periods.begins(Period.DAY, now), periods.begins(Period.WEEK, now)
-    parameters = {
+    parameters: dict[str, Any] = {
         "customers": list(customers),
         "deployment": deployment,
         "now": now,

@@ -1,0 +1,142 @@
+"""The price list in the console. Prices are added and, until they count, withdrawn; none is edited."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+
+from agents.admin.spending_forms import PriceForm
+from agents.admin.spending_words import tabs
+from agents.approvals import Decider
+from agents.spending import prices
+from agents.spending.models import ModelPrice
+from smartsupport.lib.console import ReadOnlyAdmin
+from smartsupport.lib.errors import ServiceError
+
+LIST = "admin:agents_modelprice_changelist"
+
+
+@admin.register(ModelPrice)
+class ModelPriceAdmin(ReadOnlyAdmin):
+    fields = (
+        "provider",
+        "model",
+        "effective_from",
+        "input_micros",
+        "cached_input_micros",
+        "cache_write_micros",
+        "output_micros",
+        "reasoning_micros",
+        "created_by",
+        "created_at",
+    )
+    readonly_fields = fields
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("agents.view_modelcall")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("agents.change_budget")
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("list-prices/", wrap(self.add_list), name="agents_modelprice_add_list"),
+            path("<uuid:price_id>/withdraw/", wrap(self.withdraw), name="agents_modelprice_withdraw"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        listed = prices.public_list()
+        rows = list(ModelPrice.objects.order_by("provider", "model", "-effective_from"))
+        known = {(row.provider, row.model) for row in rows}
+        shown = {
+            **self._page(request, "Prices of models"),
+            "prices": _standing(rows),
+            "may_change": self.has_add_permission(request),
+            "listed_on": listed["checked"],
+            "listed_missing": [
+                one for one in listed["prices"] if (one["provider"], one["model"]) not in known
+            ],
+        }
+        return TemplateResponse(request, "agents/spending/prices.html", shown)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        first = {name: request.GET[name] for name in ("provider", "model") if name in request.GET}
+        form = PriceForm(request.POST or None, initial=first)
+        if request.method == "POST" and form.is_valid():
+            try:
+                row = prices.add(form.price, by_name=Decider.of(request.user).name)
+            except ServiceError as refusal:
+                _tell(form, refusal)
+            else:
+                self.log_addition(request, row, "Added.")
+                messages.success(request, f"{row.model} has this price from now on.")
+                return HttpResponseRedirect(reverse(LIST))
+        shown = {**self._page(request, "Add a price"), "form": form}
+        return TemplateResponse(request, "agents/spending/price_form.html", shown)
+
+    def add_list(self, request: HttpRequest) -> HttpResponse:
+        """Add the public list's prices of models that have none."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        count = prices.add_public_list()
+        messages.success(
+            request, f"{count} prices were added." if count else "All of them were there already."
+        )
+        return HttpResponseRedirect(reverse(LIST))
+
+    def withdraw(self, request: HttpRequest, price_id: UUID) -> HttpResponse:
+        """Delete a price that does not count yet."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        row = ModelPrice.objects.filter(pk=price_id).first()
+        if row is not None and prices.withdraw(price_id):
+            self.log_deletions(request, [row])
+            messages.success(request, f"The price of {row.model} was withdrawn. It had not begun to count.")
+        else:
+            messages.error(request, "A price that has begun to count stays. Add a new one instead.")
+        return HttpResponseRedirect(reverse(LIST))
+
+    def _page(self, request: HttpRequest, title: str) -> dict[str, Any]:
+        site = self.admin_site.each_context(request)
+        return {**site, "opts": self.opts, "title": title, "tabs": tabs(request, "prices")}
+
+
+def _standing(rows: list[ModelPrice]) -> list[dict[str, Any]]:
+    """Each price with whether it counts: "now", "later" or "before"; `rows` are newest first within a model."""
+    now, seen, told = timezone.now(), set(), []
+    for row in rows:
+        name = (row.provider, row.model)
+        if row.effective_from > now:
+            when = "later"
+        else:
+            when = "before" if name in seen else "now"
+            seen.add(name)
+        told.append({"row": row, "when": when})
+    return told
+
+
+def _tell(form: PriceForm, refusal: ServiceError) -> None:
+    faults = refusal.extra.get("fields")
+    for name, fault in faults.items() if isinstance(faults, dict) else ():
+        form.add_error(name, fault)
+    if not faults:
+        form.add_error(None, refusal.message)

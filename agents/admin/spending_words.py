@@ -1,0 +1,91 @@
+"""What the pages of spending have in common: their tabs, bars, charts and names."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from agents.spending.limits import Standing
+from agents.spending.models import Budget, ModelCall
+from agents.spending.reports import Report
+
+ALERTS_SHOWN = 8
+AXIS = "#808b99"
+"""Readable on light and on dark."""
+PERIODS = {"day": "today", "week": "this week"}
+WHOSE = {
+    Budget.Scope.DEPLOYMENT: "The whole deployment",
+    Budget.Scope.EACH_CUSTOMER: "As every customer",
+    Budget.Scope.CUSTOMER: "This customer's own",
+}
+
+
+class Tab(NamedTuple):
+    name: str
+    url: str
+    here: bool
+
+
+def tabs(request: HttpRequest, here: str) -> list[Tab]:
+    """The pages about costs."""
+    pages = {
+        "costs": ("Costs", "admin:agents_modelcall_costs"),
+        "ledger": ("Ledger", "admin:agents_modelcall_changelist"),
+        "budgets": ("Budgets", "admin:agents_budget_changelist"),
+        "prices": ("Prices", "admin:agents_modelprice_changelist"),
+    }
+    return [Tab(title, reverse(name), key == here) for key, (title, name) in pages.items()]
+
+
+class Meter(NamedTuple):
+    """A budget as a bar. `width` is the bar's percent, at most 100; `tone` is "", "warn" or "bad"."""
+
+    standing: Standing
+    whose: str
+    period: str
+    percent: str
+    width: float
+    tone: str
+    left: int
+
+
+def meters(found: Sequence[Standing]) -> list[Meter]:
+    return [_meter(one) for one in found]
+
+
+def _meter(one: Standing) -> Meter:
+    percent = one.percent
+    tone = "" if one.exempt or percent < 80 else "bad" if one.reached else "warn"
+    shown = f"{percent:.0f}" if percent == int(percent) else f"{percent:.1f}"
+    whose = WHOSE[Budget.Scope(one.scope)]
+    left = max(0, one.limit - one.spent)
+    return Meter(one, whose, PERIODS[one.period], shown, min(percent, 100.0), tone, left)
+
+
+def charted(found: Report) -> dict[str, str]:
+    """What the theme's bar chart takes: dollars by day."""
+    values = [round(part.micros / 1_000_000, 4) for part in found.by_day]
+    data = {
+        "labels": [part.name for part in found.by_day],
+        "datasets": [{"label": "Dollars", "data": values, "backgroundColor": "var(--color-primary-600)"}],
+    }
+    options: dict[str, Any] = {
+        "animation": False,
+        "maintainAspectRatio": False,
+        "plugins": {"legend": {"display": False}},
+        "scales": {
+            "x": {"grid": {"display": False}, "ticks": {"color": AXIS, "maxRotation": 0, "autoSkip": True}},
+            "y": {"beginAtZero": True, "grid": {}, "ticks": {"color": AXIS}},
+        },
+    }
+    return {"data": json.dumps(data), "options": json.dumps(options)}
+
+
+def customers_by_id(found: Sequence[tuple[UUID, int, int]]) -> list[tuple[Any, int, int]]:
+    """The same, with the customers' rows. One statement."""
+    customers = ModelCall._meta.get_field("customer").related_model  # of an app that this one does not know
+    rows = customers._default_manager.in_bulk([customer for customer, _, _ in found])  # type: ignore[union-attr]
+    return [(rows[customer], micros, calls) for customer, micros, calls in found if customer in rows]
