@@ -63,7 +63,7 @@ def roll_up(
     deadline = time.monotonic() + seconds
     counted = 0
     while time.monotonic() < deadline:
-        batch = count_batch(since=since, now=now or began, wait=wait)
+        batch = count_batch(since=since, now=now or began, limit=BATCH, wait=wait)
         if batch is None:
             return counted
         if not batch.ids:
@@ -94,7 +94,7 @@ class Stale:
 
 
 @transaction.atomic
-def count_batch(*, since: datetime, now: datetime, limit: int = BATCH, wait: bool = False) -> Stale | None:
+def count_batch(*, since: datetime, now: datetime, limit: int, wait: bool = False) -> Stale | None:
     """Count up to `limit` stale conversations (and those that they change) with the days that they belong to. None:
     somebody else holds the lock, and `wait` is not set."""
     with connection.cursor() as cursor:
@@ -162,6 +162,6 @@ def sweep_days(since: date | None = None) -> None:
     day_tables.rebuild(days)
 
 
-def pending(*, most: int = 1_000) -> int:
-    """How many conversations have changed since they were counted; `most` stands for that many or more."""
-    return len(stale(since=_since(), now=timezone.now(), limit=most).ids)
+def pending(*, now: datetime | None = None, most: int = 1_000) -> int:
+    """How many conversations have changed or settled since they were counted; `most` stands for that many or more."""
+    return len(stale(since=_since(), now=now or timezone.now(), limit=most).ids)

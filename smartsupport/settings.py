@@ -163,6 +163,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 900.0,
         "options": {"expires": 900},
     },
+    "count-conversations": {
+        "task": "analytics.tasks.roll_up",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "compare-analytics-with-the-log": {
+        "task": "analytics.tasks.compare_everything",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
