@@ -1,6 +1,7 @@
 """`python -m tests.browser`: see to it that the browser tests have a Chromium.
 
-It is, in this order: CHROMIUM_PATH, one on the PATH, or Debian's, installed now if we may.
+It is, in this order: CHROMIUM_PATH, one on the PATH, or Debian's, installed now if we may. One without windows is
+preferred: it draws the same pages, and a test in it takes a quarter of the processor's time.
 """
 
 import os
@@ -8,7 +9,8 @@ import shutil
 import subprocess
 import sys
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WITHOUT_WINDOWS = "chromium-headless-shell"
+NAMES = (WITHOUT_WINDOWS, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def find() -> str | None:
@@ -35,20 +37,11 @@ def install() -> None:
     print("Installing Chromium for the browser tests ...", flush=True)
     env = ["env", "DEBIAN_FRONTEND=noninteractive"]
     subprocess.run([*prefix, *env, "apt-get", "update", "-qq"], stdout=subprocess.DEVNULL)
-    subprocess.run(
-        [
-            *prefix,
-            *env,
-            "apt-get",
-            "install",
-            "-y",
-            "-qq",
-            "--no-install-recommends",
-            "chromium",
-            "fonts-liberation",
-        ],
-        stdout=subprocess.DEVNULL,
-    )
+    options = ["-y", "-qq", "--no-install-recommends", "fonts-liberation"]
+    for package in (WITHOUT_WINDOWS, "chromium"):  # the first is missing in old releases
+        command = [*prefix, *env, "apt-get", "install", *options, package]
+        if subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0:
+            return
 
 
 def main() -> int:
@@ -57,7 +50,7 @@ def main() -> int:
     if find() is None:
         print(
             "The browser tests need Chromium, which is neither here nor installable without a password: "
-            "install it (Debian: apt-get install chromium) or set CHROMIUM_PATH.",
+            "install it (Debian: apt-get install chromium-headless-shell) or set CHROMIUM_PATH.",
             file=sys.stderr,
         )
         return 1

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import find as find_chromium
 from tests.chat.page_server import PageServer, Visitor, running_page_server
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+# How long a page may take to show what a test expects; Playwright's five seconds are few where the machine is shared.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
