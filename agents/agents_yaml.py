@@ -3,11 +3,11 @@
 import io
 from typing import Any
 
-from django.db import transaction
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from agents.agents_yaml_reading import AgentEntry, AgentsYamlInvalid, read_agents
+from agents.history.recording import recorded_as
 from agents.models import Agent, AgentTool, Tool
 from agents.retired import NOT_RETIRED
 from smartsupport.lib.locks import one_at_a_time
@@ -22,14 +22,18 @@ __all__ = [
 ]
 
 
-@transaction.atomic
-def import_agents(text: str, *, replace: bool = True) -> list[Agent]:
+def import_agents(text: str, *, replace: bool = True, by: str = "", why: str = "") -> list[Agent]:
     """Make the agents what the file says; the file's agents, in its order.
 
     replace: the file is the whole set, and agents that are not in it are removed. Without it they stay, after
-    those of the file. An agent that exists keeps its id and whether it is enabled. Raises AgentsYamlInvalid,
-    and has then changed nothing.
+    those of the file. An agent that exists keeps its id and whether it is enabled. `by` and `why` go into the
+    agents' history. Raises AgentsYamlInvalid, and has then changed nothing.
     """
+    with recorded_as(by, why or "Imported from a file."):
+        return _import(text, replace=replace)
+
+
+def _import(text: str, *, replace: bool) -> list[Agent]:
     lock_agents()
     # Locked, so that none of them turns into a writing tool before the check on it is committed.
     there = Tool.objects.filter(NOT_RETIRED).select_for_update(no_key=True).order_by("name")

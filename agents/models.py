@@ -374,7 +374,8 @@ class Action(models.Model):
         )
 
 
-# Rows of the ledger live beside what writes them; Django finds models here.
+# Rows of the history and of the ledger live beside what writes them; Django finds models here.
+from agents.history.models import Revision  # noqa: E402
 from agents.spending.models import (  # noqa: E402
     Budget,
     BudgetAlert,
@@ -398,6 +399,7 @@ __all__ = [
     "Credential",
     "ModelCall",
     "ModelPrice",
+    "Revision",
     "Risk",
     "SpendTotal",
     "Tool",

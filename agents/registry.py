@@ -183,7 +183,7 @@ def template_text(name: str) -> str:
     return (TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def load_template(name: str) -> list[Agent]:
+def load_template(name: str, *, by: str = "") -> list[Agent]:
     """Replace all agents by those of a template. Raises TemplateNotFound, or AgentsYamlInvalid where its
     tools are missing; nothing is changed then."""
-    return import_agents(template_text(name), replace=True)
+    return import_agents(template_text(name), replace=True, by=by, why=f"Loaded the template {name}.")

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from agents import approvals
 from agents.approvals import Decider, NotAllowed
+from agents.history.recording import recorded_as
 from agents.models import Action, AgentTool, Credential, Tool
 from openapi_import import group_agents, tool_state
 from openapi_import.entries import change
@@ -65,7 +66,7 @@ def delete(source_id: UUID, by: Decider, *, tools: Collection[UUID] | None = Non
     back, as new ones. Raises as `pause` does."""
     if by.kind != "staff":
         raise NotAllowed("Not allowed to delete tools")
-    with transaction.atomic():
+    with recorded_as(by.name, "Deleted the tools of an API."):
         source, found = _locked(source_id, tools)
         retired = [tool for tool in found if not tool_state.retired(tool)]
         secrets = Credential.objects.filter(source=source) if tools is None else Credential.objects.none()
@@ -124,7 +125,7 @@ def _switch(
 ) -> Publication:
     if by.kind != "staff":
         raise NotAllowed("Not allowed to pause or resume tools")
-    with transaction.atomic():
+    with recorded_as(by.name, f"{kind.label}. {note}".strip()):
         source, found = _locked(source_id, tools)
         changed, changes = [], []
         for tool in found:

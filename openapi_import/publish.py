@@ -10,12 +10,12 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from agents.agents_yaml import lock_agents
 from agents.approvals import Decider, NotAllowed
+from agents.history.recording import recorded_as
 from openapi_import import new_tools
 from openapi_import.entries import store_changed
 from openapi_import.errors import JobNotFound, WrongStage
@@ -52,7 +52,7 @@ def publish(job_id: UUID, by: Decider) -> Publication:
     """
     if by.kind != "staff":
         raise NotAllowed("Not allowed to publish")
-    with transaction.atomic():
+    with recorded_as(by.name, "Published an import."):
         lock_publishing()
         job = _publishable(job_id)
         _something_to_publish(job)

@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 from django.db.models import Max
 
 from agents.approvals import Decider, NotAllowed
+from agents.history.recording import recorded_as
 from agents.models import Agent, AgentTool, Tool
 from openapi_import import many_rows, tool_state
 from openapi_import.entries import change, fields_of
@@ -44,7 +44,7 @@ def roll_back(publication_id: UUID, by: Decider) -> Publication:
     """
     if by.kind != "staff":
         raise NotAllowed("Not allowed to roll back")
-    with transaction.atomic():
+    with recorded_as(by.name, "Rolled a publication back."):
         lock_publishing()
         target = Publication.objects.select_related("source").filter(pk=publication_id).first()
         if target is None:

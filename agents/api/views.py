@@ -237,7 +237,8 @@ class AgentsImportView(APIView):
         responses=shapes.AgentListSerializer,
     )
     def post(self, request: Request) -> Response:
-        agents_yaml.import_agents(yaml_text(request))
+        by = approvals.Decider.of(request.user).name
+        agents_yaml.import_agents(yaml_text(request), by=by, why="Imported through the API.")
         return Response({"agents": shapes.AgentSerializer(agents_with_tools(), many=True).data})
 
 
