@@ -20,6 +20,10 @@ SCOPES = {
     "imports:read": "Read imports of APIs, what was judged of their operations, and what was published",
     "imports:write": "Start, review, cancel and retry imports",
     "imports:publish": "Publish imports as live tools, pause, roll back and delete them",
+    "audit:read": "Read who did what",
+    "analytics:read": "Read analytics and export them",
+    "usage:read": "Read what models cost, by customer, and budgets",
+    "usage:write": "Grant, reset and exempt budgets",
     "admin": "Everything",
 }
 PREFIX_LENGTH = 10

@@ -6,6 +6,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from smartsupport.audit import pages  # noqa: F401 - the audit's page registers itself
 from smartsupport.lib.console import HistoryAdmin
 
 # Every list would offer it to whoever may delete one row, for all rows at once. Rows are deleted one by one.

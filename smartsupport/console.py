@@ -113,6 +113,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("API keys", "key", "chat.apikey"),
                 _item("Staff", "badge", "auth.user"),
                 _item("Groups", "groups", "auth.group"),
+                _item("Audit", "policy", "smartsupport.auditentry"),
             ],
         },
     ]

@@ -120,6 +120,7 @@ def configuration(log_format: str, level: str) -> dict[str, Any]:
             # Each request is told once, by django-structlog; these tell it again, and the last two at length.
             "django.request": {"level": "CRITICAL"},
             "daphne": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},  # the audit tells who signed in
             "celery": {"level": "WARNING"},  # django-structlog tells of the tasks
             "httpx": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},  # the same under the name that openai uses it by

@@ -78,6 +78,6 @@ def locked_out(
     seconds = max(1, math.ceil((until - timezone.now()).total_seconds()))
     minutes = math.ceil(seconds / 60)
     context = {"until": until, "minutes": minutes, "title": "Too many failed attempts to sign in"}
-    return render(
-        request, "admin/locked_out.html", context, status=429, headers={"Retry-After": str(seconds)}
-    )
+    page = render(request, "admin/locked_out.html", context, status=429)
+    page.headers["Retry-After"] = str(seconds)
+    return page

@@ -78,7 +78,7 @@ ROLES = {
 
 
 def make_roles(apps: Any = None, **_: Any) -> None:
-    """A receiver of post_migrate, which is sent once for each app: give the roles what they lack and what exists by now.
+    """A receiver of post_migrate, sent once for each app: give the roles what they lack and what exists by now.
 
     `apps`: the models as they are after this migration. One query where there is nothing to do.
     """

@@ -24,5 +24,8 @@ urlpatterns = [
     path("api/v1/", include("agents.api.urls")),
     path("api/v1/", include("openapi_import.api.urls")),
     path("api/v1/", include("replay.api")),
+    path("api/v1/", include("analytics.api.urls")),
+    path("admin/analytics/", include("analytics.console_urls")),
+    path("api/v1/", include("smartsupport.audit.api")),
     path("admin/", admin.site.urls),
 ]

@@ -1,1 +1,1 @@
-"""Who did what, when and from where: the audit of everything that staff and programs do. See docs/roles-and-audit.md."""
+"""Who did what, when and from where: the audit of what staff and programs do (docs/roles-and-audit.md)."""

@@ -56,7 +56,7 @@ def is_recorded_unasked(of: audit.Recording, request: HttpRequest, response: Htt
 
 
 def recording_of(request: HttpRequest) -> audit.Recording:
-    """Who asks for what, as far as the request itself says. One query for an API key; the session's user is one, too."""
+    """Who asks for what, as far as the request itself says. One query for an API key, one for a session's user."""
     verb, object_type, object_id = _about(request)
     return audit.Recording(_actor(request), place_of(request), verb, object_type, object_id)
 
@@ -75,7 +75,8 @@ def add_outcome(of: audit.Recording, request: HttpRequest, response: HttpRespons
     """Add what staff were told, and why the API refused."""
     storage = getattr(request, "_messages", None)
     if isinstance(storage, BaseStorage):
-        for message in list(storage._queued_messages)[: audit.MOST_MESSAGES]:
+        queued = storage._queued_messages  # type: ignore[attr-defined]  # reading them otherwise would use them up
+        for message in list(queued)[: audit.MOST_MESSAGES]:
             text = str(message.message)
             if text not in of.messages:
                 of.messages.append(text)

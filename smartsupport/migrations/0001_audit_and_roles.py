@@ -34,7 +34,7 @@ CREATE TABLE smartsupport_auditentry (
     hash text NOT NULL
 );
 CREATE INDEX smartsupport_audit_at ON smartsupport_auditentry (at);
-CREATE INDEX smartsupport_audit_actor ON smartsupport_auditentry (actor_kind, actor_id, id);
+CREATE INDEX smartsupport_audit_actor ON smartsupport_auditentry (actor_name, id);
 CREATE INDEX smartsupport_audit_verb ON smartsupport_auditentry (verb, id);
 CREATE INDEX smartsupport_audit_object ON smartsupport_auditentry (object_type, object_id, id);
 CREATE INDEX smartsupport_audit_outcome ON smartsupport_auditentry (outcome, id);

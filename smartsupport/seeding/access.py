@@ -5,10 +5,12 @@ import secrets
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.db import transaction
 
 from chat.models import ApiKey
 from smartsupport.lib.locks import one_at_a_time
+from smartsupport.staff import AGENT, APPROVER, MANAGER, VIEWER
 
 ADMIN = "admin"
 SHORTEST_KEY_TO_SHOW_8_OF = 16
@@ -27,6 +29,23 @@ def create_first_staff_user() -> str:
         "the password in ADMIN_PASSWORD" if settings.ADMIN_PASSWORD else f"password {password} (shown once)"
     )
     return f"{ADMIN}, {shown}"
+
+
+@transaction.atomic
+def create_one_of_each_role() -> str:
+    """For development, right after the first staff user: one of each role with that user's password, so that anybody
+    can see the console with their eyes. Returns what to tell."""
+    users = get_user_model().objects
+    admin = users.get(username=ADMIN)
+    made = []
+    for role in (VIEWER, AGENT, APPROVER, MANAGER):
+        group = Group.objects.filter(name=role).first()
+        if group is None or users.filter(username=role.lower()).exists():
+            continue
+        user = users.create(username=role.lower(), password=admin.password, is_staff=True)
+        user.groups.add(group)
+        made.append(user.username)
+    return f"{', '.join(made)}: one of each role, with the same password" if made else ""
 
 
 @transaction.atomic

@@ -21,7 +21,8 @@ from tests import rows
 from tests.isolation.routes import Ids
 
 MARK = "xQ7secret"
-TOUCHED_BY_ANY_REQUEST = {"django_session"}
+TOUCHED_BY_ANY_REQUEST = {"django_session", "smartsupport_auditentry", "smartsupport_audithead"}
+"""A refusal is recorded, too."""
 
 
 @dataclass(frozen=True)

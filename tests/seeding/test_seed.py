@@ -258,8 +258,11 @@ def test_two_seeds_at_once_do_everything_once(server_environment: dict[str, str]
 
     assert [process.returncode for process in running] == [0, 0], told
     lines = "".join(out for out, _ in told).splitlines()
-    assert sorted(line[:14].strip() for line in lines) == ["API key", "Agents", "Log in as", "Tools"]
-    assert get_user_model().objects.count() == ApiKey.objects.count() == SpecSource.objects.count() == 1
+    assert sorted(line[:14].strip() for line in lines) == ["API key", "Agents", "Log in as", "Tools", "or as"]
+    assert ApiKey.objects.count() == SpecSource.objects.count() == 1
+    users = get_user_model().objects.order_by("username").values_list("username", "is_superuser")
+    assert [name for name, _ in users] == ["admin", "agent", "approver", "manager", "viewer"]
+    assert [name for name, all_powerful in users if all_powerful] == ["admin"]
     assert Tool.objects.count() == len(read_review())
     assert Agent.objects.count() == 4
     assert ImportJob.objects.count() == Publication.objects.count() == 1

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from openapi_import.errors import SpecUnavailable
 from smartsupport.lib.errors import ServiceError
-from smartsupport.seeding.access import create_first_api_key, create_first_staff_user
+from smartsupport.seeding.access import create_first_api_key, create_first_staff_user, create_one_of_each_role
 from smartsupport.seeding.demo_tools import document_url, publish_demo_tools
 from smartsupport.seeding.template import load_chosen_template
 
@@ -26,7 +26,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.tell("Log in as", create_first_staff_user())
+        first = create_first_staff_user()
+        self.tell("Log in as", first)
+        if first and settings.DEBUG and not options["no_demo"]:
+            self.tell("or as", create_one_of_each_role())
         self.tell("API key", create_first_api_key())
         if options["no_demo"] or not settings.DEBUG:
             return

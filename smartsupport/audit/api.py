@@ -1,0 +1,80 @@
+"""REST: the audit, for programs that keep it elsewhere."""
+
+from typing import Any, ClassVar
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from smartsupport.audit import exports, listing
+from smartsupport.audit.listing import Wanted
+from smartsupport.lib.rest import Need, read_query
+
+
+class AuditQuery(serializers.Serializer[Any]):
+    q = serializers.CharField(required=False, max_length=200, help_text="Words, or how they begin.")
+    who = serializers.CharField(required=False, max_length=200, help_text="A user's or a key's name.")
+    what = serializers.CharField(
+        required=False, max_length=100, help_text="`login`, `change`, `approve`, ..."
+    )
+    object = serializers.CharField(required=False, max_length=100, help_text="`agents.tool`, say.")
+    object_id = serializers.CharField(required=False, max_length=200)
+    outcome = serializers.ChoiceField(required=False, choices=list(listing.OUTCOMES))
+    day = serializers.DateField(required=False, help_text="A day in UTC.")
+    before = serializers.IntegerField(
+        required=False, min_value=1, max_value=2**62, help_text="`next_before`."
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=500, default=50)
+
+
+class AuditEntrySerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField(help_text="Counts from 1 without gaps.")
+    at = serializers.DateTimeField()
+    actor_kind = serializers.ChoiceField(choices=list(listing.KINDS))
+    actor_id = serializers.CharField()
+    actor_name = serializers.CharField()
+    verb = serializers.CharField()
+    object_type = serializers.CharField()
+    object_id = serializers.CharField()
+    object_label = serializers.CharField()
+    address = serializers.CharField()
+    user_agent = serializers.CharField()
+    request_id = serializers.CharField()
+    method = serializers.CharField()
+    path = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=list(listing.OUTCOMES))
+    status = serializers.IntegerField(allow_null=True)
+    begun_id = serializers.IntegerField(allow_null=True, help_text="The entry that recorded its beginning.")
+    before = serializers.DictField(allow_null=True)
+    after = serializers.DictField(allow_null=True)
+    detail = serializers.DictField(allow_null=True)
+    previous_hash = serializers.CharField()
+    hash = serializers.CharField()
+
+
+class AuditPageSerializer(serializers.Serializer[Any]):
+    entries = AuditEntrySerializer(many=True)
+    next_before = serializers.IntegerField(allow_null=True, help_text="`before` of the next page.")
+
+
+class AuditView(APIView):
+    needs: ClassVar = {"GET": Need("audit:read", "smartsupport.view_auditentry")}
+
+    @extend_schema(
+        operation_id="audit",
+        parameters=[AuditQuery],
+        responses=AuditPageSerializer,
+        summary="Who did what, newest first",
+        tags=["audit"],
+    )
+    def get(self, request: Request) -> Response:
+        asked = read_query(AuditQuery, request)
+        entries, older = Wanted.of(asked).page(asked["limit"])
+        rows = [exports.fields_of(entry) for entry in entries]
+        return Response({"entries": rows, "next_before": int(older) if older else None})
+
+
+urlpatterns = [path("audit", AuditView.as_view())]
