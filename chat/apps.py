@@ -8,6 +8,8 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from agents import approvals
-        from chat import turns
+        from agents.spending import alerts
+        from chat import turns, webhooks
 
         approvals.settled.connect(turns.on_settled, dispatch_uid="chat.turns.on_settled")
+        alerts.budget_reached.connect(webhooks.budget_reached, dispatch_uid="chat.webhooks.budget_reached")

@@ -13,12 +13,15 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from agents.approvals import Decider
+from agents.spending.limits import Standing
+from agents.spending.models import BudgetAlert
 from chat.models import Conversation, DeliveryStatus, Event, WebhookDelivery
 from smartsupport.lib.errors import ServiceError
 
 log = structlog.get_logger(__name__)
 
 ESCALATED = "conversation.escalated"
+BUDGET_ALERT = "budget.alert"
 SUMMARY_LIMIT = 2_000
 SUMMARY_MESSAGES = 30
 OLDER_LIMIT = 1_000
@@ -74,7 +77,28 @@ def escalated(conversation: Conversation, *, payload: dict[str, Any], agent: str
     _write(conversation, ESCALATED, body)
 
 
-def _write(conversation: Conversation, kind: str, body: dict[str, Any]) -> None:
+def budget_reached(sender: Any, *, alert: BudgetAlert, standing: Standing, **more: Any) -> None:
+    """A receiver of `agents.spending.alerts.budget_reached`: tell that a budget is used up to a percentage, in the
+    transaction that writes the alert. Nothing is written where WEBHOOK_URL is not set."""
+    if not settings.WEBHOOK_URL:
+        return
+    customer = alert.customer
+    body = {
+        "event": BUDGET_ALERT,
+        "at": alert.at.isoformat(),
+        "percent": alert.percent,
+        "scope": standing.scope,
+        "customer": {"id": customer.subject, "name": customer.name or None} if customer else None,
+        "period": standing.period,
+        "period_start": alert.period_start.isoformat(),
+        "resets_at": standing.resets_at.isoformat(),
+        "spent_usd": alert.spent_micros / 1_000_000,
+        "limit_usd": alert.limit_micros / 1_000_000,
+    }
+    _write(None, BUDGET_ALERT, body)
+
+
+def _write(conversation: Conversation | None, kind: str, body: dict[str, Any]) -> None:
     from chat.tasks import kick_webhooks  # the task's module needs this one
 
     row = WebhookDelivery.objects.create(

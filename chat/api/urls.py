@@ -1,7 +1,7 @@
 from django.urls import path
 
 from chat.api import schema as schema  # registers how the credentials are documented
-from chat.api import views
+from chat.api import usage_views, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view()),
@@ -16,4 +16,9 @@ urlpatterns = [
     path("conversations/<str:thread_id>/retry", views.RetryView.as_view()),
     path("conversations/<str:thread_id>/takeover", views.TakeOverView.as_view()),
     path("conversations/<str:thread_id>/handback", views.HandBackView.as_view()),
+    path("usage", usage_views.UsageView.as_view()),
+    path("usage/<path:customer>", usage_views.CustomerUsageView.as_view()),
+    path("budgets/grants", usage_views.GrantsView.as_view()),
+    path("budgets/resets", usage_views.ResetsView.as_view()),
+    path("budgets/exemptions", usage_views.ExemptionsView.as_view()),
 ]

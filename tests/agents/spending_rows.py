@@ -39,6 +39,7 @@ def spent(micros: int, owner: Any = None, *, at: datetime | None = None) -> Mode
     row = entered(call(reported_micros=micros), conversation_id=conversation)
     if at:
         ModelCall.objects.filter(pk=row.pk).update(at=at)
+        row.refresh_from_db()
     return row
 
 

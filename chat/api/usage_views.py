@@ -1,0 +1,257 @@
+"""REST: what models cost, by customer, and what staff do to budgets. A customer may ask for their own percentage."""
+
+from typing import Any, ClassVar
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, PolymorphicProxySerializer, extend_schema
+from rest_framework import status
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents.approvals import Decider
+from agents.spending import changes
+from agents.spending.limits import standings
+from agents.spending.models import BudgetChange
+from chat import identity
+from chat.api import usage_reads as reads
+from chat.api import usage_shapes as shapes
+from chat.api.serializers import idempotency_key
+from chat.api.views import ONCE
+from chat.authentication import ApiKeyAuthentication, MayCall, StaffSessionAuthentication
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.rest import Need, decider_id, read_body, read_query
+
+READ = Need("usage:read", "agents.view_modelcall")
+WRITE = Need("usage:write", "agents.change_budget")
+CUSTOMER = OpenApiParameter(
+    "customer", str, OpenApiParameter.PATH, description="A customer's `id` here, or your own (`sub`)."
+)
+DEPLOYMENT_EXAMPLE = {
+    "spent_today_usd": 1.23,
+    "spent_week_usd": 20.5,
+    "unknown_calls_week": 0,
+    "limits": [
+        {
+            "scope": "deployment",
+            "period": "day",
+            "period_start": "2026-11-20",
+            "resets_at": "2026-11-21T00:00:00Z",
+            "limit_usd": 50.0,
+            "granted_usd": 0.0,
+            "spent_usd": 1.23,
+            "percent": 2.4,
+            "reached": False,
+            "exempt": False,
+            "exempt_until": None,
+        }
+    ],
+}
+OWN_EXAMPLE = {"limits": [{"period": "day", "percent": 41.7, "resets_at": "2026-11-21T00:00:00Z"}]}
+
+
+class TokenHolder:
+    """A customer with their own token. It is no user, and good for nothing but their own usage."""
+
+    is_authenticated = is_active = True
+    is_anonymous = is_staff = is_superuser = False
+    pk = id = None
+
+    def __init__(self, customer_id: UUID) -> None:
+        self.customer_id = customer_id
+
+
+class CustomerTokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer` with the token of the chat socket. A bad one: 401, whatever else the caller holds."""
+
+    def authenticate(self, request: Request) -> tuple[TokenHolder, None] | None:
+        kind, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
+        if kind.lower() != "bearer":
+            return None
+        try:
+            visitor = identity.identify(token=token.strip(), cookie=None)
+        except ServiceError:
+            raise AuthenticationFailed("Unauthorized") from None
+        return TokenHolder(visitor.customer_id), None
+
+
+class CustomerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "chat.api.usage_views.CustomerTokenAuthentication"
+    name = "customerToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A customer's own token, as the chat socket takes it.",
+        }
+
+
+class MayReadUsage(MayCall):
+    """As everywhere, and a customer their own."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if isinstance(request.user, TokenHolder):
+            return request.method in ("GET", "HEAD", "OPTIONS")
+        return super().has_permission(request, view)
+
+
+class UsageView(APIView):
+    needs: ClassVar = {"GET": READ}
+
+    @extend_schema(
+        operation_id="usage_list",
+        summary="What models have cost: the deployment, and customers, dearest first",
+        description="Customers for whom a model was called since Monday. A `customer` with a limit but no call this "
+        "week is under `usage/{customer}`.",
+        tags=["Usage"],
+        parameters=[shapes.UsageQuery],
+        responses=shapes.UsagePageSerializer,
+        examples=[
+            OpenApiExample(
+                "A quiet day",
+                value={
+                    "deployment": DEPLOYMENT_EXAMPLE,
+                    "customers": [],
+                    "total": 0,
+                    "page": 1,
+                    "per_page": 20,
+                },
+                response_only=True,
+            )
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        query = read_query(shapes.UsageQuery, request)
+        return Response({"deployment": reads.deployment(), **reads.page(query)})
+
+
+class CustomerUsageView(APIView):
+    needs: ClassVar = {"GET": READ}
+    authentication_classes = [ApiKeyAuthentication, CustomerTokenAuthentication, StaffSessionAuthentication]
+    permission_classes = [MayReadUsage]
+
+    @extend_schema(
+        operation_id="usage_get",
+        summary="What one customer has cost, and their limits",
+        description="With the customer's own token (`Authorization: Bearer …`): how much of each limit is used, in "
+        "percent, and when it begins anew; no amounts. Another customer's usage does not exist for them (404).",
+        tags=["Usage"],
+        parameters=[CUSTOMER],
+        responses=PolymorphicProxySerializer(
+            "Usage",
+            [shapes.CustomerUsageSerializer, shapes.OwnUsageSerializer],
+            resource_type_field_name=None,
+        ),
+        examples=[OpenApiExample("With the customer's token", value=OWN_EXAMPLE, response_only=True)],
+    )
+    def get(self, request: Request, customer: str) -> Response:
+        asking: Any = request.user
+        if isinstance(asking, TokenHolder):
+            row = reads.customer(customer)
+            if row.pk != asking.customer_id:
+                raise reads.CustomerNotFound()
+            own = standings([row.pk], deployment=False)
+            return Response({"limits": [shapes.own_limit(one) for one in own if not one.exempt]})
+        [told] = reads.told([reads.customer(customer).pk])
+        return Response(told)
+
+
+class _ChangeView(APIView):
+    needs: ClassVar = {"POST": WRITE}
+    kind: ClassVar[str]
+
+    def changed(self, request: Request, body: dict[str, Any], change: Any, **values: Any) -> Response:
+        """Carry `change` out for whom the body names. An `Idempotency-Key` that was used finds what it did."""
+        named = body.get("customer")
+        customer_id = reads.customer(named).pk if named is not None else None
+        key = idempotency_key(request)
+        known = uuid5(NAMESPACE_URL, f"{decider_id(request.user)} {self.kind} {key}") if key else None
+        row: BudgetChange = change(
+            customer_id=customer_id,
+            reason=body["reason"],
+            by_name=Decider.of(request.user).name,
+            id=known,
+            **values,
+        )
+        found = standings([customer_id] if customer_id else [], deployment=customer_id is None)
+        return Response(shapes.changed(row, found), status=status.HTTP_201_CREATED)
+
+
+class GrantsView(_ChangeView):
+    kind = "grant"
+
+    @extend_schema(
+        operation_id="budgets_grant",
+        summary="Grant a customer or the deployment more, in the period that is now",
+        tags=["Usage"],
+        parameters=[ONCE],
+        request=shapes.GrantSerializer,
+        responses={201: shapes.ChangedSerializer},
+        examples=[
+            OpenApiExample(
+                "Five dollars more today",
+                value={"customer": "cus_1001", "period": "day", "amount_usd": 5, "reason": "A long claim"},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(shapes.GrantSerializer, request)
+        return self.changed(request, body, changes.grant, period=body["period"], micros=body["amount_usd"])
+
+
+class ResetsView(_ChangeView):
+    kind = "reset"
+
+    @extend_schema(
+        operation_id="budgets_reset",
+        summary="Let what was spent until now no longer count, in the period that is now",
+        tags=["Usage"],
+        parameters=[ONCE],
+        request=shapes.ResetSerializer,
+        responses={201: shapes.ChangedSerializer},
+        examples=[
+            OpenApiExample(
+                "Our own fault",
+                value={"customer": "cus_1001", "period": "day", "reason": "An agent went in circles"},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(shapes.ResetSerializer, request)
+        return self.changed(request, body, changes.reset, period=body["period"])
+
+
+class ExemptionsView(_ChangeView):
+    kind = "exemption"
+
+    @extend_schema(
+        operation_id="budgets_exempt",
+        summary="Let no limit count for a customer or the deployment, or end that",
+        description="An exempt customer is still bound by the deployment's budget.",
+        tags=["Usage"],
+        parameters=[ONCE],
+        request=shapes.ExemptionSerializer,
+        responses={201: shapes.ChangedSerializer},
+        examples=[
+            OpenApiExample(
+                "Until the end of the fair",
+                value={"customer": "cus_1001", "until": "2026-12-01T00:00:00Z", "reason": "Trade fair"},
+                request_only=True,
+            ),
+            OpenApiExample(
+                "End it", value={"customer": "cus_1001", "exempt": False, "reason": "Over"}, request_only=True
+            ),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(shapes.ExemptionSerializer, request)
+        if body["exempt"]:
+            return self.changed(request, body, changes.exempt, until=body["until"])
+        return self.changed(request, body, changes.end_exemption)
