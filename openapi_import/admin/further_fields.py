@@ -58,7 +58,7 @@ class FurtherFields(BaseDialogForm):
         required=False,
         label="Safe to send again",
         widget=UnfoldBooleanWidget,
-        help_text="The business system honours Idempotency-Key here: a call that nobody saw the outcome of is sent again.",
+        help_text="The business system honours Idempotency-Key here: where no answer came, the call is sent again.",
     )
     read_back = forms.ChoiceField(
         required=False,
@@ -142,7 +142,7 @@ def _is_number(schema: Any) -> bool:
 
 def _live(row: Classification) -> Tool | None:
     """The published tool whose decisions stand; None where there is none, or it was another operation."""
-    if not getattr(row, "kept", row.tool.get("kept")) or row.job.source_id is None:
+    if not row.kept or row.job.source_id is None:
         return None
     tools = Tool.objects.filter(source=row.job.source_id).select_related("read_back")
     return matching.match([row], tools).get(row.index)

@@ -131,6 +131,8 @@ class RetryForm(BaseDialogForm):
         if self.job is None or not self.job.spec_url:
             for name in ("fetch_again", "header", "key"):
                 del self.fields[name]
+        elif not self.job.held:
+            del self.fields["fetch_again"]  # it is fetched in any case
 
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
         return {

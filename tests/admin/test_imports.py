@@ -319,8 +319,12 @@ def test_dialogs_say_what_will_happen(nina: Client) -> None:
         assert "It failed: It broke." in page
         return page
 
-    assert "is fetched from its address and read from the beginning" in plan(error_stage="fetching")
-    assert "that was fetched is read from the beginning" in plan(error_stage="parsing", content=b"{}")
+    nothing_yet = plan(error_stage="fetching")
+    assert "is fetched from its address and read from the beginning" in nothing_yet
+    assert "Fetch the document anew" not in nothing_yet
+    fetched = plan(error_stage="parsing", content=b"{}")
+    assert "that was fetched is read from the beginning" in fetched
+    assert "Fetch the document anew" in fetched
     assert "only the judging is done again" in plan(error_stage="classifying", content=b"{}")
     handed_in = plan(error_stage="parsing", content=b"{}", spec_url="")
     assert "that was handed in is read from the beginning" in handed_in
