@@ -17,7 +17,8 @@ from uuid import UUID
 from django.db import transaction
 
 from agents.models import AgentTool, Tool
-from openapi_import import keeping, many_rows, tool_state
+from openapi_import import compared_rows, keeping, many_rows, tool_state
+from openapi_import.compared_rows import ComparedRow
 from openapi_import.elsewhere import known_servers
 from openapi_import.errors import JobNotFound, WrongStage
 from openapi_import.keeping import BY_STAFF as BY_STAFF
@@ -30,7 +31,7 @@ from openapi_import.models import Change, Classification, ImportJob, ImportStatu
 from openapi_import.same_documents import DOCUMENT, differing, load_documents, person_headers
 from smartsupport.lib.ids import digest
 
-BATCH = 500
+BATCH = 1000
 COMPARED = (
     *JUDGED,
     "judged",
@@ -43,10 +44,6 @@ COMPARED = (
     "kept_group",
 )
 """What comparing may write."""
-NOT_READ = ("tool", "description", "summary", "losses", "reason", "tags", "pointer")
-"""Fields of a row that are not compared, or only where they differ."""
-OF_EARLIER = ("index", "title", "tool_description", "agent_group", "uncertain", "judged", "decided",
-              "access_type", "risk", "approval", "reviewed_by", "reviewed_at")  # fmt: skip
 
 Writing = Callable[[int], AbstractContextManager[None]]
 
@@ -116,17 +113,12 @@ class _Batch:
     """Some rows with their tools, and the rows that those were published from; loaded when it is made."""
 
     def __init__(self, keys: list[RowKey], found: dict[int, ToolKey], published: _Published) -> None:
-        rows = Classification.objects.filter(pk__in=among([key.pk for key in keys], "bigint")).defer(
-            *NOT_READ
-        )
-        self.rows = list(rows.order_by("index"))
+        self.rows = compared_rows.rows(key.pk for key in keys)
         ids = {key.index: found[key.index].pk for key in keys if key.index in found}
-        tools = Tool.objects.filter(pk__in=among(ids.values(), "uuid")).defer(*DOCUMENT)
-        by_id = {tool.pk: tool for tool in tools}
+        by_id = compared_rows.tools(ids.values()) if ids else {}
         self._tools = {index: by_id[pk] for index, pk in ids.items() if pk in by_id}
         before = {published.earlier[pk]: pk for pk in ids.values() if pk in published.earlier}
-        earlier = Classification.objects.filter(pk__in=among(before, "bigint")).only(*OF_EARLIER)
-        self._earlier = {before[row.pk]: row for row in earlier}
+        self._earlier = {before[row.pk]: row for row in (compared_rows.earlier(before) if before else ())}
         self._published = published
         self._load_what_differs()
         self._stored = [_compared(row) for row in self.rows]
@@ -173,7 +165,7 @@ class _Batch:
         load_documents(rows, [self._tools[row.index] for row in rows if row.index in self._tools])
 
 
-def _compared(row: Classification) -> list[Any]:
+def _compared(row: ComparedRow) -> list[Any]:
     return [dict(row.judged) if name == "judged" else getattr(row, name) for name in COMPARED]
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from agents.models import Credential
 from agents.retired import Switched
 from openapi_import import tool_state
-from openapi_import.models import Classification, SpecSource
+from openapi_import.models import SpecSource
 from smartsupport.lib.safe_http import InvalidUrl
 from smartsupport.lib.safe_http.urls import parse_url
 
@@ -32,7 +32,14 @@ def known_servers(source: SpecSource | None, tools: Iterable[Called]) -> frozens
     return frozenset(server_of(url) for url in called)
 
 
-def goes_elsewhere(row: Classification, servers: frozenset[str] | None) -> bool:
+class Read(Protocol):
+    """A row that was loaded with what its document says."""
+
+    @property
+    def tool(self) -> Any: ...
+
+
+def goes_elsewhere(row: Read, servers: frozenset[str] | None) -> bool:
     """Whether a call of this operation would bring credentials to none of these servers."""
     if servers is None:
         return False

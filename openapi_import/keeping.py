@@ -2,15 +2,15 @@
 written here: rows and tools as they were loaded, without their documents where those are the same."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from agents.models import Access, Tool
+from agents.models import Access
 from openapi_import import meaning, tool_state
 from openapi_import.binding import arguments, nobodys
+from openapi_import.compared_rows import ComparedRow, Earlier, LiveTool
 from openapi_import.elsewhere import goes_elsewhere
 from openapi_import.judging.raising import APPROVALS, RISKS
-from openapi_import.models import Change, Classification
-from openapi_import.same_documents import has_document
+from openapi_import.models import Change
 
 JUDGED = (
     "name",
@@ -37,13 +37,18 @@ STRICTNESS: dict[str, Sequence[str]] = {
 RULE = tuple(STRICTNESS)
 
 
-def as_read(row: Classification, name: str) -> Any:
+class Judged(Protocol):
+    @property
+    def judged(self) -> Any: ...
+
+
+def as_read(row: Judged, name: str) -> Any:
     """What the document or the judge said, before anything was kept or edited."""
     return row.judged.get(name, getattr(row, name))
 
 
 def take_new(
-    row: Classification, tool: Tool | None, *, was_left_out: bool, servers: frozenset[str] | None
+    row: ComparedRow, tool: LiveTool | None, *, was_left_out: bool, servers: frozenset[str] | None
 ) -> None:
     """Make the row that of a new operation; tool: one that was retired and comes back. servers: as in `elsewhere`."""
     told, looked = _begin(row)
@@ -55,9 +60,7 @@ def take_new(
     _end(row, told, looked)
 
 
-def take_published(
-    row: Classification, tool: Tool, earlier: Classification | None, *, agent: str | None
-) -> None:
+def take_published(row: ComparedRow, tool: LiveTool, earlier: Earlier | None, *, agent: str | None) -> None:
     """Put what was decided about the published tool over what was judged now; open again what changed. earlier: the row
     that it was published from; agent: the one that has it, for want of that."""
     told, looked = _begin(row)
@@ -68,7 +71,7 @@ def take_published(
 Looked = tuple[str, Any]
 
 
-def _begin(row: Classification) -> tuple[list[dict[str, Any]], Looked]:
+def _begin(row: ComparedRow) -> tuple[list[dict[str, Any]], Looked]:
     """Back to the row as it was read and judged. Returns the difference that was told, and who looked at it."""
     told, looked = row.difference, (row.reviewed_by, row.reviewed_at)
     for name in JUDGED:
@@ -78,7 +81,7 @@ def _begin(row: Classification) -> tuple[list[dict[str, Any]], Looked]:
     return told, looked
 
 
-def _end(row: Classification, told: list[dict[str, Any]], looked: Looked) -> None:
+def _end(row: ComparedRow, told: list[dict[str, Any]], looked: Looked) -> None:
     """What a reviewer decided in this import stays, and their look, where nothing else differs than they saw."""
     for name, value in row.decided.items():
         if name in JUDGED or name == "selected":
@@ -89,15 +92,15 @@ def _end(row: Classification, told: list[dict[str, Any]], looked: Looked) -> Non
         row.uncertain, (row.reviewed_by, row.reviewed_at) = False, looked
 
 
-def _keep(row: Classification, tool: Tool, earlier: Classification | None, agent: str | None) -> None:
-    found = meaning.differences(tool, row) if has_document(row) else []
+def _keep(row: ComparedRow, tool: LiveTool, earlier: Earlier | None, agent: str | None) -> None:
+    found = meaning.differences(tool, row) if row.tool is not None else []
     row.name = tool.name
-    row.title, told = _wording("title", tool.title, row.title, _was_read(earlier, "title"))
+    row.title, told = _wording("title", tool.title, row.title, earlier.read_title if earlier else None)
     found += told
-    old_words = _was_read(earlier, "tool_description")
+    old_words = earlier.read_description if earlier else None
     row.tool_description, told = _wording("description", tool.description, row.tool_description, old_words)
     found += told
-    row.customer_params = _bindings(row, tool) if has_document(row) else dict(tool.bound)
+    row.customer_params = _bindings(row, tool) if row.tool is not None else dict(tool.bound)
     row.agent_group = earlier.agent_group if earlier else agent if agent is not None else row.agent_group
     row.kept_group = row.agent_group
     changes_meaning = any(entry["meaning"] for entry in found)
@@ -120,14 +123,14 @@ def _keep(row: Classification, tool: Tool, earlier: Classification | None, agent
     row.selected = not row.unusable and not left_out
 
 
-def _nobody_decided(tool: Tool, earlier: Classification) -> bool:
+def _nobody_decided(tool: LiveTool, earlier: Earlier) -> bool:
     """Whether what the tool asks of people is what was judged when it was published: no reviewer looked, no staff have
     changed it since."""
     rule = (earlier.access_type, earlier.risk, earlier.approval)
     return earlier.reviewed_at is None and rule == (tool.access, tool.risk, tool.approval)
 
 
-def _keep_stricter(row: Classification, tool: Tool) -> list[dict[str, Any]]:
+def _keep_stricter(row: ComparedRow, tool: LiveTool) -> list[dict[str, Any]]:
     """The stricter of what stood, which nobody had looked at, and what is judged of it now. Returns what differs."""
     was = {"access": tool.access, "risk": tool.risk, "approval": tool.approval}
     now = {"access": row.access_type, "risk": row.risk, "approval": row.approval}
@@ -140,7 +143,7 @@ def _keep_stricter(row: Classification, tool: Tool) -> list[dict[str, Any]]:
     ]
 
 
-def _tell_of_server(row: Classification, servers: Collection[str]) -> None:
+def _tell_of_server(row: ComparedRow, servers: Collection[str]) -> None:
     """A new operation that would bring the stored credentials to another server is open until somebody looks."""
     was, now = ", ".join(sorted(servers)) or None, row.tool.get("server_url", "")
     row.difference = [{"field": "server_url", "was": was, "now": now, "meaning": True}]
@@ -154,11 +157,7 @@ def _wording(name: str, published: str, fresh: str, earlier: str | None) -> tupl
     return fresh, [{"field": name, "was": published, "now": fresh, "meaning": False}]
 
 
-def _was_read(earlier: Classification | None, name: str) -> str | None:
-    return as_read(earlier, name) if earlier else None
-
-
-def _bindings(row: Classification, tool: Tool) -> dict[str, str]:
+def _bindings(row: ComparedRow, tool: LiveTool) -> dict[str, str]:
     """What was bound stays bound while its argument is there; of new arguments, what was judged now."""
     known = arguments(row.tool.get("input_schema", {}))
     old = {*arguments(tool.input_schema), *tool.bound, *nobodys({"parameters": tool.parameters}, tool.bound)}

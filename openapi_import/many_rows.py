@@ -25,7 +25,7 @@ def delete(rows: "QuerySet[Any]") -> int:
     return count
 
 
-def update(model: type[Model], rows: Iterable[Model], names: Collection[str]) -> None:
+def update(model: type[Model], rows: Iterable[object], names: Collection[str]) -> None:
     """Update these fields (attnames) of rows that are there. Columns that are not named are not touched: not sent, and
     what Postgres keeps beside the row is not written again."""
     write(model, [{name: plain(getattr(row, name)) for name in ("id", *names)} for row in rows], names)

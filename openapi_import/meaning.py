@@ -2,12 +2,10 @@
 what a call does or only how it reads. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from agents.models import Tool
 from openapi_import.binding import arguments, nobodys
-from openapi_import.matching import address
-from openapi_import.models import Classification
+from openapi_import.matching import Described, address
 
 WORDING = frozenset({"title", "description", "example", "examples", "$comment", "externalDocs", "deprecated"})
 """Keywords of a schema that check nothing. `x-` keywords are wording, too."""
@@ -17,12 +15,44 @@ SINGLE = ("items", "additionalProperties", "not", "if", "then", "else", "contain
 Entry = dict[str, Any]
 
 
-def another_operation(tool: Tool, row: Classification) -> bool:
+class Live(Described, Protocol):
+    """A published tool, or what was read of one."""
+
+    @property
+    def server_url(self) -> str: ...
+
+    @property
+    def parameters(self) -> Any: ...
+
+    @property
+    def request_body(self) -> Any: ...
+
+    @property
+    def input_schema(self) -> Any: ...
+
+    @property
+    def security(self) -> Any: ...
+
+    @property
+    def response(self) -> Any: ...
+
+    @property
+    def bound(self) -> Any: ...
+
+
+class Read(Described, Protocol):
+    """An operation of a document."""
+
+    @property
+    def tool(self) -> Any: ...
+
+
+def another_operation(tool: Described, row: Described) -> bool:
     """Whether the operation has another method or path: something else under the old id."""
     return address(tool.method, tool.path) != address(row.method, row.path)
 
 
-def differences(tool: Tool, row: Classification) -> list[Entry]:
+def differences(tool: Live, row: Read) -> list[Entry]:
     """[{"field", "was", "now", "meaning"}] in what comes from the document; wording of the tool itself is not here."""
     new: Mapping[str, Any] = row.tool
     found = []
@@ -48,7 +78,7 @@ def _entry(field: str, was: Any, now: Any, *, meaning: bool = True) -> Entry:
     return {"field": field, "was": was, "now": now, "meaning": meaning}
 
 
-def _arguments(tool: Tool, new: Mapping[str, Any]) -> list[Entry]:
+def _arguments(tool: Live, new: Mapping[str, Any]) -> list[Entry]:
     """The bound arguments of a tool are not in its schema: of those it is only known that they were there."""
     old, fresh = arguments(tool.input_schema), arguments(new.get("input_schema", {}))
     was_required = set(tool.input_schema.get("required", []))
@@ -97,7 +127,7 @@ def checks(schema: Any) -> Any:
     return kept
 
 
-def _sending(tool: Tool, new: Mapping[str, Any]) -> list[Entry]:
+def _sending(tool: Live, new: Mapping[str, Any]) -> list[Entry]:
     """How arguments that are in both are sent. What was added or has gone is told of as an argument."""
     old = {parameter["argument"]: parameter for parameter in tool.parameters}
     fresh = {parameter["argument"]: parameter for parameter in new.get("parameters", [])}

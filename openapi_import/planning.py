@@ -19,7 +19,8 @@ from openapi_import.tool_making import free_names, read_back, switch_off, tool_o
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import canonical_json
 
-NOT_READ = (*difference.NOT_READ, "judged")
+NOT_READ = ("tool", "description", "summary", "losses", "reason", "tags", "pointer", "judged")
+"""What of a row is not asked when it is published, or only where it differs."""
 
 
 class NewerPublished(ServiceError):

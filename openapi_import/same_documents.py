@@ -5,7 +5,7 @@ Whatever it calls different may turn out to be the same: it compares values, not
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import connection
@@ -90,7 +90,19 @@ def differing(pairs: Iterable[tuple[int, UUID]], hidden: Collection[str]) -> set
         return {pk for (pk,) in cursor.fetchall()}
 
 
-def load_documents(rows: Collection[Classification], tools: Iterable[Tool] = ()) -> None:
+class Row(Protocol):
+    tool: Any
+
+    @property
+    def pk(self) -> int: ...
+
+
+class Identified(Protocol):
+    @property
+    def pk(self) -> UUID: ...
+
+
+def load_documents(rows: Collection[Row], tools: Iterable[Identified] = ()) -> None:
     """Put on these rows and tools, loaded without, what of a document they have."""
     if not rows:
         return
