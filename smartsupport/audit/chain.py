@@ -21,8 +21,8 @@ FIELDS = (
     *("address", "user_agent", "request_id", "method", "path", "outcome"),
     *("status::text", "begun_id::text", "before::text", "after::text", "detail::text"),
 )
-_PAGE = f"""SELECT id, hash, previous_hash, {", ".join(FIELDS)} FROM smartsupport_auditentry
-    WHERE id > %s AND id <= %s ORDER BY id LIMIT {ROWS_AT_ONCE}"""  # noqa: S608 - our own names
+_PAGE = f"""SELECT id, hash, previous_hash, {", ".join(FIELDS)} FROM smartsupport_auditentry entry
+    WHERE entry.id > %s AND entry.id <= %s ORDER BY entry.id LIMIT {ROWS_AT_ONCE}"""  # noqa: S608 - our own names
 
 
 @dataclass(frozen=True, slots=True)
