@@ -39,6 +39,9 @@ ORDER BY c.last_activity_at LIMIT %(limit)s
 _SETTLING = """
 SELECT conversation_id FROM analytics_conversationfact WHERE settles_at <= %(now)s ORDER BY settles_at LIMIT %(limit)s
 """
+_PENDING = f"""
+SELECT count(*) FROM ((SELECT id FROM ({_STALE}) AS changed) UNION (SELECT * FROM ({_SETTLING}) AS settled)) AS found
+"""  # noqa: S608 (both are ours)
 _BEFORE = """
 SELECT earlier.conversation_id FROM chat_conversation AS c, LATERAL (
     SELECT f.conversation_id, f.watched_until FROM analytics_conversationfact AS f
@@ -162,6 +165,18 @@ def sweep_days(since: date | None = None) -> None:
     day_tables.rebuild(days)
 
 
-def pending(*, now: datetime | None = None, most: int = 1_000) -> int:
-    """How many conversations have changed or settled since they were counted; `most` stands for that many or more."""
-    return len(stale(since=_since(), now=now or timezone.now(), limit=most).ids)
+def catch_up(*, most: int = 200) -> None:
+    """Count what has changed just now, as far as that is quick, for somebody who asks. Whoever counts already is
+    left to it."""
+    count_batch(since=_since(), now=timezone.now(), limit=most)
+
+
+def pending(*, now: datetime | None = None, since: datetime | None = None, most: int = 1_000) -> int:
+    """How many conversations have changed or settled since they were counted; `most` stands for that many or more.
+    `since`: what `complete` said, where it was asked already. One query then."""
+    known = since - LATE if since else _since()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PENDING, {"since": known, "rules": RULES, "now": now or timezone.now(), "limit": most}
+        )
+        return min(most, int(cursor.fetchone()[0]))
