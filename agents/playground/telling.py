@@ -1,0 +1,93 @@
+"""The facts of a trial as steps for people."""
+
+from typing import Any
+
+from agents.facts import Fact
+from agents.playground.trial import Step
+
+ASKED_OF = {"customer": "The customer would be asked", "staff": "Staff would be asked"}
+BY = {
+    "model": "The model chose",
+    "continued": "The conversation goes on, so the model was not asked",
+    "staff": "You chose",
+}
+
+
+def step_of(fact: Fact) -> Step | None:
+    """None for what another step tells already."""
+    tell = _TOLD.get(fact.kind)
+    return tell(fact) if tell else None
+
+
+def _named(agent: str) -> str:
+    return agent.replace("_", " ")
+
+
+def _routed(fact: Fact) -> Step:
+    agents = [_named(one) for one in fact.payload["agents"]]
+    how = BY.get(fact.payload["by"], "")
+    return Step(
+        "routed",
+        f"Goes to {' and then '.join(agents)}",
+        text=fact.payload["reason"],
+        payload={"how": how, "agents": fact.payload["agents"]},
+    )
+
+
+def _asked_back(fact: Fact) -> Step:
+    return Step("reply", "Asks back before it goes to an agent", text=fact.payload["message"])
+
+
+def _handed_over(fact: Fact) -> Step:
+    return Step("routed", "A person would be asked to take over", text=fact.payload["reason"])
+
+
+def _replied(fact: Fact) -> Step:
+    title = f"{_named(fact.agent).capitalize()} replies" if fact.agent else "Reply"
+    return Step("reply", title, text=fact.payload["content"], payload={"agent": fact.agent})
+
+
+def _called(fact: Fact) -> Step:
+    return Step("called", f"Calls {fact.payload['title']}", payload={**fact.payload})
+
+
+def _returned(fact: Fact) -> Step:
+    payload: dict[str, Any] = {**fact.payload, "duration_ms": fact.duration_ms}
+    if fact.payload["ok"]:
+        return Step("returned", f"{fact.payload['tool']} answered", payload=payload)
+    error = fact.payload["error"]
+    if error["kind"] == "validation":
+        return Step(
+            "refused", f"{fact.payload['tool']} was not called", text=error["message"], payload=payload
+        )
+    return Step("refused", f"{fact.payload['tool']} failed", text=error["message"], payload=payload)
+
+
+def _simulated(fact: Fact) -> Step:
+    payload = fact.payload
+    if payload["outcome"] == "not_called":
+        title, text = (
+            f"Would call {payload['title']}",
+            "Not called: reading calls are off. The agent was told so.",
+        )
+    else:
+        said = "declined" if payload["outcome"] == "declined" else "agreed"
+        title, text = (
+            f"Would do: {payload['title']}",
+            f"Not sent. The agent was told that it was simulated: {said}.",
+        )
+    asked = ASKED_OF.get(payload.get("approver", ""), "")
+    if asked and payload["needed"] > 1:
+        asked += ", two different people"
+    return Step("simulated", title, text=text, payload={**payload, "asked_of": asked})
+
+
+_TOLD = {
+    "routed": _routed,
+    "question_asked": _asked_back,
+    "handoff_requested": _handed_over,
+    "replied": _replied,
+    "tool_called": _called,
+    "tool_returned": _returned,
+    "call_simulated": _simulated,
+}
