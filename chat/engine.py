@@ -71,6 +71,10 @@ class TurnEngine:
         self._running: dict[UUID, _Run] = {}
         self._claiming = asyncio.Lock()
         self._woken = asyncio.Event()
+        self._others_wait = (
+            True  # something may be queued that could not be claimed when somebody last looked
+        )
+        self._ends = 0  # turns that have ended here
         self._draining = False
         self._beside: list[asyncio.Task[None]] = []
 
@@ -131,14 +135,19 @@ class TurnEngine:
             async with self._claiming:
                 if self._draining:
                     return
+                ends = self._ends
                 try:
                     claim = await in_thread(lambda: turns.claim(self.name))
                 except DatabaseError:
                     log.exception("claim_failed")
+                    self._others_wait = True
                     return
-                if claim is None:
+                self._others_wait = claim is None or claim.others_wait
+                if claim is not None:
+                    self._start(claim)
+                # A turn that ended during the look may have been what the others waited for.
+                if not self._others_wait or (claim is None and ends == self._ends):
                     return
-                self._start(claim)
 
     def _start(self, claim: Claim) -> None:
         if outlived := self._running.get(claim.turn_id):
@@ -149,7 +158,9 @@ class TurnEngine:
         run.task.add_done_callback(partial(self._ended, run))
 
     def _ended(self, run: _Run, _: asyncio.Task[None]) -> None:
-        self._woken.set()
+        self._ends += 1
+        if self._others_wait or len(self._running) >= CAPACITY:
+            self._woken.set()
         if self._running.get(run.claim.turn_id) is run:
             del self._running[run.claim.turn_id]
 
@@ -193,18 +204,26 @@ class TurnEngine:
         agents = route.payload.get("agents", []) if route else []
         live = agents[0] if len(agents) == 1 and not journal.recorded("reply:handoff") else ""
         done = Fact("turn_completed", {}, key=run.claim.end_key)
-        await self._seal(run, TurnStatus.COMPLETED, done, live_agent=live)
+        await self._seal(run, TurnStatus.COMPLETED, done, live_agent=live, smooth=journal.smooth())
 
     async def _seal_stopped(self, run: _Run) -> None:
         await self._seal(run, TurnStatus.STOPPED, Fact("turn_stopped", {}, key=run.claim.end_key))
 
     async def _seal(
-        self, run: _Run, status: TurnStatus, fact: Fact, *, live_agent: str = "", error: str = ""
+        self,
+        run: _Run,
+        status: TurnStatus,
+        fact: Fact,
+        *,
+        live_agent: str = "",
+        error: str = "",
+        smooth: bool = False,
     ) -> None:
         run.ending, claim = True, run.claim
         facts = [*run.left, fact]
         run.left = []
-        batch = await in_thread(lambda: turns.seal(claim, status, facts, live_agent=live_agent, error=error))
+        end = partial(turns.seal, claim, status, facts, live_agent=live_agent, error=error, smooth=smooth)
+        batch = await in_thread(end)
         if batch is None:
             await self._lost(run)
             return

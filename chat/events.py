@@ -26,6 +26,7 @@ from agents.facts import Fact
 from chat import handoff
 from chat.frames import LAST_LINE, TOLD_TWICE, Frame, Shown, of_event
 from chat.models import Event
+from smartsupport.lib.postgres import prepared
 from smartsupport.lib.text import shorten, storable
 
 log = structlog.get_logger(__name__)
@@ -54,18 +55,25 @@ class Batch:
         }
 
 
+# What must hold of the turn: nothing; that the worker still has it; or that, and it is completed by the same statement.
+_HELD = {
+    "free": "SELECT NULL::int AS epoch",
+    "fenced": "SELECT epoch FROM chat_turn WHERE id = %(turn)s AND fence = %(fence)s AND status = 'running' FOR SHARE",
+    "completing": """
+        UPDATE chat_turn SET status = 'completed', sealed_at = %(now)s, lease_until = NULL, error = ''
+        WHERE id = %(turn)s AND fence = %(fence)s AND status = 'running' RETURNING epoch""",
+}
 _INSERT = """
-WITH held AS (
-    SELECT epoch FROM chat_turn WHERE id = %(turn)s AND fence = %(fence)s AND status = 'running' FOR SHARE
-), numbered AS (
+WITH held AS ({held}), numbered AS (
     UPDATE chat_conversation
-    SET last_seq = last_seq + %(count)s, last_activity_at = %(now)s, last_line = COALESCE(%(line)s, last_line)
-    WHERE id = %(conversation)s AND (%(fence)s::int IS NULL OR epoch = (SELECT epoch FROM held))
-    RETURNING thread_id, last_seq - %(count)s AS base
+    SET last_seq = last_seq + %(count)s::int, last_activity_at = %(now)s::timestamptz,
+        last_line = COALESCE(%(line)s::text, last_line), live_agent = COALESCE(%(live)s::text, live_agent)
+    WHERE id = %(conversation)s {epoch}
+    RETURNING thread_id, last_seq - %(count)s::int AS base
 ), added AS (
     INSERT INTO chat_event (conversation_id, turn_id, created_at, version, seq, kind, key, agent, payload,
                             tokens_in, tokens_out, tokens_cached, duration_ms)
-    SELECT %(conversation)s, %(turn)s, %(now)s, 1, base + place, kind, key, agent, payload,
+    SELECT %(conversation)s::uuid, %(turn)s::uuid, %(now)s::timestamptz, 1, base + place, kind, key, agent, payload,
            tokens_in, tokens_out, tokens_cached, duration_ms
     FROM numbered, jsonb_to_recordset(%(facts)s::jsonb) AS fact(
         place int, kind text, key text, agent text, payload jsonb, tokens_in int, tokens_out int,
@@ -73,12 +81,28 @@ WITH held AS (
 )
 SELECT thread_id, base FROM numbered
 """
+_EPOCH = {
+    "free": "",
+    "fenced": "AND epoch = (SELECT epoch FROM held)",
+    "completing": "AND EXISTS (SELECT 1 FROM held)",  # who takes over ends the turn, so its status says it all
+}
+_STATEMENTS = {name: _INSERT.format(held=held, epoch=_EPOCH[name]) for name, held in _HELD.items()}
 
 
 def insert(
-    conversation_id: UUID, facts: Sequence[Fact], *, turn_id: UUID | None, fence: int | None = None
+    conversation_id: UUID,
+    facts: Sequence[Fact],
+    *,
+    turn_id: UUID | None,
+    fence: int | None = None,
+    completes: bool = False,
+    live_agent: str | None = None,
 ) -> Batch:
-    """Write `facts` in order and return them as a batch to publish after commit. Raises StaleTurn on an old fence."""
+    """Write `facts` in order and return them as a batch to publish after commit. Raises StaleTurn on an old fence.
+
+    `completes`: the same statement ends the turn that is held with `fence` as completed; or nothing happens at all.
+    `live_agent`: who goes on with the conversation from now on; None leaves that as it is.
+    """
     now = timezone.now()
     clean = [storable(asdict(fact)) for fact in facts]
     escalation = next((fact for fact in clean if fact["kind"] == "handoff_requested"), None)
@@ -92,10 +116,12 @@ def insert(
         "count": len(clean),
         "now": now,
         "line": shorten(lines[-1], 200) if lines else None,
+        "live": live_agent,
         "facts": json.dumps([{"place": place, **fact} for place, fact in enumerate(clean, start=1)]),
     }
-    with transaction.atomic() if escalation else nullcontext(), connection.cursor() as cursor:
-        cursor.execute(_INSERT, parameters)
+    statement = _STATEMENTS["free" if fence is None else "completing" if completes else "fenced"]
+    with transaction.atomic() if escalation else nullcontext(), prepared() as cursor:
+        cursor.execute(statement, parameters)
         row = cursor.fetchone()
         if row is None:
             raise StaleTurn(f"Turn {turn_id} is no longer held with fence {fence}.")

@@ -57,6 +57,11 @@ class TurnJournal:
     def succeeded(self) -> Collection[str]:
         return self._succeeded
 
+    def smooth(self) -> bool:
+        """Whether no tool call of this turn has failed."""
+        returned = (fact for fact in self._recorded.values() if fact.kind == "tool_returned")
+        return all(fact.payload["ok"] for fact in returned)
+
     async def used(self) -> Sequence[str]:
         claim = self._claim
         return await in_thread(lambda: history.used(claim.conversation_id, but=claim.turn_id))

@@ -16,12 +16,14 @@ from django.db.models import F
 from django.utils import timezone
 
 from agents import approvals
+from agents.context import StaleTurn
 from agents.facts import Fact, tool_returned
 from agents.models import Action, ActionStatus
 from chat import events, handoff
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
 from chat.wakeups import wake_from_sync
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
+from smartsupport.lib.postgres import prepared
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,8 @@ class Claim:
     retries: int = 0
     stop_requested: bool = False
     conversation_status: str = ConversationStatus.OPEN
+    others_wait: bool = True
+    """Whether other turns were queued at that moment; those behind a running one of their conversation included."""
 
     @property
     def end_key(self) -> str:
@@ -64,8 +68,9 @@ class Claim:
 
 _CLAIM = """
 UPDATE chat_turn AS turn
-SET status = 'running', fence = fence + 1, lapses = turn.lapses + (turn.status = 'running')::int, worker = %(worker)s,
-    started_at = COALESCE(started_at, now()), lease_until = now() + make_interval(secs => %(lease)s)
+SET status = 'running', fence = fence + 1, lapses = turn.lapses + (turn.status = 'running')::int,
+    worker = %(worker)s::text, started_at = COALESCE(started_at, now()),
+    lease_until = now() + make_interval(secs => %(lease)s::float8)
 FROM chat_conversation AS c JOIN chat_customer AS customer ON customer.id = c.customer_id
 WHERE c.id = turn.conversation_id AND turn.id = (
     SELECT t.id FROM chat_turn t JOIN chat_conversation tc ON tc.id = t.conversation_id AND tc.epoch = t.epoch
@@ -77,14 +82,15 @@ WHERE c.id = turn.conversation_id AND turn.id = (
 )
 RETURNING turn.id, turn.fence, turn.conversation_id, c.thread_id, c.customer_id, customer.business_id,
           turn.content, turn.message_seq, c.live_agent, turn.lapses, turn.retries, turn.stop_requested,
-          c.status
+          c.status,
+          EXISTS (SELECT 1 FROM chat_turn AS other WHERE other.status = 'queued' AND other.id <> turn.id)
 """
 
 
 def claim(worker: str) -> Claim | None:
     """Take the turn that has waited longest, or one whose worker lost its lease. None when there is nothing."""
     try:
-        with connection.cursor() as cursor:
+        with prepared() as cursor:
             cursor.execute(_CLAIM, {"worker": worker, "lease": settings.TURN_LEASE_SECONDS})
             row = cursor.fetchone()
     except IntegrityError:  # another worker started a turn of the same conversation at the same moment
@@ -119,11 +125,33 @@ def to_stop(turn_ids: list[UUID]) -> list[UUID]:
 
 
 def seal(
-    claim_: Claim, status: TurnStatus, facts: list[Fact], *, live_agent: str = "", error: str = ""
+    claim_: Claim,
+    status: TurnStatus,
+    facts: list[Fact],
+    *,
+    live_agent: str = "",
+    error: str = "",
+    smooth: bool = False,
 ) -> events.Batch | None:
     """End a running turn, cancelling what it has not dispatched. None when somebody else holds it.
 
-    `live_agent` goes on with the conversation: the one that answered this turn; "" where several did, or none."""
+    `live_agent` goes on with the conversation: the one that answered this turn; "" where several did, or none.
+    `smooth`: no tool call of the turn failed, so that no rule has anything to ask.
+    """
+    if (
+        status == TurnStatus.COMPLETED and claim_.fresh and smooth
+    ):  # it has left nothing open: one statement does it
+        try:
+            return events.insert(
+                claim_.conversation_id,
+                facts,
+                turn_id=claim_.turn_id,
+                fence=claim_.fence,
+                completes=True,
+                live_agent=live_agent,
+            )
+        except StaleTurn:
+            return None
     with transaction.atomic():
         if not close(claim_.turn_id, status, error, fence=claim_.fence):
             return None
