@@ -80,6 +80,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     badge_variant="danger",
                 ),
                 _item("Customers", "group", "chat.customer"),
+                {
+                    "title": "Analytics",
+                    "icon": "monitoring",
+                    "link": reverse_lazy("analytics"),
+                    "permission": lambda request: request.user.has_perm("analytics.view_analytics"),
+                },
                 _item(
                     "Costs",
                     "payments",

@@ -65,6 +65,8 @@ def model_admin_of(route: Route) -> Any:
 
 
 def _of_console(route: Route, method: str) -> tuple[Alternatives, ...]:
+    if (declared := getattr(route.view, "permissions", None)) is not None:  # a page that belongs to no model
+        return tuple(frozenset([permission]) for permission in declared)
     model_admin = model_admin_of(route)
     if model_admin is None:
         return NOBODY
