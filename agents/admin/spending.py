@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
-from agents.admin.spending_words import ALERTS_SHOWN, charted, customers_by_id, meters, tabs
+from agents.admin.spending_words import ALERTS_SHOWN, charted, customers_by_id, may_change, meters, tabs
 from agents.spending import entries, limits, periods, reports
 from agents.spending.models import BudgetAlert, ModelCall, Period
 from smartsupport.lib.console import ReadOnlyAdmin
@@ -52,7 +52,7 @@ class ModelCallAdmin(ReadOnlyAdmin):
             "meters": meters(limits.standings()),
             "dearest": customers_by_id(dearest),
             "alerts": BudgetAlert.objects.select_related("budget", "customer")[:ALERTS_SHOWN],
-            "may_change": request.user.has_perm("agents.change_budget"),
+            "may_change": may_change(request),
             "sees_customers": request.user.has_perm("chat.view_customer"),
         }
         return TemplateResponse(request, "agents/spending/costs.html", shown)

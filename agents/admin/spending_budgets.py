@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from agents.admin.spending_forms import BudgetForm, ExemptForm, GrantForm, PeriodForm, ReasonForm
-from agents.admin.spending_words import ALERTS_SHOWN, meters, tabs
+from agents.admin.spending_words import ALERTS_SHOWN, may_change, meters, tabs
 from agents.approvals import Decider
 from agents.spending import changes, limits
 from agents.spending.models import Budget, BudgetAlert, BudgetChange
@@ -39,7 +39,7 @@ class BudgetAdmin(HistoryAdmin):
         return request.user.has_perm("agents.view_modelcall")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("agents.change_budget")
+        return may_change(request)
 
     has_add_permission = has_delete_permission = has_change_permission
 

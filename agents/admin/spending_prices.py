@@ -5,13 +5,13 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 
 from agents.admin.spending_forms import PriceForm
-from agents.admin.spending_words import tabs
+from agents.admin.spending_words import may_change, tabs
 from agents.approvals import Decider
 from agents.spending import prices
 from agents.spending.models import ModelPrice
@@ -41,13 +41,13 @@ class ModelPriceAdmin(ReadOnlyAdmin):
         return request.user.has_perm("agents.view_modelcall")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("agents.change_budget")
+        return may_change(request)
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
         return [
             path("list-prices/", wrap(self.add_list), name="agents_modelprice_add_list"),
-            path("<uuid:price_id>/withdraw/", wrap(self.withdraw), name="agents_modelprice_withdraw"),
+            path("<uuid:object_id>/withdraw/", wrap(self.withdraw), name="agents_modelprice_withdraw"),
             *super().get_urls(),
         ]
 
@@ -94,21 +94,21 @@ class ModelPriceAdmin(ReadOnlyAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return HttpResponseRedirect(reverse(LIST))
         count = prices.add_public_list()
         messages.success(
             request, f"{count} prices were added." if count else "All of them were there already."
         )
         return HttpResponseRedirect(reverse(LIST))
 
-    def withdraw(self, request: HttpRequest, price_id: UUID) -> HttpResponse:
+    def withdraw(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         """Delete a price that does not count yet."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        row = ModelPrice.objects.filter(pk=price_id).first()
-        if row is not None and prices.withdraw(price_id):
+            return HttpResponseRedirect(reverse(LIST))
+        row = ModelPrice.objects.filter(pk=object_id).first()
+        if row is not None and prices.withdraw(object_id):
             self.log_deletions(request, [row])
             messages.success(request, f"The price of {row.model} was withdrawn. It had not begun to count.")
         else:

@@ -29,6 +29,11 @@ class Tab(NamedTuple):
     here: bool
 
 
+def may_change(request: HttpRequest) -> bool:
+    """Prices and budgets are changed by who may change them and sees what they cost."""
+    return request.user.has_perm("agents.change_budget") and request.user.has_perm("agents.view_modelcall")
+
+
 def tabs(request: HttpRequest, here: str) -> list[Tab]:
     """The pages about costs."""
     pages = {

@@ -7,7 +7,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -96,7 +96,9 @@ class MayReadUsage(MayCall):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if isinstance(request.user, TokenHolder):
-            return request.method in ("GET", "HEAD", "OPTIONS")
+            if request.method not in ("GET", "HEAD"):
+                raise MethodNotAllowed(str(request.method))
+            return True
         return super().has_permission(request, view)
 
 

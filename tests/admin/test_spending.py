@@ -215,7 +215,8 @@ def test_the_public_list_is_added_once_and_only_a_later_price_is_withdrawn(manag
     refused = manager.post(f"{PRICES}{counting.pk}/withdraw/")
     assert "stays" in told(refused)
     assert ModelPrice.objects.count() == missing
-    assert manager.get(f"{PRICES}list-prices/").status_code == 405
+    assert manager.get(f"{PRICES}list-prices/").status_code == 302
+    assert ModelPrice.objects.count() == missing
 
 
 def test_a_limit_is_set_in_dollars_and_is_more_than_nothing(manager: Client) -> None:

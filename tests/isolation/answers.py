@@ -76,7 +76,15 @@ def _without(url: str, ids: Ids, texts: list[str]) -> str:
     for spelled in (url, quote(url), quote(url, safe="")):
         text = text.replace(spelled, "URL")
     asked = {ids.thread_id, ids.turn_id, ids.interrupt_id, ids.name, *ids.row.values()}
-    asked |= {ids.job_id, ids.index, ids.source_name, ids.publication_id, ids.number}
+    asked |= {
+        ids.customer,
+        ids.customer_id,
+        ids.job_id,
+        ids.index,
+        ids.source_name,
+        ids.publication_id,
+        ids.number,
+    }
     for value in sorted(asked, key=len):
         if len(value) > 3:
             text = text.replace(value, "ID")

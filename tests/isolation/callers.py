@@ -13,6 +13,7 @@ from django.test import Client
 from chat import api_keys, identity
 from chat.models import Customer
 from tests import rows
+from tests.isolation import public
 from tests.isolation.needs import Alternatives, answers, asked
 from tests.isolation.routes import Route
 from tests.isolation.world import World
@@ -20,6 +21,7 @@ from tests.isolation.world import World
 STRANGERS = (401, "sign-in")
 """How somebody is refused who is nobody here: 401 by the API, a way to the sign-in page by the console."""
 FORBIDDEN = (403,)
+NOT_THERE = (404,)
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,17 @@ def customers_cookie(customer: Customer) -> dict[str, str]:
     return {identity.COOKIE: identity.sign_cookie(customer.pk)}
 
 
-def strangers(world: World) -> Iterator[Caller]:
-    """Nobody, and customers: the other one and, because a customer is nobody here, the owner too."""
+def strangers(world: World, *, own_answer: bool = False) -> Iterator[Caller]:
+    """Nobody, and customers: the other one and, because a customer is nobody here, the owner too. `own_answer`: the
+    route answers a customer's token, about that customer."""
     yield Caller("nobody", STRANGERS)
     for who, customer in (("another customer", world.stranger), ("the customer", world.owner)):
         token = customers_token(customer)
         yield Caller(f"{who}'s cookie", STRANGERS, cookies=customers_cookie(customer))
-        yield Caller(f"{who}'s token", STRANGERS, headers={"Authorization": f"Bearer {token}"})
+        if not own_answer:
+            yield Caller(f"{who}'s token", STRANGERS, headers={"Authorization": f"Bearer {token}"})
+        elif customer == world.stranger:
+            yield Caller(f"{who}'s token", NOT_THERE, headers={"Authorization": f"Bearer {token}"})
         yield Caller(f"{who}'s token in the address", STRANGERS, query=f"token={token}")
         yield Caller(f"{who}'s token as a key", (*FORBIDDEN, "sign-in"), headers={"X-API-Key": token})
     unemployed = User.objects.create_user(f"former-{uuid4().hex[:6]}", is_superuser=True)
@@ -109,8 +115,9 @@ def everybody_refused(
     known = [method for method in methods if answers(route, method)]
     needed = {method: asked(route, method) for method in known}
     served = [method for method in known if not (route.is_api and method == "OPTIONS")]
+    own_answer = route.pattern in public.TO_THE_CUSTOMER
     usual = [method for method in served if route.is_api or method in ("GET", "POST")]
-    for place, stranger in enumerate(strangers(world)):
+    for place, stranger in enumerate(strangers(world, own_answer=own_answer)):
         yield stranger, usual if place and route.is_console else list(methods)
     for scope in sorted({needed[method].scope for method in usual}):
         of_scope = [method for method in usual if needed[method].scope == scope]

@@ -11,6 +11,11 @@ TO_EVERYBODY = {
 }
 """Answers anybody, also without a credential. Still it shows nothing of a customer and changes nothing."""
 
+TO_THE_CUSTOMER = {
+    "api/v1/usage/<path:customer>": "how much of their own limits is used, in percent; nothing of anybody else's",
+}
+"""Answers a customer's own token, in the header, about that customer. To another customer's nothing is there."""
+
 BY_MIDDLEWARE = {
     "/healthz": "a container's health check and a load balancer have no credential; says that the process answers",
     "/readyz": "the same; says which part of the installation is missing",

@@ -7,6 +7,11 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
+EXAMPLES = {
+    "email": "eve@example.com",
+    "uri": "https://example.com/",
+    "date-time": "2100-01-01T00:00:00Z",
+}
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -29,6 +34,8 @@ class Ids:
     source_name: str
     publication_id: str
     number: str
+    customer: str
+    customer_id: str
     content_type_id: str = "1"
     app_label: str = "chat"
     url: str = "no/such/page"
@@ -168,9 +175,7 @@ def _example(schema: Any, named: dict[str, Any], where: str) -> Any:
         case "array":
             return [_example(schema["items"], named, where)]
         case "string":
-            return {"email": "eve@example.com", "uri": "https://example.com/"}.get(
-                schema.get("format", ""), "Hello"
-            )
+            return EXAMPLES.get(schema.get("format", ""), "Hello")
         case "integer" | "number":
             return max(1, schema.get("minimum", 1))
         case "boolean":

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from agents import facts
-from agents.models import Action, Agent, Approver, Tool
+from agents.models import Action, Agent, Approver, Budget, ModelCall, ModelPrice, Tool
 from chat import api_keys
 from chat.models import ApiKey, Conversation, Customer, Turn
 from openapi_import.models import ImportJob, ImportStatus, Publication, SpecSource
@@ -69,6 +69,8 @@ def plant() -> World:
         source_name="no-such-source",
         publication_id=unknown,
         number=number,
+        customer=unknown,
+        customer_id=unknown,
         content_type_id="987654",
         app_label="openapi_import",
     )
@@ -121,6 +123,7 @@ def _things_of(
             "agents.Tool": str(cancel.pk),
             "openapi_import.SpecSource": str(publication.source_id),
             "openapi_import.ImportJob": str(imported.pk),
+            **_costs_of(turn, say),
             "auth.User": str(user.pk),
             "auth.Group": str(Group.objects.order_by("pk").values_list("pk", flat=True)[0]),
         },
@@ -130,7 +133,39 @@ def _things_of(
         source_name=imported.name,
         publication_id=str(publication.pk),
         number=str(publication.number),
+        customer=str(customer.subject),
+        customer_id=str(customer.pk),
     )
+
+
+def _costs_of(turn: Turn, say: Callable[[str], str]) -> dict[str, str]:
+    """A call of a model for the turn's customer, a price and a limit: their ids, by the model's label."""
+    of = turn.conversation
+    call = ModelCall.objects.create(
+        at=timezone.now(),
+        conversation=of,
+        customer=of.customer,
+        turn=turn,
+        agent=say("agent"),
+        purpose="answer",
+        provider="openai",
+        model=say("model"),
+        cost_micros=1_234,
+        cost_source="provider",
+    )
+    price = ModelPrice.objects.create(
+        provider="openai",
+        model=say("priced"),
+        effective_from=timezone.now() + timedelta(days=1),
+        input_micros=1,
+        output_micros=1,
+    )
+    limit = Budget.objects.create(scope="customer", customer=of.customer, period="day", limit_micros=10**9)
+    return {
+        "agents.ModelCall": str(call.pk),
+        "agents.ModelPrice": str(price.pk),
+        "agents.Budget": str(limit.pk),
+    }
 
 
 def _imported(say: Callable[[str], str]) -> tuple[ImportJob, Publication]:

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from agents.spending import prices
 from openapi_import.errors import SpecUnavailable
 from smartsupport.lib.errors import ServiceError
 from smartsupport.seeding.access import create_first_api_key, create_first_staff_user, create_one_of_each_role
@@ -14,8 +15,9 @@ from smartsupport.seeding.template import load_chosen_template
 
 class Command(BaseCommand):
     help = (
-        "Create the first staff user and the first API key, read the demo business's tools from its OpenAPI "
-        "document, and load the agents of TEMPLATE_NAME. What is there, and what staff have changed, stays."
+        "Create the first staff user and the first API key, enter the public list prices of models, read the demo "
+        "business's tools from its OpenAPI document, and load the agents of TEMPLATE_NAME. What is there, and what "
+        "staff have changed, stays."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,6 +33,10 @@ class Command(BaseCommand):
         if first and settings.DEBUG and not options["no_demo"]:
             self.tell("or as", create_one_of_each_role())
         self.tell("API key", create_first_api_key())
+        listed = prices.add_public_list(only_first=True)
+        self.tell(
+            "Model prices", f"{listed} of the public list; replace them by what you pay" if listed else ""
+        )
         if options["no_demo"] or not settings.DEBUG:
             return
         try:
