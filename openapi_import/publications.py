@@ -10,10 +10,12 @@ from agents import approvals
 from agents.approvals import Decider, NotAllowed
 from agents.history.recording import recorded_as
 from agents.models import Action, AgentTool, Credential, Tool
-from openapi_import import group_agents, tool_state
+from openapi_import import group_agents, many_rows, tool_state
 from openapi_import.entries import change
+from openapi_import.many_rows import among
 from openapi_import.models import Publication, SpecSource
 from openapi_import.publish import lock_publishing, record
+from openapi_import.same_documents import DOCUMENT
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.text import shorten
 
@@ -79,11 +81,12 @@ def delete(source_id: UUID, by: Decider, *, tools: Collection[UUID] | None = Non
             changes.append(change(tool, before, "deleted"))
         tool_state.store_fields(retired, tool_state.SWITCHES)
         names = {tool.pk: tool.name for tool in retired}
-        links = AgentTool.objects.filter(tool_id__in=names).select_related("agent").order_by("position", "id")
+        links = AgentTool.objects.filter(tool_id__in=among(names, "uuid")).select_related("agent")
         unlinked = [
-            {"agent": link.agent.name, "tool": names[link.tool_id], "change": "unlinked"} for link in links
+            {"agent": link.agent.name, "tool": names[link.tool_id], "change": "unlinked"}
+            for link in links.order_by("position", "id")
         ]
-        links.delete()
+        many_rows.delete(AgentTool.objects.filter(tool_id__in=among(names, "uuid")))
         secrets.delete()
         off = group_agents.switch_off_empty(entry["agent"] for entry in unlinked)
         made = record(source, Kind.DELETE, by, changes=changes, agents=unlinked + off)
@@ -95,7 +98,7 @@ def delete(source_id: UUID, by: Decider, *, tools: Collection[UUID] | None = Non
 def _decline(names: dict[UUID, str], by: Decider) -> None:
     """Decline what waits on tools that are gone, one transaction each. One that fails cannot be approved any more
     either, and expires."""
-    waiting = Action.objects.awaiting().filter(tool_id__in=names).order_by("created_at")
+    waiting = Action.objects.awaiting().filter(tool_id__in=among(names, "uuid")).order_by("created_at")
     for action_id in waiting.values_list("pk", flat=True):
         try:
             with transaction.atomic():
@@ -149,10 +152,11 @@ def _locked(source_id: UUID, tools: Collection[UUID] | None) -> tuple[SpecSource
     source = SpecSource.objects.filter(pk=source_id).first()
     if source is None:
         raise SourceNotFound()
-    rows = Tool.objects.select_for_update(no_key=True).filter(source=source).order_by("pk")
+    locked = Tool.objects.select_for_update(no_key=True).filter(source=source).order_by("pk")
+    rows = locked.defer(*DOCUMENT)
     if tools is None:
         return source, list(rows)
-    found = list(rows.filter(pk__in=set(tools)))
+    found = list(rows.filter(pk__in=among(set(tools), "uuid")))
     if len(found) != len(set(tools)):
         raise SourceNotFound("There is no such tool of this API.")
     return source, found

@@ -122,7 +122,7 @@ def _check_newest(target: Publication) -> None:
 
 def _restore(target: Publication, tools: dict[str, Tool]) -> tuple[list[Tool], list[dict[str, Any]]]:
     """Give the tools back what the publication changed about them."""
-    names = set(Tool.objects.exclude(pk__in=list(tools)).values_list("name", flat=True))
+    names = set(Tool.objects.exclude(source=target.source).values_list("name", flat=True))
     names |= {tool.name for tool in tools.values()}
     changed, changes = [], []
     for entry in target.changes:

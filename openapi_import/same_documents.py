@@ -52,10 +52,12 @@ def seen_by_model(bound: str) -> str:
     END FROM (SELECT {names} AS names OFFSET 0) AS hidden)"""  # noqa: S608
 
 
+# Each pair is looked up by its keys (LATERAL, LIMIT): right after an import the planner has no statistics, and would
+# read all tools for each batch.
 _DIFFERING = f"""
 SELECT row.id FROM unnest(%(rows)s::bigint[], %(tools)s::uuid[]) AS pair(row_id, tool_id)
-JOIN {Classification._meta.db_table} AS row ON row.id = pair.row_id
-JOIN {Tool._meta.db_table} AS tool ON tool.id = pair.tool_id
+CROSS JOIN LATERAL (SELECT * FROM {Classification._meta.db_table} WHERE id = pair.row_id LIMIT 1) AS row
+CROSS JOIN LATERAL (SELECT * FROM {Tool._meta.db_table} WHERE id = pair.tool_id LIMIT 1) AS tool
 {READ}
 WHERE NOT (
     tool.operation_id = row.operation_id AND tool.method = row.method AND tool.path = row.path

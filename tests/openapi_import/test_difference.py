@@ -1,11 +1,14 @@
 """A newer document beside what is published: what changed, what that means, and what is kept of people's decisions."""
 
+import re
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from agents.models import Tool
-from openapi_import import difference, review
+from openapi_import import difference, review, same_documents
 from openapi_import.models import Change, Classification, ImportJob
 from openapi_import.publish import publish
 from tests.agents.tool_rows import make_tool
@@ -239,3 +242,92 @@ def test_comparing_again_keeps_the_edits_and_opens_what_differs_since() -> None:
     assert (rows[2].agent_group, rows[2].reviewed_by) == ("desk", "kim")
     publish(waiting.pk, KIM)
     assert Tool.objects.get(name="cancel_order").title == "Mine"
+
+
+def test_of_documents_that_say_the_same_none_is_loaded() -> None:
+    published(customer_params={"order_id": "customer.id"})
+    job = ready(LOOK, CANCEL, changed(REFUND, tool={"server_url": "https://other.example"}))
+    changed_rows = job.classifications.filter(change="changed")
+
+    with CaptureQueriesContext(connection) as asked:
+        difference.compare(job)
+
+    loaded = [query["sql"] for query in asked if '"tool" ' in query["sql"] or '"tool",' in query["sql"]]
+    assert len(loaded) == 1
+    assert re.findall(r"unnest\('\{([\d,]*)\}", loaded[0]) == [str(changed_rows.get().pk)]
+
+
+NOBODYS = {**in_path("order_id")[0], "argument": "X-User-Id", "name": "X-User-Id", "in": "header"}
+
+
+@pytest.mark.parametrize(
+    ("newer", "differs"),
+    [
+        ({}, False),
+        (
+            {
+                "tool": {
+                    "input_schema": {**schema("order_id", amount=AMOUNT), "required": ["order_id", "amount"]}
+                }
+            },
+            True,
+        ),
+        (
+            {"tool": {"request_body": {"content_type": "application/json", "required": False, "fields": {}}}},
+            True,
+        ),
+        ({"tool": {"request_body": None, "response": {"binary": True}}}, True),
+        ({"tool": {"parameters": [*in_path("order_id"), NOBODYS]}}, True),
+        ({"tool": {"input_schema": schema(amount=AMOUNT)}}, True),  # the bound argument has gone
+        ({"method": "PUT"}, True),
+        ({"title": "Words are compared elsewhere"}, False),
+    ],
+)
+def test_the_database_finds_whatever_a_document_says_in_another_way(newer: Object, differs: bool) -> None:
+    published(changed(PAY, operation_id="cancel_order"), customer_params={"order_id": "customer.id"})
+    row = ready(changed(PAY, operation_id="cancel_order", **newer)).classifications.get(index=0)
+    tool = Tool.objects.get()
+
+    assert same_documents.differing([(row.pk, tool.pk)], []) == ({row.pk} if differs else set())
+
+
+def test_what_nobody_decided_is_as_strict_as_it_is_judged_once_its_meaning_has_changed() -> None:
+    lax: dict[str, Any] = {"approval": "customer", "risk": "reversible"}
+    operations = [
+        operation(name, "POST", **lax) for name in ("unseen", "looked_at", "of_staff", "lax_now", "same")
+    ]
+    first = ready(*operations)
+    review.look(first.pk, [row_of(first, "looked_at").index], SAM)
+    publish(first.pk, SAM)
+    Tool.objects.filter(name="of_staff").update(risk="personal")
+    elsewhere = {"server_url": "https://other.example"}
+    strict = {"approval": "staff", "risk": "money"}
+    newer = [changed(one, **strict, tool=elsewhere) for one in operations[:3]]
+    newer.append(changed(operations[3], approval="customer", risk="safe", tool=elsewhere))
+    newer.append(changed(operations[4], **strict))
+
+    job = ready(*newer)
+
+    rows = {row.operation_id: (row.approval, row.risk) for row in job.classifications.all()}
+    assert rows == {
+        "unseen": ("staff", "money"), "looked_at": ("customer", "reversible"), "of_staff": ("customer", "personal"),
+        "lax_now": ("customer", "reversible"), "same": ("customer", "reversible"),
+    }  # fmt: skip
+    assert fields(row_of(job, "unseen")) == {"server_url": True, "approval": False, "risk": False}
+    publish(job.pk, SAM)
+    tool = Tool.objects.get(name="unseen")
+    assert (tool.approval, tool.risk, tool.enabled) == ("staff", "money", False)
+    assert Tool.objects.get(name="looked_at").approval == "customer"
+
+
+def test_a_stricter_rule_does_not_take_the_place_of_what_staff_decide_meanwhile() -> None:
+    first = operation("unseen", "POST", approval="customer", risk="reversible")
+    published(first)
+    job = ready(changed(first, approval="staff", risk="money", tool={"server_url": "https://other.example"}))
+
+    Tool.objects.update(risk="personal")
+    publish(job.pk, SAM)
+
+    assert Tool.objects.values_list("approval", "risk", "server_url").get() == (
+        "customer", "personal", "https://other.example",
+    )  # fmt: skip

@@ -1,5 +1,6 @@
 """What was reviewed becomes tools and agents: as reviewed, all or nothing, live at once; staff's own edits are kept."""
 
+import re
 import threading
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from agents import registry
 from agents.approvals import Decider, NotAllowed
 from agents.models import Agent, AgentTool, Tool
-from openapi_import import review, tool_state
+from openapi_import import entries, review, tool_state
 from openapi_import.errors import ImportRefused, JobNotFound
 from openapi_import.models import Classification, ImportJob, ImportStatus, Publication, SpecSource
 from openapi_import.publish import AlreadyPublished, NewerPublished, NothingToPublish, publish
@@ -416,3 +417,53 @@ def test_a_large_api_takes_as_many_queries_as_a_small_one() -> None:
 
     assert many <= few
     assert Tool.objects.filter(source__name="large").count() == 300
+
+
+def test_what_the_database_makes_of_new_operations_is_what_models_would_make() -> None:
+    person = {"argument": "X-User-Id", "name": "X-User-Id", "in": "header", "required": True, "style": "simple",
+              "explode": False}  # fmt: skip
+    pay = operation("pay", "POST", tool={
+        "input_schema": schema("order_id", "X-User-Id", amount={"type": "number"}),
+        "parameters": [*LOOK["tool"]["parameters"], person],
+    })  # fmt: skip
+    bare = operation("bare", path="/bare", tool={"parameters": [], "input_schema": schema()})
+    job = ready(LOOK, pay, bare)
+    edited(
+        job, "pay", customer_params={"order_id": "customer.id"}, staff_above_argument="amount",
+        staff_above_amount="50", projection=["id"], requires=["look_order"], read_back="look_order", repeat_safe=True,
+    )  # fmt: skip
+
+    made = publish(job.pk, SAM)
+
+    tools = {tool.name: tool for tool in Tool.objects.all()}
+    assert tools["pay"].input_schema == schema(
+        amount={"type": "number"}
+    )  # neither the bound one nor nobody's
+    assert tools["bare"].input_schema == schema()
+    assert tools["bare"].request_body is None
+    assert not Tool.objects.exclude(request_body=None).exists()  # no JSON null
+    assert made.changes == [
+        entries.change(tools[name], None, "added") for name in ("look_order", "pay", "bare")
+    ]
+    plain = Tool(source=tools["bare"].source)
+    decided = {"id", "name", "title", "description", "source_id", "operation_id", "method", "server_url", "path",
+               "input_schema", "access", "approval", "created_at", "updated_at"}  # fmt: skip
+    for field in Tool._meta.concrete_fields:
+        if field.attname not in decided:
+            assert getattr(tools["bare"], field.attname) == getattr(plain, field.attname), field.attname
+
+
+def test_publishing_loads_no_document_that_says_nothing_new() -> None:
+    publish(ready().pk, SAM)
+    job = ready(
+        LOOK, CANCEL, changed(REFUND, tool={"response": {"binary": True}}), operation("ship_order", "POST")
+    )
+
+    with CaptureQueriesContext(connection) as asked:
+        made = publish(job.pk, SAM)
+
+    loaded = [query["sql"] for query in asked if '"openapi_import_classification"."tool",' in query["sql"]
+              or '"openapi_import_classification"."tool" AS "tool" FROM' in query["sql"]]  # fmt: skip
+    assert len(loaded) == 1
+    assert re.findall(r"unnest\('\{([\d,]*)\}", loaded[0]) == [str(row_of(job, "refund_order").pk)]
+    assert {entry["tool"] for entry in made.changes} == {"refund_order", "ship_order"}
