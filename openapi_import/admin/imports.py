@@ -34,7 +34,6 @@ class ImportJobAdmin(ImportActions, ReviewPages, ReadOnlyAdmin):
     what_next = (
         "Hand in the OpenAPI document of one of your systems, review what it would become, and publish it."
     )
-    add_words = "Import an API"
     ordering = ("-created_at",)
     fields = ("name",)
     change_form_template = "openapi_import/import.html"

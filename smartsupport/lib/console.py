@@ -21,12 +21,11 @@ Row = TypeVar("Row", bound="Model")
 class HistoryAdmin(ModelAdmin):
     """A page of a row's history that asks who is asking before it says whether there is such a row.
 
-    A list without rows says `none_yet`, and `what_next` there is to do; its button says `add_words`.
+    A list without rows says `none_yet`, and `what_next` there is to do.
     """
 
     none_yet = ""
     what_next = ""
-    add_words = ""
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
