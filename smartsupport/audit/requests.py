@@ -103,6 +103,8 @@ def outcome_of(of: audit.Recording, response: HttpResponseBase) -> str:
         return audit.FAILED
     if response.status_code >= 400:
         return audit.REFUSED
+    if of.verb in ("login", "logout"):
+        return audit.DONE  # and not "a page": only the signals call a request so
     is_page = response.headers.get("Content-Type", "").startswith("text/html")
     goes_on = response.status_code >= 300 or any(name.startswith("HX-") for name in response.headers)
     attached = "Content-Disposition" in response.headers
