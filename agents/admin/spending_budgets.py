@@ -33,7 +33,6 @@ FORMS = {
 class BudgetAdmin(HistoryAdmin):
     form = BudgetForm
     fields = ("scope", "customer", "period", "limit_micros", "enabled")
-    autocomplete_fields = ("customer",)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("agents.view_modelcall")

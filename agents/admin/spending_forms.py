@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django import forms
+from django.db.models import Q
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -11,6 +12,7 @@ from agents.providers.catalogue import PROVIDERS
 from agents.spending import prices
 from agents.spending.changes import REASON_LIMIT
 from agents.spending.models import Budget, Period
+from smartsupport.lib.ids import parse_uuid
 
 LABELS = {
     "input": "Input",
@@ -73,6 +75,28 @@ def dollars(micros: int) -> str:
     return text
 
 
+class CustomerField(forms.CharField):
+    """A customer by the company's own id, email address, or id here. Cleaned: their row, or None."""
+
+    widget = UnfoldAdminTextInputWidget
+    NOBODY = "There is no such customer. Their own id is on their page, under Customers."
+    SEVERAL = "Several customers have this address. Write the id of one of them."
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        customers: Any = Budget._meta.get_field(
+            "customer"
+        ).related_model  # of an app that this one does not know
+        known = parse_uuid(text)
+        wanted = Q(subject=text) | Q(email__iexact=text) | (Q(pk=known) if known else Q())
+        found = list(customers._default_manager.filter(wanted)[:2])
+        if len(found) != 1:
+            raise forms.ValidationError(self.SEVERAL if found else self.NOBODY)
+        return found[0]
+
+
 class PriceForm(forms.Form):
     provider = forms.ChoiceField(
         choices=[(name, one.title) for name, one in PROVIDERS.items() if name != "offline"],
@@ -111,6 +135,12 @@ class PriceForm(forms.Form):
 
 
 class BudgetForm(forms.ModelForm):
+    customer = CustomerField(
+        required=False,
+        max_length=255,
+        help_text="For a limit of one customer only: your own id of them, their email address, or their id here. It "
+        "goes before that of each customer.",
+    )
     limit_micros = DollarsField(
         label="Limit, in dollars",
         help_text="What calls of models may cost in a period. Whoever has reached it is refused until the next one.",
@@ -121,7 +151,6 @@ class BudgetForm(forms.ModelForm):
         fields = ("scope", "customer", "period", "limit_micros", "enabled")
         labels: ClassVar = {"scope": "Whose", "period": "For", "enabled": "In force"}
         help_texts: ClassVar = {
-            "customer": "For a limit of one customer only. It goes before that of each customer.",
             "period": "Days begin at midnight UTC, weeks on Monday.",
         }
 
