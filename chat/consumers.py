@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 UNAUTHORIZED = 4001
 TRY_AGAIN_LATER = 1013
 THREADS_PER_SOCKET = 50
+READ_AT_ONCE = 500
 ENDED_KEPT = 10
 BROKE = "An error occurred processing your message."
 
@@ -43,13 +44,12 @@ BROKE = "An error occurred processing your message."
 class Position:
     """How far one socket has been told of one conversation."""
 
-    __slots__ = ("acknowledged", "conversation_id", "ended", "sealed", "sent", "shown", "thread_id")
+    __slots__ = ("conversation_id", "ended", "sealed", "sent", "shown", "thread_id")
 
     def __init__(self, conversation_id: UUID, thread_id: str, sent: int) -> None:
         self.conversation_id = conversation_id
         self.thread_id = thread_id
         self.sent = sent
-        self.acknowledged: set[int] = set()  # own messages, told by `accepted`
         self.sealed: dict[str, int] = {}  # how much of the newest turn's streamed text was sent as events
         self.shown: dict[
             tuple[str, str], int
@@ -117,12 +117,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
         async with self.order:  # nothing of the log is sent before its own message is known as such
             accepted = await in_thread(submit)
-            joins = accepted.conversation_id not in self.positions and accepted.seq + accepted.repeated > 1
+            follows = accepted.conversation_id in self.positions
+            joins = not follows and accepted.seq + accepted.repeated > 1
             position = await self._follow(accepted.conversation_id, frame.thread_id, sent=accepted.seq - 1)
             if position.sent < accepted.seq:
-                position.acknowledged.add(accepted.seq)
                 # First what came before it: a client that is cut off right after `accepted` resumes from its `seq`.
                 await self._send_up_to(position, accepted.seq - 1)
+                position.sent = accepted.seq  # `accepted` tells it
             await self._send(
                 {
                     "type": "accepted",
@@ -133,7 +134,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     "position": accepted.position,
                 }
             )
-        await self._catch_up(position)
+        if not follows or accepted.repeated:  # otherwise the group has told this socket everything, and will
+            await self._catch_up(position)
         if joins:
             await self._show_written(position)
 
@@ -172,7 +174,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             raise submission.RateLimited()
         position = await self._follow(conversation.pk, frame.thread_id)
         async with self.order:
-            position.sent, position.acknowledged = min(after, conversation.last_seq), set()
+            position.sent = min(after, conversation.last_seq)
             seen = partial(events.frames_repeated, conversation.pk, frame.thread_id, position.sent)
             await self._send_frames(position, await in_thread(seen))
         await self._catch_up(position)
@@ -273,26 +275,25 @@ class ChatConsumer(AsyncWebsocketConsumer):
             while True:
                 after = position.sent
                 missed = partial(events.frames_after, position.conversation_id, position.thread_id, after)
-                frames, last = await in_thread(missed)
-                if last == after:
-                    return
+                frames, last = await in_thread(partial(missed, limit=READ_AT_ONCE))
                 await self._send_frames(position, frames)
                 position.sent = last
+                if (
+                    last - after < READ_AT_ONCE
+                ):  # numbers have no gaps; what is newer than this comes over the group
+                    return
 
     async def _send_up_to(self, position: Position, seq: int) -> None:
         """Send what the log has up to `seq` beyond this socket's position; the numbers have no gaps."""
         while position.sent < seq:
             missed = partial(events.frames_after, position.conversation_id, position.thread_id, position.sent)
-            limit = min(500, seq - position.sent)
+            limit = min(READ_AT_ONCE, seq - position.sent)
             frames, last = await in_thread(partial(missed, limit=limit))
             await self._send_frames(position, frames)
             position.sent = last
 
     async def _send_frames(self, position: Position, frames: list[Frame]) -> None:
         for frame in frames:
-            if frame["type"] == "user_message" and frame["seq"] in position.acknowledged:
-                position.acknowledged.discard(frame["seq"])
-                continue
             if frame["type"] == "message_complete" and frame["turn_id"] not in position.ended:
                 position.ended.append(frame["turn_id"])
             elif frame["type"] == "retrying" and frame["turn_id"] in position.ended:

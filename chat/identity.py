@@ -39,9 +39,8 @@ class Visitor:
     def make_row(self) -> None:
         """Create the row of an anonymous visitor who writes for the first time; once, however often it is called."""
         if not self.verified:
-            Customer.objects.get_or_create(
-                pk=self.customer_id, defaults={"business_id": settings.DEMO_CUSTOMER_ID}
-            )
+            row = Customer(pk=self.customer_id, business_id=settings.DEMO_CUSTOMER_ID)
+            Customer.objects.bulk_create([row], ignore_conflicts=True)
 
 
 def identify(*, token: str | None, cookie: str | None) -> Visitor:

@@ -12,9 +12,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Value
+from django.db.models import BigIntegerField, OuterRef, Subquery, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
@@ -23,7 +24,7 @@ from agents.models import Action
 from chat import events
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
 from chat.stopping import end_now, stop_running
-from chat.wakeups import wake_from_sync
+from chat.wakeups import wake
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.text import storable
 
@@ -99,26 +100,24 @@ def submit(
     """
     with transaction.atomic():
         customer = _locked_customer(customer_id, new_customer)
-        conversation = _owned(customer, thread_id)
+        conversation, known = _owned(customer, thread_id, client_message_id)
         text = _checked_content(content)
-        if conversation and client_message_id:
-            if known := _received_before(conversation, client_message_id):
-                return _repeated(conversation, known)
+        if conversation and known:
+            return _repeated(conversation, Event.objects.get(pk=known))
         accepted_at = _checked_rate(customer)
         strategy = _checked_strategy(strategy)
-        if conversation is None:
-            conversation = _opened(customer, thread_id)
-        active = _active(conversation)
-        conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
-        _check_open(conversation)
+        if conversation is None:  # nobody else sees the row before this transaction ends
+            conversation, active = _opened(customer, thread_id), []
+        else:
+            active = _active(conversation)
+            conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
+            _check_open(conversation)
         busy = _busy(active)
         queued = sum(turn.messages for turn in active if _not_begun(turn))
         if queued >= QUEUE_LIMIT:
             raise QueueFull()
         if (busy or queued) and strategy == "reject":
             raise Busy()
-        # First of all, so that a worker may begin while the sockets are told.
-        transaction.on_commit(wake_from_sync)
         Customer.objects.filter(pk=customer.pk).update(accepted_at=accepted_at)
         if conversation.status == ConversationStatus.HELD:
             seq = _received(conversation, None, text, client_message_id)
@@ -140,12 +139,19 @@ def _locked_customer(customer_id: UUID, new_customer: Any) -> Customer:
     return customer
 
 
-def _owned(customer: Customer, thread_id: str) -> Conversation | None:
-    """The customer's conversation; None if nobody has this thread. Somebody else's does not exist."""
-    conversation = Conversation.objects.filter(thread_id=thread_id).first()
+def _owned(
+    customer: Customer, thread_id: str, client_message_id: str | None
+) -> tuple[Conversation | None, int | None]:
+    """The customer's conversation, None if nobody has this thread; and the event of the message that was accepted in it
+    under this id before. Somebody else's conversation does not exist."""
+    before = Event.objects.filter(
+        conversation=OuterRef("pk"), kind="message_received", payload__client_message_id=client_message_id
+    )
+    known = Subquery(before.values("pk")[:1]) if client_message_id else Value(None, BigIntegerField())
+    conversation = Conversation.objects.filter(thread_id=thread_id).annotate(known=known).first()
     if conversation is not None and conversation.customer_id != customer.pk:
         raise ThreadNotFound()
-    return conversation
+    return conversation, conversation.known if conversation else None
 
 
 def _checked_content(content: object) -> str:
@@ -155,12 +161,6 @@ def _checked_content(content: object) -> str:
         raise ContentTooLong()
     text: str = storable(content)
     return text
-
-
-def _received_before(conversation: Conversation, client_message_id: str) -> Event | None:
-    return Event.objects.filter(
-        conversation=conversation, kind="message_received", payload__client_message_id=client_message_id
-    ).first()
 
 
 def _repeated(conversation: Conversation, known: Event) -> Submitted:
@@ -203,8 +203,7 @@ def _checked_strategy(strategy: object) -> str:
 
 def _opened(customer: Customer, thread_id: str) -> Conversation:
     try:
-        with transaction.atomic():
-            return Conversation.objects.create(thread_id=thread_id, customer=customer)
+        return Conversation.objects.create(thread_id=thread_id, customer=customer)
     except IntegrityError as collision:  # somebody else opened it between the look and the insert
         raise ThreadNotFound() from collision
 
@@ -286,4 +285,12 @@ def _received(conversation: Conversation, turn: Turn | None, text: str, client_m
         {"content": text, "client_message_id": client_message_id},
         key=f"message:{turn.messages}" if turn else "",
     )
-    return events.append(conversation.pk, [fact], turn_id=turn.pk if turn else None).first
+    batch = events.insert(conversation.pk, [fact], turn_id=turn.pk if turn else None)
+    transaction.on_commit(lambda: async_to_sync(_announce)(batch))
+    return batch.first
+
+
+async def _announce(batch: events.Batch) -> None:
+    """First the workers, so that one may begin while the sockets are told."""
+    await wake()
+    await events.publish(batch)
