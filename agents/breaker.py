@@ -4,6 +4,7 @@ system that has not answered so many times in a row is left alone for a while, a
     closed --(FAILURES in a row)--> open --(OPEN_SECONDS)--> half-open: one probe --> closed | open
 """
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,17 +20,17 @@ _NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
-# Milliseconds until it may be asked again; 0: go on.
+# Milliseconds until it may be asked again (0: go on), and whether anything is counted against it.
 _ADMIT = (
     _NOW
     + """
 local opened = tonumber(redis.call('HGET', KEYS[1], 'until'))
-if not opened then return 0 end
-if now < opened then return opened - now end
+if not opened then return {0, redis.call('EXISTS', KEYS[1])} end
+if now < opened then return {opened - now, 1} end
 local probe = tonumber(redis.call('HGET', KEYS[1], 'probe'))
-if probe and now < probe then return 1000 end
+if probe and now < probe then return {1000, 1} end
 redis.call('HSET', KEYS[1], 'probe', now + ARGV[1])
-return 0
+return {0, 1}
 """
 )
 # Failures of calls that were on their way when it opened do not keep it open.
@@ -49,10 +50,20 @@ return 1
 _ANSWERED = "return redis.call('DEL', KEYS[1])"
 
 
-async def seconds_closed_to(source_id: UUID, url: str) -> float:
-    """0 where the host of `url` may be asked now; otherwise in how many seconds it may be."""
-    wait = await broker.run(_ADMIT, _key(source_id, url), PROBE_SECONDS * 1000)
-    return int(wait or 0) / 1000
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether a host may be asked. `closed_seconds`: 0 now, otherwise in how many seconds; `blemished`: failures are
+    counted against it, or it is being tried, so that an answer has something to put right."""
+
+    closed_seconds: float
+    blemished: bool
+
+
+async def admission(source_id: UUID, url: str) -> Admission:
+    """Whether the host of `url` may be asked now."""
+    answer = await broker.run(_ADMIT, _key(source_id, url), PROBE_SECONDS * 1000)
+    wait, known = answer or (0, 0)
+    return Admission(int(wait) / 1000, bool(known))
 
 
 async def not_asked(source_id: UUID, url: str) -> None:
@@ -61,7 +72,8 @@ async def not_asked(source_id: UUID, url: str) -> None:
 
 
 async def answered(source_id: UUID, url: str) -> None:
-    """It answers: whatever went wrong before is forgotten."""
+    """It answers: whatever went wrong before is forgotten. Nobody needs to say so of a host that was not `blemished`
+    when the call began: what others have counted since, an answer to an older call does not put right."""
     await broker.run(_ANSWERED, _key(source_id, url))
 
 

@@ -66,10 +66,11 @@ async def send(request: Request, terms: Terms, *, repeatable: bool, in_doubt: bo
     attempt, renewed, refused = 0, False, ""
     last: Outcome | None = None
     while True:
-        if (held_back := await _held_back(request, terms, deadline)) is not None:
+        held_back, blemished = await _held_back(request, terms, deadline)
+        if held_back is not None:
             return _told(last) if last else replace(held_back, attempts=0, seen=not in_doubt)
         attempt += 1
-        outcome, token = await _attempt(request, terms, refused, deadline)
+        outcome, token = await _attempt(request, terms, refused, deadline, blemished)
         if in_doubt and not _settles_doubt(outcome):
             outcome = replace(outcome, seen=False)
         in_doubt = not outcome.seen
@@ -98,7 +99,9 @@ def _told(outcome: Outcome) -> Outcome:
     return replace(outcome, message=f"{outcome.message} {wait}")
 
 
-async def _attempt(request: Request, terms: Terms, refused: str, deadline: float) -> tuple[Outcome, str]:
+async def _attempt(
+    request: Request, terms: Terms, refused: str, deadline: float, blemished: bool
+) -> tuple[Outcome, str]:
     """One attempt, and the OAuth token that it carried."""
     clock = asyncio.get_running_loop().time
     try:
@@ -115,38 +118,42 @@ async def _attempt(request: Request, terms: Terms, refused: str, deadline: float
         await breaker.not_asked(terms.source_id, request.url)
         return Outcome(False, kind="transient", message=f"{fault} Nothing was sent."), ""
     outcome = await _send_once(signed, timeout=max(0.1, deadline - clock()))
-    await _note(request, terms, outcome)
+    await _note(request, terms, outcome, blemished)
     return outcome, signed.token
 
 
-async def _held_back(request: Request, terms: Terms, deadline: float) -> Outcome | None:
-    """What becomes of it without its being sent; waits where the source's pace asks for that."""
+async def _held_back(request: Request, terms: Terms, deadline: float) -> tuple[Outcome | None, bool]:
+    """What becomes of it without its being sent, and whether the host is blemished (`breaker`); waits where the
+    source's pace asks for that."""
     if terms.missing:
         log.warning("tool_credentials_missing", source=terms.source, schemes=list(terms.missing))
-        return Outcome(False, kind="auth", message=NO_CREDENTIALS)
-    if closed := await breaker.seconds_closed_to(terms.source_id, request.url):
+        return Outcome(False, kind="auth", message=NO_CREDENTIALS), False
+    admission = await breaker.admission(terms.source_id, request.url)
+    if closed := admission.closed_seconds:
         away = "The business system has not answered many times in a row, so it is left alone for a moment."
-        return Outcome(False, kind="transient", message=f"{away} Nothing was sent.", wait_seconds=closed)
+        nothing = f"{away} Nothing was sent."
+        return Outcome(False, kind="transient", message=nothing, wait_seconds=closed), True
     left = deadline - asyncio.get_running_loop().time()
     free, wait = await pacing.place_for(terms.source_id, terms.calls_per_minute, patience=left - 1)
     if not free:
         await breaker.not_asked(terms.source_id, request.url)
         log.warning("tool_pace_reached", source=terms.source, calls_per_minute=terms.calls_per_minute)
         busy = f"We have asked this business system as often as we may. It can be asked again in {wait:.0f} seconds."
-        return Outcome(False, kind="transient", message=f"{busy} Nothing was sent.", wait_seconds=wait)
+        nothing = f"{busy} Nothing was sent."
+        return Outcome(False, kind="transient", message=nothing, wait_seconds=wait), admission.blemished
     if wait:
         await asyncio.sleep(wait)
-    return None
+    return None, admission.blemished
 
 
-async def _note(request: Request, terms: Terms, outcome: Outcome) -> None:
+async def _note(request: Request, terms: Terms, outcome: Outcome, blemished: bool) -> None:
     """Tell the breaker and staff what this attempt showed."""
     if outcome.kind == "transient" and outcome.status not in ASKED_TO_WAIT:
         if await breaker.failed(terms.source_id, request.url):
             log.warning("tool_circuit_opened", source=terms.source, seconds=breaker.OPEN_SECONDS)
-    elif outcome.status is not None:
+    elif blemished and outcome.status is not None:
         await breaker.answered(terms.source_id, request.url)
-    else:
+    elif blemished:
         await breaker.not_asked(terms.source_id, request.url)
     if outcome.kind == "auth":
         log.warning("tool_credentials_refused", source=terms.source, status=outcome.status)
