@@ -66,9 +66,10 @@ async def show(
     }
     partial = {**frame, "content": text, "offset": base}
     async with _preview():
-        await client().set(_key(turn_id, kind), json.dumps(partial), ex=KEPT_SECONDS)
+        # First to who is there: what is kept is for who joins later, or has missed a piece.
         message = {"type": "conversation.live", "conversation": str(conversation_id), "frame": frame}
         await get_channel_layer().group_send(group_of(conversation_id), message)
+        await client().set(_key(turn_id, kind), json.dumps(partial), ex=KEPT_SECONDS)
 
 
 async def clear(turn_id: UUID, kind: str = "token") -> None:

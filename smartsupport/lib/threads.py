@@ -22,7 +22,8 @@ async def in_thread(work: Callable[[], T]) -> T:
     piece of work; here each thread keeps its connection, and gives it up only when it broke. Inside,
     `async_to_sync` runs on the caller's event loop.
     """
-    return await sync_to_async(_with_connection, thread_sensitive=False, executor=_executor)(work)
+    result: T = await _hop(work)  # made once: making it looks at the function's signature each time
+    return result
 
 
 _breaks = 0
@@ -43,6 +44,9 @@ def _with_connection(work: Callable[[], T]) -> T:
         raise
     finally:
         _seen.used_at = time.monotonic()
+
+
+_hop = sync_to_async(_with_connection, thread_sensitive=False, executor=_executor)
 
 
 def _was_idle() -> bool:
