@@ -17,10 +17,11 @@ from agents import approvals, facts
 from agents.models import Action, Agent, Tool
 from chat.models import Conversation
 from tests import rows
+from tests.browser import find
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = find()
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 
