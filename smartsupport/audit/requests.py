@@ -48,7 +48,7 @@ def is_worth_a_line(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def is_recorded_unasked(of: audit.Recording, request: HttpRequest, response: HttpResponseBase) -> bool:
     """Of requests of nobody that we know: signing in, whatever came of it, and writes with a wrong key."""
-    if of.verb == "login" and of.actor == audit.NOBODY:
+    if of.verb == "sign_in" and of.actor == audit.NOBODY:
         return _is_turned_away(of, request)
     if of.verb in SIGN_INS:
         return True
@@ -144,7 +144,7 @@ def _about(request: HttpRequest) -> tuple[str, str, str]:
         for prefix, label in _models():
             if name.startswith(prefix):
                 return name.removeprefix(prefix), label, object_id
-        return name or verb, "console", object_id
+        return "sign_in" if name == "login" else name or verb, "console", object_id
     words = [part for part in found.route.removeprefix("api/v1/").split("/") if part]
     fixed = [part for part in words if not PARAMETER.fullmatch(part)]
     if len(fixed) > 1 and not PARAMETER.fullmatch(words[-1]):
