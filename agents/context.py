@@ -26,7 +26,8 @@ class Journal(Protocol):
 
     def note(self, fact: Fact) -> None:
         """Record a fact together with whatever is recorded next, and before it: for what nobody waits to see, and what
-        may be lost with the worker as long as nothing was done about it."""
+        may be lost with the worker as long as nothing was done about it. What nothing follows on, such as the last
+        reply, is recorded with the turn's end."""
 
     async def transact(self, work: Callable[[], tuple[T, list[Fact]]], *, fenced: bool = True) -> T:
         """Run `work` (synchronous, ORM) and record the facts that it returns in one transaction. Raises StaleTurn.

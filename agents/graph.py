@@ -131,7 +131,8 @@ async def agent(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
             await context.journal.append(facts.replied(agent=spec.name, content=TOO_MANY_STEPS, key="limit"))
         return Command(update={"agents": []}, goto="finish")
     else:
-        message = await _ask_model(context, spec, state.get("messages", []), step)
+        last = len(state["agents"]) == 1 and not state.get("handoff")
+        message = await _ask_model(context, spec, state.get("messages", []), step, last=last)
     update: State = {"messages": [message], "step": step}
     if not message.tool_calls:
         return _next_agent(state, update)
@@ -148,8 +149,9 @@ async def _gone(state: State, context: TurnContext, step: int) -> Command[Next]:
 
 
 async def _ask_model(
-    context: TurnContext, spec: AgentSpec, messages: list[AnyMessage], step: int
+    context: TurnContext, spec: AgentSpec, messages: list[AnyMessage], step: int, *, last: bool
 ) -> AIMessage:
+    """The agent's answer, shown while it is written and recorded. `last`: nobody is to answer after this agent."""
     offered = await tool_choice.offered(context, spec, messages, step)
     large = tool_choice.is_large(spec)
     schemas = [_tool_schema(tool) for tool in offered]
@@ -161,17 +163,18 @@ async def _ask_model(
     )
     model = chat_model(spec.model).bind_tools(tools)
     started = time.monotonic()
-    whole: AIMessageChunk | None = None
+    pieces: list[AIMessageChunk] = []
     async for chunk in model.astream(prompt(system_prompt(spec), context, messages)):
         piece = cast(AIMessageChunk, chunk)
-        whole = piece if whole is None else whole + piece
+        pieces.append(piece)
         if any(part["args"] or part["name"] for part in piece.tool_call_chunks):
             context.journal.alive()  # the long arguments of a call are written for a while, and nobody sees them
         if thought := piece.additional_kwargs.get(REASONING):
             await context.journal.reasoning(spec.name, thought)
         if text := storable(piece.text):
             await context.journal.token(spec.name, text)
-    answer = whole or AIMessageChunk(content="")
+    # Put together once: piece by piece it takes longer the longer the answer is.
+    answer = pieces[0] + pieces[1:] if pieces else AIMessageChunk(content="")
     calls = normalised_calls(answer, step=step, taken=call_ids(messages))
     text = storable(answer.text)
     if not text.strip() and not calls:
@@ -189,7 +192,11 @@ async def _ask_model(
         )
     )
     if text.strip():
-        await context.journal.append(facts.replied(agent=spec.name, content=text, key=f"reply:{step}"))
+        reply = facts.replied(agent=spec.name, content=text, key=f"reply:{step}")
+        if last and not calls:
+            context.journal.note(reply)  # the turn's end, which is recorded next, takes it along
+        else:
+            await context.journal.append(reply)
     return spoken(text, calls, spec.name)
 
 

@@ -180,7 +180,7 @@ class TurnEngine:
                 outcome = await self._runner.run(context)
                 await self._settle(run, outcome, journal)
             finally:
-                run.left = journal.take_left()
+                run.left += journal.take_left()
                 await _quietly(journal.close())
         except asyncio.CancelledError:
             await self._cancelled(run)
@@ -192,14 +192,16 @@ class TurnEngine:
             await self._failed(run, error)
 
     async def _settle(self, run: _Run, outcome: str, journal: TurnJournal) -> None:
-        await journal.append()  # what was to be recorded soon, or with the next fact, comes before the end
-        run.ending = True
         if outcome == "waiting":
+            await journal.append()  # what was to be recorded soon, or with the next fact
+            run.ending = True
             status = await in_thread(lambda: turns.park(run.claim))
             log.info("turn_parked", status=status)
             if status == TurnStatus.STOPPED:
                 await self._seal_stopped(run)
             return
+        run.left = await journal.ending()  # before the end, in one write with it
+        run.ending = True
         route = journal.recorded("route")
         agents = route.payload.get("agents", []) if route else []
         live = agents[0] if len(agents) == 1 and not journal.recorded("reply:handoff") else ""
@@ -221,9 +223,9 @@ class TurnEngine:
     ) -> None:
         run.ending, claim = True, run.claim
         facts = [*run.left, fact]
-        run.left = []
         end = partial(turns.seal, claim, status, facts, live_agent=live_agent, error=error, smooth=smooth)
         batch = await in_thread(end)
+        run.left = []
         if batch is None:
             await self._lost(run)
             return

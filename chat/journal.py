@@ -84,10 +84,18 @@ class TurnJournal:
         noted, self._noted = self._noted, []
         return noted
 
+    async def ending(self) -> list[Fact]:
+        """What is still to be recorded of a turn that has come to its end: the caller's, together with the end. Text is
+        shown to its last piece before."""
+        await self._settle_soon()
+        await self._reasoning.close()
+        await self._flush()
+        return self._sealed(self.take_noted())
+
     def take_left(self) -> list[Fact]:
         """What a turn that ends early leaves to be recorded with its end: noted facts, and the text that was shown and
         that no event holds yet."""
-        left = self.take_noted()
+        left = self._sealed(self.take_noted())
         if self._text.strip():
             key = f"reply:cut:{self._claim.retries}"
             left.append(self._sealing(replied(agent=self._agent, content=self._text, key=key, cut=True)))
@@ -189,10 +197,10 @@ class TurnJournal:
         """The facts, with a reply's place in the streamed text: it seals the tokens before its `end`."""
         await self._reasoning.close()
         await self._flush()
-        placed: list[Fact] = []
-        for fact in facts:
-            placed.append(self._sealing(fact) if fact.kind == "replied" else fact)
-        return placed
+        return self._sealed(facts)
+
+    def _sealed(self, facts: Sequence[Fact]) -> list[Fact]:
+        return [self._sealing(fact) if fact.kind == "replied" else fact for fact in facts]
 
     def _sealing(self, reply: Fact) -> Fact:
         end = self._base + len(self._text)

@@ -41,6 +41,8 @@ class TrialJournal:
         self._noted.append(fact)
         if fact.key:
             self._recorded[fact.key] = fact
+        if fact.kind == "replied":  # the last one: a turn records it with its end, and a trial has none
+            self.append_soon()
 
     async def transact(self, work: Callable[[], tuple[T, list[Fact]]], *, fenced: bool = True) -> T:
         raise RuntimeError("A trial changes nothing: there is nothing that it could do in a transaction.")
