@@ -109,9 +109,11 @@ def _range(request: HttpRequest) -> tuple[int, str]:
 
 
 def _compared(period: Period) -> tuple[summary.Report, Totals]:
-    """The report, and the totals of the period before: both periods' days in one query."""
-    both = summary.totals_by_day(Period(period.before().first, period.last))
-    return summary.report(period, by_day=both[period.days :]), summary.summed(both[: period.days])
+    """The report, and the totals of the period before: the numbers of both periods' days in one query."""
+    before = period.before()
+    both = summary.totals_by_day(Period(before.first, period.last))
+    earlier = summary.totals_of(before, both[: period.days])
+    return summary.report(period, by_day=both[period.days :]), earlier
 
 
 def _text(documented: Any) -> str:

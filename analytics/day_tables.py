@@ -1,4 +1,5 @@
-"""The day tables: sums over `ConversationFact`, made anew for whole days in the caller's transaction."""
+"""The day tables: sums over `ConversationFact`, made anew for whole days in the caller's transaction, with their
+months."""
 
 from collections.abc import Collection
 from datetime import date
@@ -73,27 +74,65 @@ SELECT day, own.key, count(*), count(*) FILTER (WHERE outcome IN ({", ".join(f"'
 FROM analytics_conversationfact, jsonb_each_text(agents) AS own WHERE day = ANY(%(days)s) GROUP BY 1, 2
 """  # noqa: S608
 _TOOLS = """
-WITH counted AS (
-    SELECT day, own.key AS tool, own.value AS value
-    FROM analytics_conversationfact, jsonb_each(tools) AS own WHERE day = ANY(%(days)s)
+WITH own AS (
+    SELECT day, used.key AS tool, used.value AS value
+    FROM analytics_conversationfact, jsonb_each(tools) AS used WHERE day = ANY(%(days)s)
 ), durations AS (
     SELECT day, tool, jsonb_object_agg(bucket, n) AS counts FROM (
         SELECT day, tool, one.key AS bucket, sum(one.value::bigint) AS n
-        FROM counted, jsonb_each_text(value -> 'durations') AS one GROUP BY 1, 2, 3
+        FROM own, jsonb_each_text(value -> 'durations') AS one GROUP BY 1, 2, 3
     ) AS added GROUP BY 1, 2
+), sums AS (
+    SELECT day, tool, sum((value ->> 'calls')::bigint) AS calls, sum((value ->> 'failures')::bigint) AS failures
+    FROM own GROUP BY 1, 2
 )
 INSERT INTO analytics_daytool (day, tool, calls, failures, durations)
-SELECT day, tool, sum((value ->> 'calls')::bigint), sum((value ->> 'failures')::bigint),
-       COALESCE((array_agg(durations.counts))[1], '{}')
-FROM counted LEFT JOIN durations USING (day, tool) GROUP BY 1, 2
+SELECT day, tool, calls, failures, COALESCE(counts, '{}') FROM sums LEFT JOIN durations USING (day, tool)
 """
-TABLES = {"analytics_day": _DAYS, "analytics_dayagent": _AGENTS, "analytics_daytool": _TOOLS}
+
+
+def _added(name: str) -> str:
+    """The histogram of a month, from its days."""
+    return f"""COALESCE((
+        SELECT jsonb_object_agg(bucket, n) FROM (
+            SELECT own.key AS bucket, sum(own.value::bigint) AS n
+            FROM analytics_day AS d, jsonb_each_text(d.{name}) AS own
+            WHERE d.day >= month AND d.day < month + interval '1 month' GROUP BY 1
+        ) AS added), '{{}}')"""  # noqa: S608
+
+
+_MONTHS = f"""
+INSERT INTO analytics_month (month, {", ".join(HISTOGRAMS)})
+SELECT month, {", ".join(_added(name) for name in HISTOGRAMS)} FROM unnest(%(months)s::date[]) AS month
+"""  # noqa: S608
+_MONTH_TOOLS = """
+WITH own AS (
+    SELECT month, tool, calls, failures, durations FROM unnest(%(months)s::date[]) AS month
+    JOIN analytics_daytool ON day >= month AND day < month + interval '1 month'
+), durations AS (
+    SELECT month, tool, jsonb_object_agg(bucket, n) AS counts FROM (
+        SELECT month, tool, one.key AS bucket, sum(one.value::bigint) AS n
+        FROM own, jsonb_each_text(durations) AS one GROUP BY 1, 2, 3
+    ) AS added GROUP BY 1, 2
+), sums AS (SELECT month, tool, sum(calls) AS calls, sum(failures) AS failures FROM own GROUP BY 1, 2)
+INSERT INTO analytics_monthtool (month, tool, calls, failures, durations)
+SELECT month, tool, calls, failures, COALESCE(counts, '{}') FROM sums LEFT JOIN durations USING (month, tool)
+"""
+TABLES = {
+    "analytics_day": ("day", _DAYS),
+    "analytics_dayagent": ("day", _AGENTS),
+    "analytics_daytool": ("day", _TOOLS),
+    "analytics_month": ("month", _MONTHS),
+    "analytics_monthtool": ("month", _MONTH_TOOLS),
+}
+"""Made anew in this order: months are made of days."""
 
 
 def rebuild(days: Collection[date]) -> None:
-    """Make these days anew. In a transaction that holds the lock of the rollups: a reader sees the old or the new."""
-    wanted = {"days": sorted(days)}
+    """Make these days anew, and their months. In a transaction that holds the lock of the rollups: a reader sees the
+    old or the new."""
+    wanted = {"day": sorted(days), "month": sorted({day.replace(day=1) for day in days})}
     with connection.cursor() as cursor:
-        for table, insert in TABLES.items():
-            cursor.execute(f"DELETE FROM {table} WHERE day = ANY(%(days)s)", wanted)  # noqa: S608
-            cursor.execute(insert, wanted)
+        for table, (span, insert) in TABLES.items():
+            cursor.execute(f"DELETE FROM {table} WHERE {span} = ANY(%s)", [wanted[span]])  # noqa: S608
+            cursor.execute(insert, {f"{span}s": wanted[span]})

@@ -154,7 +154,7 @@ def conversations_chart(report: Report) -> str:
 
 
 def _line(label: str, colour: str, values: list[float | None]) -> dict[str, Any]:
-    look = {"borderColor": colour, "backgroundColor": colour, "tension": 0.2, "spanGaps": True}
+    look = {"borderColor": colour, "backgroundColor": colour, "tension": 0, "spanGaps": True}
     axis = {"displayYAxis": True, "suffixYAxis": "%", "maxTicksXLimit": 8}
     dot = {"pointStyle": "circle", "pointRadius": 3} if len(values) <= 31 else {}
     return {"label": label, "data": values, **look, **axis, **dot}

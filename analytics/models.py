@@ -139,6 +139,39 @@ class DayTool(models.Model):
         return f"{self.day} {self.tool}"
 
 
+class Month(models.Model):
+    """The histograms of all days of a month (its first day), so that a year need not be put together from 365."""
+
+    month = models.DateField(primary_key=True)
+    first_answers = models.JSONField()
+    person_answers = models.JSONField()
+    resolutions = models.JSONField()
+    approval_waits = models.JSONField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
+
+
+class MonthTool(models.Model):
+    """The days of one tool in a month, added up."""
+
+    month = models.DateField()
+    tool = models.CharField(max_length=64)
+    calls = models.BigIntegerField()
+    failures = models.BigIntegerField()
+    durations = models.JSONField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["month", "tool"], name="month_tool_once")]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.tool}"
+
+
 class Progress(models.Model):
     """How far counting has come: one row. `complete_at`: everything that was in the log then is counted."""
 

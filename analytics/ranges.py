@@ -38,6 +38,21 @@ class Period:
         """The same number of days right before."""
         return Period(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
 
+    def parts(self) -> tuple[list[date], list[date]]:
+        """The whole months in it (their first days), and the days that are in none of them."""
+        months: list[date] = []
+        days: list[date] = []
+        day = self.first
+        while day <= self.last:
+            following = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+            if day.day == 1 and following - timedelta(days=1) <= self.last:
+                months.append(day)
+                day = following
+            else:
+                days.append(day)
+                day += timedelta(days=1)
+        return months, days
+
     def each(self) -> list[date]:
         return [self.first + timedelta(days=number) for number in range(self.days)]
 

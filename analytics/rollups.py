@@ -24,16 +24,19 @@ from analytics.deriving import fact_of
 from analytics.models import ConversationFact, Day, DayAgent, DayTool, Progress
 
 BATCH = 500
+AT_ONCE = 20_000
+"""How many that differ are looked for in one comparison of everything."""
 LATE = timedelta(hours=1)
 """How much later than it says an event may be committed, and how far clocks may differ, before it is found by the
 hourly comparison instead of the next minute's run."""
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('analytics', 0))"
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('analytics', 0))"
-_STALE = """
-SELECT c.id, c.last_activity_at
+_DIFFERING = """
 FROM chat_conversation AS c LEFT JOIN analytics_conversationfact AS f ON f.conversation_id = c.id
-WHERE c.last_activity_at >= %(since)s
-  AND (c.last_seq, c.cost_micros, %(rules)s) IS DISTINCT FROM (f.seq, f.cost_seen, f.rules::int)
+WHERE (c.last_seq, c.cost_micros, %(rules)s) IS DISTINCT FROM (f.seq, f.cost_seen, f.rules::int)
+"""
+_STALE = f"""
+SELECT c.id, c.last_activity_at {_DIFFERING} AND c.last_activity_at >= %(since)s
 ORDER BY c.last_activity_at LIMIT %(limit)s
 """
 _SETTLING = """
@@ -62,11 +65,12 @@ def roll_up(
     to them.
     """
     began = timezone.now()
-    since = EVER if everything else _since()
+    now = now or began
     deadline = time.monotonic() + seconds
-    counted = 0
+    counted = _compare(now, deadline, wait) if everything else 0
+    since = _since()
     while time.monotonic() < deadline:
-        batch = count_batch(since=since, now=now or began, limit=BATCH, wait=wait)
+        batch = count_batch(since=since, now=now, limit=BATCH, wait=wait)
         if batch is None:
             return counted
         if not batch.ids:
@@ -75,6 +79,46 @@ def roll_up(
         counted += len(batch.ids)
         since = batch.reached or since
     return counted
+
+
+def _compare(now: datetime, deadline: float, wait: bool) -> int:
+    """Compare every conversation with its fact and count those that differ; how many."""
+    counted = 0
+    while True:
+        found = _different()
+        for place in range(0, len(found), BATCH):
+            if time.monotonic() >= deadline:
+                return counted
+            with transaction.atomic():
+                if not _locked(wait):
+                    return counted
+                still = _still_different(found[place : place + BATCH])
+                _count(still, now)
+            counted += len(still)
+        if len(found) < AT_ONCE:
+            return counted
+
+
+def _different() -> list[UUID]:
+    """Up to AT_ONCE conversations that differ from their facts. Two passes over tables: one by one would take
+    minutes."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_nestloop = off")
+        cursor.execute(f"SELECT c.id {_DIFFERING} LIMIT %(limit)s", {"rules": RULES, "limit": AT_ONCE})
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _still_different(ids: list[UUID]) -> list[UUID]:
+    """Those that nobody else has counted meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT c.id {_DIFFERING} AND c.id = ANY(%(ids)s)", {"rules": RULES, "ids": ids})
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _locked(wait: bool) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK if wait else _TRY_LOCK)
+        return wait or bool(cursor.fetchone()[0])
 
 
 def _since() -> datetime:
@@ -100,13 +144,10 @@ class Stale:
 def count_batch(*, since: datetime, now: datetime, limit: int, wait: bool = False) -> Stale | None:
     """Count up to `limit` stale conversations (and those that they change) with the days that they belong to. None:
     somebody else holds the lock, and `wait` is not set."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK if wait else _TRY_LOCK)
-        if not wait and not cursor.fetchone()[0]:
-            return None
+    if not _locked(wait):
+        return None
     found = stale(since=since, now=now, limit=limit)
-    if found.ids:
-        _count(found.ids, now)
+    _count(found.ids, now)
     return found
 
 
@@ -124,6 +165,9 @@ def stale(*, since: datetime, now: datetime, limit: int) -> Stale:
 
 
 def _count(ids: Sequence[UUID], now: datetime) -> None:
+    """Facts and days, in the transaction that holds the lock."""
+    if not ids:
+        return
     with connection.cursor() as cursor:
         cursor.execute(_BEFORE, {"ids": list(ids)})
         returned = [row[0] for row in cursor.fetchall()]
@@ -156,8 +200,7 @@ def forget(since: date | None = None) -> int:
 @transaction.atomic
 def sweep_days(since: date | None = None) -> None:
     """Make the day tables anew from the facts, also for days that have none any more."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK)
+    _locked(wait=True)
     days: set[date] = set()
     for table in (ConversationFact, Day, DayAgent, DayTool):
         rows = table._default_manager.filter(day__gte=since) if since else table._default_manager.all()

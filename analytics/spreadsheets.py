@@ -52,7 +52,7 @@ def _days(period: Period) -> list[list[Any]]:
             *("waiting", "feedback_asked", "feedback_answered", "scored", "scored_4_or_5"),
         ]
     ]
-    for day, totals in summary.totals_by_day(period):
+    for day, totals in summary.totals_by_day(period, waits=True):
         rows.append(
             [
                 *(day.isoformat(), totals.total, *(getattr(totals, one) for one in outcomes)),
@@ -72,7 +72,7 @@ def _days(period: Period) -> list[list[Any]]:
 
 def _agents(period: Period) -> list[list[Any]]:
     rows: list[list[Any]] = [["agent", "conversations", "share", "resolved", "with_a_person", "cost_usd"]]
-    for one in summary.agents(period, summary.totals_of(period)):
+    for one in summary.agents(period, summary.summed(summary.totals_by_day(period))):
         cost = _dollars(one.cost_micros)
         rows.append([one.agent, one.conversations, round(one.share, 4), one.resolved, one.with_person, cost])
     return rows

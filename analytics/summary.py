@@ -1,6 +1,6 @@
 """Numbers of a period, from the day tables: what the API, the console's page and its home page show. Only reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -9,8 +9,8 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from analytics import definitions, histogram, rollups
-from analytics.definitions import METRICS, Outcome, Totals
-from analytics.models import Day, DayAgent, DayTool
+from analytics.definitions import HISTOGRAMS, METRICS, NUMBERS, Outcome, Totals
+from analytics.models import Day, DayAgent, DayTool, Month, MonthTool
 from analytics.ranges import Period
 
 
@@ -37,7 +37,7 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything about a period. `days` has a row for each of its days, also for empty ones."""
+    """Everything about a period. `days` has the numbers of each of its days, also of empty ones; no histograms."""
 
     period: Period
     totals: Totals
@@ -68,15 +68,16 @@ def period_of(days: int, now: datetime | None = None) -> Period:
 
 
 def headline(days: int, *, now: datetime | None = None) -> Headline:
-    """Two queries, of at most 365 small rows."""
+    """Four queries of a few hundred small rows."""
     period = period_of(days, now)
     by_day = totals_by_day(period)
     whole = summed(by_day)
+    waits = histograms(period, ("first_answers",))["first_answers"]
     return Headline(
         total=whole.total,
         resolution_rate=definitions.resolution_rate(whole),
         escalation_rate=definitions.escalation_rate(whole),
-        first_response_p95_ms=definitions.first_response_p95(whole),
+        first_response_p95_ms=histogram.percentile(waits, 95),
         days=[
             (day, one.total, definitions.resolution_rate(one), definitions.escalation_rate(one))
             for day, one in by_day
@@ -86,9 +87,9 @@ def headline(days: int, *, now: datetime | None = None) -> Headline:
 
 
 def report(period: Period, *, by_day: list[tuple[date, Totals]] | None = None) -> Report:
-    """Five queries, all of small tables but for the newest conversations. `by_day`: where they were read already."""
+    """Eight queries, all of small tables but for the newest conversations. `by_day`: where they were read already."""
     by_day = by_day or totals_by_day(period)
-    totals = summed(by_day)
+    totals = totals_of(period, by_day)
     complete = rollups.complete()
     return Report(
         period=period,
@@ -101,28 +102,36 @@ def report(period: Period, *, by_day: list[tuple[date, Totals]] | None = None) -
     )
 
 
-def totals_by_day(period: Period) -> list[tuple[date, Totals]]:
-    """One query. Days on which no conversation began are empty totals."""
-    rows = {row.day: row for row in Day.objects.filter(day__range=(period.first, period.last))}
-    found = []
-    for day in period.each():
-        totals = Totals()
-        if day in rows:
-            totals.add(rows[day])
-        found.append((day, totals))
-    return found
+def totals_by_day(period: Period, *, waits: bool = False) -> list[tuple[date, Totals]]:
+    """One query. Days on which no conversation began are empty totals. Histograms only with `waits`."""
+    names = (*NUMBERS, *(HISTOGRAMS if waits else ()))
+    rows = Day.objects.filter(day__range=(period.first, period.last)).values_list("day", *names)
+    known = {day: Totals(**dict(zip(names, values, strict=True))) for day, *values in rows}
+    return [(day, known.get(day) or Totals()) for day in period.each()]
 
 
-def totals_of(period: Period) -> Totals:
-    return summed(totals_by_day(period))
+def totals_of(period: Period, by_day: list[tuple[date, Totals]] | None = None) -> Totals:
+    """The whole period, histograms included. Two queries, and one where `by_day` was not read already."""
+    whole = summed(by_day or totals_by_day(period))
+    for name, counts in histograms(period, HISTOGRAMS).items():
+        setattr(whole, name, counts)
+    return whole
 
 
 def summed(by_day: list[tuple[date, Totals]]) -> Totals:
-    whole = Totals()
-    for _, one in by_day:
-        if one.total:
-            whole.add(one)
-    return whole
+    """The numbers of these days; no histograms."""
+    own = [one for _, one in by_day if one.total]
+    return Totals(**{name: sum(getattr(one, name) for one in own) for name in NUMBERS})
+
+
+def histograms(period: Period, names: Sequence[str]) -> dict[str, histogram.Histogram]:
+    """From whole months as far as there are any, and the days around them. Two queries."""
+    months, days = period.parts()
+    rows = [
+        *Month.objects.filter(month__in=months).values_list(*names),
+        *Day.objects.filter(day__in=days).values_list(*names),
+    ]
+    return {name: histogram.added(row[place] for row in rows) for place, name in enumerate(names)}
 
 
 def agents(period: Period, totals: Totals) -> list[AgentUse]:
@@ -146,25 +155,21 @@ def agents(period: Period, totals: Totals) -> list[AgentUse]:
 
 
 def tools(period: Period) -> list[ToolUse]:
-    """Those with the most calls first."""
-    rows = DayTool.objects.filter(day__range=(period.first, period.last))
-    sums: dict[str, list[int]] = {}
-    durations: dict[str, list[Mapping[str, int]]] = {}
-    for tool, calls, failures, own in rows.values_list("tool", "calls", "failures", "durations"):
-        known = sums.setdefault(tool, [0, 0])
-        known[0] += calls
-        known[1] += failures
-        durations.setdefault(tool, []).append(own)
-    found = [
-        ToolUse(
-            tool=tool,
-            calls=calls,
-            failures=failures,
-            failure_rate=definitions.tool_failure_rate(failures, calls),
-            p95_ms=definitions.tool_p95(histogram.added(durations[tool])),
-        )
-        for tool, (calls, failures) in sums.items()
+    """Those with the most calls first. Two queries: of whole months, and of the days around them."""
+    months, days = period.parts()
+    columns = ("tool", "calls", "failures", "durations")
+    rows = [
+        *MonthTool.objects.filter(month__in=months).values_list(*columns),
+        *DayTool.objects.filter(day__in=days).values_list(*columns),
     ]
+    own: dict[str, list[tuple[int, int, Mapping[str, int]]]] = {}
+    for tool, calls, failures, durations in rows:
+        own.setdefault(tool, []).append((calls, failures, durations))
+    found = []
+    for tool, spans in own.items():
+        calls, failures = sum(span[0] for span in spans), sum(span[1] for span in spans)
+        rate, p95 = definitions.tool_failure_rate(failures, calls), histogram.added(span[2] for span in spans)
+        found.append(ToolUse(tool, calls, failures, rate, definitions.tool_p95(p95)))
     return sorted(found, key=lambda one: (-one.calls, one.tool))
 
 

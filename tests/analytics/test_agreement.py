@@ -49,7 +49,7 @@ def raw(now: datetime, period: Period = PERIOD) -> dict[str, Any]:
 
 def a_script(dice: random.Random, after: float = 0.0) -> str:
     steps = ["0s m"] if not after else []
-    for _ in range(dice.randint(0, 14)):
+    for _ in range(dice.randint(1, 14)):
         after += dice.choice([0.001, 0.9, 2, 40, 600, 4_000, 50_000])
         who = dice.choice(["", "", "@billing ", "!refund ", "@=cmd ", "!track "])
         steps.append(f"{after:.3f}s {who}{dice.choice(STEPS)}")
@@ -92,6 +92,48 @@ def test_the_table_that_was_counted_by_hand_agrees_too() -> None:
     rollups.roll_up(now=forty_five.NOW)
 
     assert counted(forty_five.WEEK) == raw(forty_five.NOW, forty_five.WEEK)
+
+
+def test_whole_months_are_added_up_like_their_days() -> None:
+    for name, start in (("a", "01 00:00"), ("b", "15 10:00"), ("c", "30 23:59")):
+        write(
+            name, customer=name, start=moment(start), script="0s m, 1s read.ok/9, 2s r, 2s end, 3s approved/9"
+        )
+    october = moment("01 00:00") - timedelta(hours=5)
+    write("d", customer="d", start=october, script="0s m, 1s read.ok/700, 9s r, 9s end, 60s approved/99")
+    now = moment("30 23:59") + timedelta(days=9)
+    rollups.roll_up(now=now)
+    longer = Period(date(2026, 10, 20), date(2026, 12, 3))
+    assert longer.parts()[0] == [date(2026, 11, 1)]
+
+    assert counted(longer) == raw(now, longer)
+    go_on(Conversation.objects.get(thread_id="b"), "50s read.no/9000, 55s no1, 60s rejected/500")
+    rollups.roll_up(now=now)
+    assert counted(longer) == raw(now, longer)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "months", "days"),
+    [
+        ("2026-11-01", "2026-11-30", 1, 0),
+        ("2026-11-02", "2026-11-30", 0, 29),
+        ("2026-11-01", "2026-11-29", 0, 29),
+        ("2026-01-31", "2026-03-01", 1, 2),
+        ("2023-11-21", "2024-11-19", 11, 29),
+        ("2025-11-21", "2026-11-20", 11, 30),
+        ("2026-11-20", "2026-11-20", 0, 1),
+    ],
+)
+def test_a_period_is_whole_months_and_the_days_around_them(
+    first: str, last: str, months: int, days: int
+) -> None:
+    period = Period(date.fromisoformat(first), date.fromisoformat(last))
+
+    whole, around = period.parts()
+
+    assert (len(whole), len(around)) == (months, days)
+    of_months = [day for day in period.each() if day.replace(day=1) in whole]
+    assert sorted([*of_months, *around]) == period.each()
 
 
 def test_a_customer_who_comes_back_corrects_the_conversation_before() -> None:

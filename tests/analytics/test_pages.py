@@ -128,7 +128,7 @@ def test_late_events_are_said(lead: Client) -> None:
 
     shown = text(lead.get(PAGE))
 
-    assert "One conversation has changed since; they are counted within a minute." in shown
+    assert "One conversation has changed since; it is counted within a minute." in shown
 
 
 @pytest.mark.parametrize(
