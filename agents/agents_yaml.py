@@ -1,6 +1,7 @@
 """Agents as a YAML file: import (all of it or nothing) and export. The format: docs/agents-yaml.md."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -22,19 +23,29 @@ __all__ = [
 ]
 
 
-def import_agents(text: str, *, replace: bool = True, by: str = "", why: str = "") -> list[Agent]:
+def import_agents(
+    text: str,
+    *,
+    replace: bool = True,
+    by: str = "",
+    why: str = "",
+    check: Callable[[], None] | None = None,
+) -> list[Agent]:
     """Make the agents what the file says; the file's agents, in its order.
 
     replace: the file is the whole set, and agents that are not in it are removed. Without it they stay, after
     those of the file. An agent that exists keeps its id and whether it is enabled. `by` and `why` go into the
-    agents' history. Raises AgentsYamlInvalid, and has then changed nothing.
+    agents' history. `check` is called when nobody else can change agents any more, and raises what speaks against it.
+    Raises AgentsYamlInvalid, and has then changed nothing.
     """
     with recorded_as(by, why or "Imported from a file."):
+        lock_agents()
+        if check:
+            check()
         return _import(text, replace=replace)
 
 
 def _import(text: str, *, replace: bool) -> list[Agent]:
-    lock_agents()
     # Locked, so that none of them turns into a writing tool before the check on it is committed.
     there = Tool.objects.filter(NOT_RETIRED).select_for_update(no_key=True).order_by("name")
     tools = {tool.name: tool for tool in there}

@@ -6,7 +6,7 @@ anything change?) and rebuilds with two more only when something did.
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -136,21 +136,36 @@ def _agents() -> Iterator[AgentSpec]:
     tools: dict[uuid.UUID, list[ToolSpec]] = {}
     links = AgentTool.objects.filter(agent__enabled=True, tool__enabled=True).select_related("agent", "tool")
     for link in links.order_by("position", "id"):
-        # A tool that was changed to write after it was given to a reading agent: fail closed.
-        if link.tool.access == Access.READ or link.agent.permission == Access.WRITE:
+        if _usable(link.agent, link.tool):
             tools.setdefault(link.agent_id, []).append(tool_spec(link.tool))
     for agent in Agent.objects.filter(enabled=True).order_by("position", "name"):
-        yield AgentSpec(
-            name=agent.name,
-            description=agent.description,
-            permission=agent.permission,
-            tone=agent.tone,
-            greeting=agent.greeting,
-            escalation_message=agent.escalation_message,
-            keywords=tuple(agent.keywords),
-            model=agent.model,
-            tools=tuple(tools.get(agent.pk, ())),
-        )
+        yield _spec(agent, tools.get(agent.pk, ()))
+
+
+def _usable(agent: Agent, tool: Tool) -> bool:
+    """A tool that was changed to write after it was given to a reading agent: fail closed."""
+    return tool.enabled and (tool.access == Access.READ or agent.permission == Access.WRITE)
+
+
+def _spec(agent: Agent, tools: Iterable[ToolSpec]) -> AgentSpec:
+    return AgentSpec(
+        name=agent.name,
+        description=agent.description,
+        permission=agent.permission,
+        tone=agent.tone,
+        greeting=agent.greeting,
+        escalation_message=agent.escalation_message,
+        keywords=tuple(agent.keywords),
+        model=agent.model,
+        tools=tuple(tools),
+    )
+
+
+def spec_of(agent: Agent) -> tuple[AgentSpec, list[str]]:
+    """The agent as it is or would be if it were on, and the names of its tools that it cannot use now. One query."""
+    linked = [link.tool for link in AgentTool.objects.filter(agent=agent).select_related("tool")]
+    usable = [tool_spec(tool) for tool in linked if _usable(agent, tool)]
+    return _spec(agent, usable), [tool.name for tool in linked if not _usable(agent, tool)]
 
 
 def tool_spec(tool: Tool) -> ToolSpec:

@@ -3,25 +3,28 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.http import HttpRequest
 from unfold.admin import TabularInline
-from unfold.decorators import action, display
-from unfold.forms import BaseDialogForm, PaginationInlineFormSet
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.decorators import display
+from unfold.forms import PaginationInlineFormSet
+from unfold.widgets import UnfoldAdminTextareaWidget
 
-from agents import agents_yaml, registry
+from agents import agent_faults
+from agents.admin.agent_files import FilePages
 from agents.admin.fields import LinesField
-from agents.api.views import yaml_download
+from agents.admin.history import RecordedAdmin
+from agents.admin.playground import PlaygroundPages
+from agents.admin.previews import AgentPreviewPage
 from agents.models import Access, Agent, AgentTool
-from smartsupport.lib.console import HistoryAdmin, go_to
-from smartsupport.lib.errors import ServiceError
 
 NAMES_TOLD = 20
+NO_TOOLS = (
+    "An agent that is on needs a tool that is on: without one it can only talk. "
+    "Add a tool, or switch the agent off."
+)
 
 
 class AgentForm(forms.ModelForm):
@@ -42,29 +45,57 @@ class AgentForm(forms.ModelForm):
         )
         widgets: ClassVar = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
 
+    def clean_keywords(self) -> list[str]:
+        return agent_faults.keywords(self.cleaned_data["keywords"])
+
+    def clean_model(self) -> str:
+        return agent_faults.model_name(self.cleaned_data["model"])
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        for name in ("description", "tone", "greeting", "escalation_message"):
+            most = agent_faults.DESCRIPTION_MOST if name == "description" else None
+            if fault := agent_faults.of_text(values.get(name) or "", most):
+                self.add_error(name, fault)
+        return values
+
 
 class ToolsOfAgent(PaginationInlineFormSet):
-    """Refuses a tool that writes under an agent that only reads."""
+    """Names each tool that the agent cannot have at its own row, and says where there is none at all."""
 
     def clean(self) -> None:
         BaseInlineFormSet.clean(self)
-        if self.instance.permission != Access.READ:
-            return
-        chosen = [form.cleaned_data for form in self.forms if getattr(form, "cleaned_data", None)]
-        writing = [
-            row["tool"].name
-            for row in chosen
-            if not row.get("DELETE") and row.get("tool") and row["tool"].access == Access.WRITE
+        chosen = [form for form in self.forms if getattr(form, "cleaned_data", None)]
+        kept = [
+            form for form in chosen if not form.cleaned_data.get("DELETE") and form.cleaned_data.get("tool")
         ]
-        here = [row["id"].pk for row in chosen if row.get("id")]
-        others = AgentTool.objects.filter(agent_id=self.instance.pk, tool__access=Access.WRITE)
-        writing += others.exclude(pk__in=here).values_list("tool__name", flat=True)[:NAMES_TOLD]
+        here = [form.instance.pk for form in chosen if form.instance.pk]
+        others = AgentTool.objects.filter(agent_id=self.instance.pk).exclude(pk__in=here)
+        writing = self._refused_rows(kept)
+        if self.instance.permission == Access.READ:
+            elsewhere = others.filter(tool__access=Access.WRITE).values_list("tool__name", flat=True)
+            writing += elsewhere[: NAMES_TOLD + 1]
         if writing:
             shown = ", ".join(writing[:NAMES_TOLD]) + (" and others" if len(writing) > NAMES_TOLD else "")
             raise forms.ValidationError(
                 f"This agent only reads, so it cannot have tools that write: {shown}. "
                 "Remove them, or set the agent's permission to “Writes”."
             )
+        usable = any(form.cleaned_data["tool"].enabled for form in kept)
+        if self.instance.enabled and not usable and not others.filter(tool__enabled=True).exists():
+            raise forms.ValidationError(NO_TOOLS)
+
+    def _refused_rows(self, kept: list[Any]) -> list[str]:
+        """Say at each row what is wrong with its tool; the names of those that write and may not."""
+        writing = []
+        for form in kept:
+            tool, had = form.cleaned_data["tool"], form.instance.pk and "tool" not in form.changed_data
+            fault = agent_faults.of_tool(tool, self.instance.permission, had=bool(had))
+            if fault:
+                form.add_error("tool", fault)
+            if fault and self.instance.permission == Access.READ and tool.access == Access.WRITE:
+                writing.append(tool.name)
+        return writing
 
 
 class AgentToolInline(TabularInline):
@@ -80,33 +111,11 @@ class AgentToolInline(TabularInline):
     verbose_name_plural = "Tools, in the order in which the agent sees them"
 
 
-class TemplateForm(BaseDialogForm):
-    template = forms.ChoiceField(label="Template", widget=UnfoldAdminSelectWidget)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["template"].choices = [(name, name) for name in registry.available_templates()]
-
-
-class YamlForm(BaseDialogForm):
-    yaml = forms.CharField(
-        label="Agents YAML",
-        strip=False,
-        max_length=256 * 1024,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 14}),
-    )
-
-    def clean_yaml(self) -> str:
-        text: str = self.cleaned_data["yaml"]
-        try:
-            agents_yaml.entries_of(text)
-        except ServiceError as refusal:
-            raise forms.ValidationError(refusal.message.split("\n")) from refusal
-        return text
-
-
 @admin.register(Agent)
-class AgentAdmin(HistoryAdmin):
+class AgentAdmin(PlaygroundPages, FilePages, AgentPreviewPage, RecordedAdmin):
+    subject = "agent"
+    list_before_template = "agents/console/agents_head.html"
+    change_form_outer_before_template = "agents/console/agent_head.html"
     form = AgentForm
     list_display = ("name", "description", "may", "tool_count", "state")
     none_yet = "There are no agents yet"
@@ -122,7 +131,6 @@ class AgentAdmin(HistoryAdmin):
     ordering_field = "position"
     hide_ordering_field = True
     warn_unsaved_form = True
-    actions_list = ("use_template", "import_yaml", "export_yaml")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         return super().get_queryset(request).annotate(tool_total=Count("tool_links"))
@@ -143,71 +151,9 @@ class AgentAdmin(HistoryAdmin):
     def state(self, agent: Agent) -> str:
         return "Enabled" if agent.enabled else "Disabled"
 
-    @action(
-        description="Load a template",
-        url_path="use-template",
-        permissions=["change", "add", "delete"],
-        icon="auto_awesome_motion",
-        dialog={
-            "title": "Load a template?",
-            "description": "All agents are replaced by the template's. Export them first, to have them back.",
-            "form_class": TemplateForm,
-            "form_submit_text": "Replace all agents",
-        },
-    )
-    def use_template(self, request: HttpRequest, form: TemplateForm) -> HttpResponse:
-        name = form.cleaned_data["template"]
-        return self._replaced(request, lambda: registry.load_template(name), f"Loaded the template {name}.")
-
-    @action(
-        description="Import YAML",
-        url_path="import-yaml",
-        permissions=["change", "add", "delete"],
-        icon="upload",
-        dialog={
-            "title": "Import agents?",
-            "description": "All agents are replaced by the file's, or nothing changes if it has a fault.",
-            "form_class": YamlForm,
-            "form_submit_text": "Replace all agents",
-        },
-    )
-    def import_yaml(self, request: HttpRequest, form: YamlForm) -> HttpResponse:
-        text = form.cleaned_data["yaml"]
-        return self._replaced(request, lambda: agents_yaml.import_agents(text), "Imported the agents.")
-
-    @action(
-        description="Export YAML",
-        url_path="export-yaml",
-        permissions=["view"],
-        icon="download",
-        dialog={
-            "title": "Export all agents?",
-            "description": "You get the file agents.yaml, which can be edited and imported again.",
-            "form_class": None,
-            "form_submit_text": "Download agents.yaml",
-        },
-    )
-    def export_yaml(self, request: HttpRequest, form: BaseDialogForm) -> HttpResponse:
-        return go_to(request, reverse("admin:agents_agent_download"))
-
     def get_urls(self) -> list[Any]:
-        download = path(
-            "agents.yaml", self.admin_site.admin_view(self.download), name="agents_agent_download"
-        )
-        return [download, *super().get_urls()]
+        return [*self.playground_urls(), *self.file_urls(), *super().get_urls()]
 
-    def download(self, request: HttpRequest) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return yaml_download(agents_yaml.export_agents())
-
-    def _replaced(self, request: HttpRequest, service: Any, done: str) -> HttpResponse:
-        try:
-            agents = service()
-        except ServiceError as refusal:
-            messages.error(request, refusal.message)
-        else:
-            for agent in agents:
-                self.log_change(request, agent, done)
-            messages.success(request, f"{done} There are {len(agents)} agents now.")
-        return go_to(request, reverse("admin:agents_agent_changelist"))
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        offered = {"may_try": self.has_change_permission(request), "may_import": self.may_import(request)}
+        return super().changelist_view(request, {**(extra_context or {}), **offered})

@@ -13,18 +13,18 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from agents import projection
+from agents import agent_faults, tool_faults
 from agents.admin.credential_rows import STANDING_COLOURS, scheme_rows, standing_of
 from agents.admin.fields import LinesField
 from agents.admin.filters import ToolStateFilter
+from agents.admin.history import RecordedAdmin
+from agents.admin.previews import ToolPreviewPage
 from agents.admin.shown import example_body, recipe_rows
 from agents.admin.try_out import TryForm, try_out
 from agents.models import Access, Approver, Tool
 from agents.retired import NOT_RETIRED, retired
-from smartsupport.lib.console import HistoryAdmin
 from smartsupport.lib.ids import digest
 
-NUMERIC = {"integer", "number"}
 MEANWHILE = (
     "Nothing was saved: the tool has been changed or switched off since you opened this page. Open it again and look "
     "at it as it is now."
@@ -34,6 +34,8 @@ DELETED = (
     "This tool was deleted or taken back, and no agent has it. To have it again, import its document once more and "
     "publish it (Set-up, Imports)."
 )
+
+NOT_READING = "This tool writes or was deleted. How things stand is looked up with a tool that reads."
 
 
 class ToolForm(forms.ModelForm):
@@ -58,6 +60,7 @@ class ToolForm(forms.ModelForm):
         reading: Any = self.fields.get("read_back")  # absent for who may only look
         if reading is not None:
             reading.queryset = Tool.objects.filter(NOT_RETIRED, access=Access.READ).order_by("name")
+            reading.error_messages["invalid_choice"] = NOT_READING
         self.initial["seen"] = _mark(self.instance)
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -89,41 +92,42 @@ class ToolForm(forms.ModelForm):
         }
         widgets: ClassVar = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
 
+    def clean_title(self) -> str:
+        return _readable(self.cleaned_data["title"])
+
+    def clean_description(self) -> str:
+        return _readable(self.cleaned_data["description"])
+
+    def clean_confirmation(self) -> str:
+        question = _readable(self.cleaned_data["confirmation"])
+        _refuse(tool_faults.of_confirmation(self.instance, question))
+        return question
+
     def clean_approval(self) -> str:
         approval: str = self.cleaned_data["approval"]
-        if self.instance.access == Access.READ and approval != Approver.NONE:
-            raise forms.ValidationError("This tool only reads: it needs nobody's approval.")
-        if self.instance.access == Access.WRITE and approval == Approver.NONE:
-            raise forms.ValidationError("This tool writes: the customer or staff must approve each call.")
+        _refuse(tool_faults.of_approval(self.instance.access, approval))
         return approval
+
+    def clean_approvals_needed(self) -> int:
+        needed: int = self.cleaned_data["approvals_needed"]
+        if self.instance.access == Access.READ:
+            _refuse(tool_faults.of_approval(Access.READ, Approver.NONE, needed))
+        return needed
 
     def clean_requires(self) -> list[str]:
         names: list[str] = list(dict.fromkeys(self.cleaned_data["requires"]))
-        if self.instance.name in names:
-            raise forms.ValidationError("A tool cannot require itself: it could never be used.")
-        known = set(Tool.objects.filter(name__in=names).values_list("name", flat=True))
-        if unknown := [name for name in names if name not in known]:
-            raise forms.ValidationError(f"There is no tool named {', '.join(unknown)}.")
-        if circle := _circle(self.instance.name, names):
-            raise forms.ValidationError(
-                f"They would wait for each other, and none could be used: {' needs '.join(circle)}."
-            )
+        _refuse(tool_faults.of_requires(self.instance.name, names))
         return names
 
     def clean_projection(self) -> list[str]:
         paths: list[str] = list(dict.fromkeys(self.cleaned_data["projection"]))
-        for path in paths:
-            try:
-                projection.steps(path)
-            except ValueError as fault:
-                raise forms.ValidationError(str(fault)) from fault
+        _refuse(tool_faults.of_projection(paths))
         return paths
 
-    def clean_approvals_needed(self) -> int:
-        needed: int = self.cleaned_data["approvals_needed"]
-        if needed > 1 and self.instance.access == Access.READ:
-            raise forms.ValidationError("This tool only reads: it needs nobody's approval.")
-        return needed
+    def clean_read_back(self) -> Tool | None:
+        reading: Tool | None = self.cleaned_data["read_back"]
+        _refuse(tool_faults.of_read_back(self.instance, reading))
+        return reading
 
     def clean_enabled(self) -> bool:
         wanted: bool = self.cleaned_data["enabled"]
@@ -135,22 +139,23 @@ class ToolForm(forms.ModelForm):
         values: dict[str, Any] = super().clean() or {}
         if values.get("seen") and values["seen"] != self.initial["seen"]:
             raise forms.ValidationError(MEANWHILE)
+        if {"staff_above_argument", "staff_above_amount"} & set(self.errors):
+            return values
         argument, amount = values.get("staff_above_argument", ""), values.get("staff_above_amount")
-        if bool(argument) != (amount is not None) and "staff_above_amount" not in self.errors:
-            missing = "staff_above_amount" if argument else "staff_above_argument"
-            self.add_error(
-                missing, "Give both the argument and the amount above which staff decide, or neither."
-            )
-        elif argument and argument not in self._numbers():
-            known = ", ".join(self._numbers()) or "none"
-            self.add_error(
-                "staff_above_argument", f"This is not a number among the tool's arguments. They are: {known}."
-            )
+        if fault := tool_faults.of_limit(self.instance, argument, amount):
+            lacking = argument and amount is None
+            self.add_error("staff_above_amount" if lacking else "staff_above_argument", fault)
         return values
 
-    def _numbers(self) -> list[str]:
-        properties = self.instance.input_schema.get("properties", {})
-        return [name for name, schema in properties.items() if NUMERIC & _types(schema)]
+
+def _refuse(fault: str) -> None:
+    if fault:
+        raise forms.ValidationError(fault)
+
+
+def _readable(text: str) -> str:
+    _refuse(agent_faults.of_text(text))
+    return text
 
 
 def _mark(tool: Tool) -> str:
@@ -158,28 +163,10 @@ def _mark(tool: Tool) -> str:
     return digest([tool.fingerprint(), tool.enabled, tool.paused_because])
 
 
-def _circle(own: str, wanted: list[str]) -> list[str]:
-    """The way from a tool back to itself through what each requires; empty where there is none."""
-    requires = dict(Tool.objects.exclude(requires=[]).values_list("name", "requires"))
-    ways = [[own, name] for name in wanted]
-    seen: set[str] = set()
-    while ways:
-        way = ways.pop()
-        if way[-1] == own:
-            return way
-        if way[-1] not in seen:
-            seen.add(way[-1])
-            ways += [[*way, name] for name in requires.get(way[-1], [])]
-    return []
-
-
-def _types(schema: Any) -> set[str]:
-    kind = schema.get("type") if isinstance(schema, dict) else None
-    return set(kind) if isinstance(kind, list) else {kind} if isinstance(kind, str) else set()
-
-
 @admin.register(Tool)
-class ToolAdmin(HistoryAdmin):
+class ToolAdmin(ToolPreviewPage, RecordedAdmin):
+    subject = "tool"
+    change_form_outer_before_template = "agents/console/tool_head.html"
     form = ToolForm
     list_display = ("title", "may", "approval", "state", "signs_in", "agent_count", "name")
     list_display_links = ("title", "name")

@@ -55,7 +55,7 @@ async def act(state: State, runtime: Runtime[TrialContext]) -> Command[Next]:
 
 
 def _is_write(context: TrialContext, name: str, call: dict[str, Any]) -> bool:
-    asked = AIMessage(content="", tool_calls=[{**call, "type": "tool_call"}])  # type: ignore[typeddict-item]
+    asked = AIMessage(content="", tool_calls=[{**call, "type": "tool_call"}])
     return acting.after_calls(context, name, [asked]) == "gate"
 
 
@@ -142,7 +142,7 @@ def _simulated(
 def build() -> StateGraph[State, TrialContext]:
     graph = StateGraph(State, context_schema=TrialContext)
     for node in (route, agent, gate, act, finish):
-        graph.add_node(node.__name__, node)
+        graph.add_node(node.__name__, node)  # type: ignore[call-overload]
     graph.add_edge(START, "route")
     graph.add_edge("finish", END)
     return graph

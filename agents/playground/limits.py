@@ -14,9 +14,9 @@ MOST_A_MINUTE = 10
 PATIENCE_SECONDS = 1.0
 
 
-def admits(user_id: int) -> bool:
+def admits(username: str) -> bool:
     """Whether this member of staff may begin another trial now; it counts as one."""
-    key = f"smartsupport:playground:{user_id}:{int(time.time()) // 60}"
+    key = f"smartsupport:playground:{username}:{int(time.time()) // 60}"
     patience = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
     try:
         with redis.Redis.from_url(settings.REDIS_URL, **patience) as client:

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 from uuid import uuid4
 
 import structlog
+from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 
 from agents import facts
@@ -13,14 +15,13 @@ from agents.facts import Fact
 from agents.playground.graph import build
 from agents.playground.journal import TrialJournal
 from agents.playground.telling import step_of
-from agents.playground.trial import Step, Trial, TrialContext
+from agents.playground.trial import LIMIT_SECONDS, Step, Trial, TrialContext
 from agents.playground.watching import Watcher
 from agents.providers import as_outage, close_models
 from smartsupport.lib.errors import ServiceError
 
 log = structlog.get_logger(__name__)
 
-LIMIT_SECONDS = 120.0
 RECURSION_LIMIT = 80
 CHOSEN = "You asked this agent directly."
 
@@ -76,8 +77,9 @@ async def _run(trial: Trial, hear: Callable[[Fact], None], tell: Callable[[Step]
         trial=trial,
     )
     graph = build().compile()
-    config = {"recursion_limit": RECURSION_LIMIT, "callbacks": [Watcher(tell)]}
-    await graph.ainvoke({"messages": []}, config, context=context)  # type: ignore[arg-type]
+    config = RunnableConfig(recursion_limit=RECURSION_LIMIT, callbacks=[Watcher(tell)])
+    given: Any = {"messages": []}
+    await graph.ainvoke(given, config, context=context)
 
 
 def _chosen(trial: Trial, hear: Callable[[Fact], None]) -> Iterator[Fact]:

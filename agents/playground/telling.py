@@ -1,10 +1,12 @@
 """The facts of a trial as steps for people."""
 
+import json
 from typing import Any
 
 from agents.facts import Fact
 from agents.playground.trial import Step
 
+LONGEST = 20_000
 ASKED_OF = {"customer": "The customer would be asked", "staff": "Staff would be asked"}
 BY = {
     "model": "The model chose",
@@ -52,7 +54,9 @@ def _called(fact: Fact) -> Step:
 
 
 def _returned(fact: Fact) -> Step:
-    payload: dict[str, Any] = {**fact.payload, "duration_ms": fact.duration_ms}
+    result = json.dumps(fact.payload.get("result"), indent=2, ensure_ascii=False)
+    cut = result if len(result) <= LONGEST else f"{result[:LONGEST]}\n… (cut)"
+    payload: dict[str, Any] = {**fact.payload, "duration_ms": fact.duration_ms, "result_text": cut}
     if fact.payload["ok"]:
         return Step("returned", f"{fact.payload['tool']} answered", payload=payload)
     error = fact.payload["error"]

@@ -8,6 +8,9 @@ from agents.context import Said, TurnContext
 from agents.playground.drafts import Rule
 from agents.registry import Registry
 
+LIMIT_SECONDS = 120.0
+"""A trial that takes longer is stopped."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:

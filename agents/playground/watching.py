@@ -77,7 +77,7 @@ def entered(call: Call) -> int | None:
     for is shown also where the ledger cannot be written just now: the log tells."""
     try:
         with connection.cursor() as cursor:
-            given = {"calls": ledger.parameter([(0, call)]), "now": timezone.now()}
+            given: dict[str, Any] = {"calls": ledger.parameter([(0, call)]), "now": timezone.now()}
             cursor.execute(f"SELECT cost FROM ({ledger.PRICED}) AS priced", given)  # noqa: S608 - a constant
             [cost] = cursor.fetchone()
         ledger.record(call)
@@ -116,7 +116,7 @@ def _step(asked: _Asked, answer: BaseMessage, call: Call, cost: int | None) -> S
 
 def shown_message(message: BaseMessage) -> dict[str, Any]:
     """{"role", "text", "tokens"} of one message of a prompt."""
-    text = message.text
+    text = str(message.text)
     calls: Sequence[Any] = message.tool_calls if isinstance(message, AIMessage) else ()
     if calls:
         made = "\n".join(f"{one['name']} {json.dumps(one['args'], ensure_ascii=False)}" for one in calls)

@@ -14,7 +14,6 @@ from agents.retired import DELETED, TAKEN_BACK
 from chat import api_keys
 from chat.models import ApiKey
 from tests import rows
-from tests.agents.tool_rows import every_template_tool
 
 pytestmark = pytest.mark.django_db
 PAUSED = "Paused by ada."
@@ -85,60 +84,12 @@ def test_an_agent_cannot_be_made_to_read_while_it_has_tools_that_write(root: Cli
 
 def test_an_agent_keeps_its_name(root: Client) -> None:
     agent = rows.agent("order_lookup")
+    form = agent_form(rows.reading_tool(), name="renamed", tone="Warm")
 
-    root.post(reverse("admin:agents_agent_change", args=[agent.pk]), agent_form(name="renamed", tone="Warm"))
+    root.post(reverse("admin:agents_agent_change", args=[agent.pk]), form)
 
     agent.refresh_from_db()
     assert (agent.name, agent.tone) == ("order_lookup", "Warm")
-
-
-def test_a_template_replaces_the_agents(root: Client) -> None:
-    every_template_tool()
-    rows.agent("something_else")
-
-    answer = root.post(
-        reverse("admin:agents_agent_use_template"), {"_form_submitted": "True", "template": "ecommerce"}
-    )
-
-    assert told(answer) == "Loaded the template ecommerce. There are 4 agents now."
-    assert set(Agent.objects.values_list("name", flat=True)) == {
-        "order_lookup",
-        "order_actions",
-        "discount",
-        "fallback",
-    }
-
-
-def test_a_template_whose_tools_are_missing_changes_nothing(root: Client) -> None:
-    rows.agent("something_else")
-
-    answer = root.post(
-        reverse("admin:agents_agent_use_template"), {"_form_submitted": "True", "template": "ecommerce"}
-    )
-
-    assert "nothing was changed" in told(answer)
-    assert Agent.objects.get().name == "something_else"
-
-
-def test_yaml_with_a_fault_is_refused_in_the_dialog_and_goes_back_and_forth_without(root: Client) -> None:
-    url = reverse("admin:agents_agent_import_yaml")
-    rows.agent("order_lookup", rows.reading_tool())
-    exported = root.get(reverse("admin:agents_agent_download")).content.decode()
-
-    refused = root.post(
-        url, {"_form_submitted": "True", "yaml": exported.replace("get_order_status", "nothing")}
-    )
-    assert "Line " in refused.content.decode()
-    assert AgentTool.objects.get().tool.name == "get_order_status"
-
-    root.post(url, {"_form_submitted": "True", "yaml": exported.replace("Looks after", "Cares for")})
-    assert Agent.objects.get().description.startswith("Cares for")
-
-
-def test_the_export_needs_the_permission_to_look(client: Client) -> None:
-    client.force_login(rows.staff("nina"))
-
-    assert client.get(reverse("admin:agents_agent_download")).status_code == 403
 
 
 def tool_form(tool: Tool, **fields: Any) -> dict[str, Any]:
