@@ -90,6 +90,11 @@ def replied(*, agent: str, content: str, key: str, cut: bool = False) -> Fact:
     return Fact("replied", {"content": content, **({"cut": True} if cut else {})}, key=key, agent=agent)
 
 
+def note_written(*, content: str, by_name: str, once: str, key: str) -> Fact:
+    """What a member of staff wrote for colleagues: no customer, model or other system is ever told of it."""
+    return Fact("note_written", {"content": content, "by_name": by_name, "once": once}, key=key)
+
+
 def tool_called(
     *,
     agent: str,

@@ -12,7 +12,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from chat import api_keys, webhook_admin  # noqa: F401 - its page registers itself
+from chat import api_keys, canned_admin, webhook_admin  # noqa: F401 - their pages register themselves
 from chat.models import ApiKey, Conversation, Customer
 from smartsupport.lib.console import HistoryAdmin, ReadOnlyAdmin, go_to, identified
 

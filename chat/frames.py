@@ -143,9 +143,11 @@ def _clarification(event: Shown) -> list[Frame]:
 
 
 def _handoff(event: Shown) -> list[Frame]:
+    """Why staff asked for a colleague is theirs to know."""
     payload = event.payload
     later: Frame = {name: payload[name] for name in ("ticket", "available_at") if name in payload}
-    return [{"type": "handoff", "reason": payload["reason"], "by": payload["by"], **later}]
+    reason = "" if payload["by"] == "staff" else payload["reason"]
+    return [{"type": "handoff", "reason": reason, "by": payload["by"], **later}]
 
 
 def _taken_over(event: Shown) -> list[Frame]:

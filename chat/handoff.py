@@ -41,9 +41,13 @@ def ticket_of(conversation_id: UUID) -> str:
 
 
 def with_ticket(text: str) -> Q | None:
-    """The condition on conversations that a reference names; None for what is no reference."""
+    """The condition on conversations that a reference names, which the key's index answers; None for what is no
+    reference."""
     found = _TICKET.fullmatch(text)
-    return Q(pk__startswith=found[1].lower()) if found else None
+    if not found:
+        return None
+    begins = found[1].lower()
+    return Q(pk__range=(UUID(f"{begins}-0000-0000-000000000000"), UUID(f"{begins}-ffff-ffff-ffffffffffff")))
 
 
 def opens_at(now: datetime | None = None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""What members of staff do in a conversation: write to its customer, and mark it as resolved.
+"""What members of staff do in a conversation: write to its customer, ask for a person, and mark it as resolved.
 
 What staff write is an event of its own, outside of any turn. Whoever writes into a conversation that nobody has taken
 over takes it over, so that no agent talks over a person; once it is handed back, the agents read it as a colleague's
@@ -6,14 +6,14 @@ words.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
 from django.db import transaction
 
 from agents.approvals import Decider
-from agents.facts import Fact
+from agents.facts import Fact, handoff_requested
 from agents.models import Action, ActionStatus, Approver
 from chat import events
 from chat.models import Conversation, ConversationStatus, Event, Turn, TurnStatus
@@ -26,6 +26,7 @@ from smartsupport.lib.text import storable
 
 log = structlog.get_logger(__name__)
 
+REASON_LIMIT = 500
 UNFINISHED = (TurnStatus.QUEUED, TurnStatus.RUNNING, TurnStatus.WAITING)
 
 
@@ -37,6 +38,24 @@ class NotFinished(ServiceError):
     """Something in the conversation still waits; the message says what."""
 
     code, status = "not_finished", 409
+
+
+class NoLongerHeld(ServiceError):
+    """It was to be written into a conversation that somebody has, and nobody has it any more."""
+
+    code, status = "not_held", 409
+    message = "It was handed back or resolved meanwhile. What you wrote was not sent."
+
+
+class AlreadyWithPeople(ServiceError):
+    """It waits for a person, or has one; the message says which."""
+
+    code, status = "already_escalated", 409
+
+
+class InvalidReason(ServiceError):
+    code, status = "invalid_reason", 400
+    message = f"Give a reason of 1 to {REASON_LIMIT} characters."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +70,48 @@ class Written:
 
 
 @transaction.atomic
-def write(*, thread_id: str, text: object, by: Decider, once: str = "") -> Written:
+def write(*, thread_id: str, text: object, by: Decider, once: str = "", takes_over: bool = True) -> Written:
     """Write `text` (1 to 10,000 characters, Markdown) to the customer, taking the conversation over if nobody has.
 
-    `once` is the writer's own key of this message: what is sent again under it is not written again.
-    Raises ThreadNotFound, MissingContent, ContentTooLong.
+    `once` is the writer's own key of this message: what is sent again under it is not written again. Without
+    `takes_over` it is refused where nobody has the conversation.
+    Raises ThreadNotFound, MissingContent, ContentTooLong, NoLongerHeld.
     """
     conversation = _with_locked_customer(thread_id)
-    content = _checked(text)
+    content = checked_text(text)
     key = f"staff:{digest([by.id or by.name, storable(once)])}" if once else ""
-    if key and (known := _written_before(conversation, key)):
+    if key and (known := written_before(conversation, key)):
         return Written(conversation.pk, thread_id, known.seq, known.payload["content"], repeated=True)
     if conversation.status != ConversationStatus.HELD:
+        if not takes_over:
+            raise NoLongerHeld()
         with suppress(AlreadyHeld):  # a colleague was faster: both of them are people
             hold(conversation.pk, by)
     fact = Fact("staff_wrote", {"content": content, "by_name": by.name}, key=key)
     batch = events.append(conversation.pk, [fact])
     log.info("staff_wrote", conversation_id=str(conversation.pk), by_name=by.name)
     return Written(conversation.pk, thread_id, batch.first, content, repeated=False)
+
+
+@transaction.atomic
+def escalate(*, thread_id: str, reason: object, by: Decider) -> Conversation:
+    """Ask for a person on the customer's behalf: the conversation waits for one, as if the customer had asked. `reason`
+    (1 to 500 characters) is for colleagues and for other systems; the customer is not told it.
+
+    Raises ThreadNotFound, InvalidReason, AlreadyWithPeople.
+    """
+    conversation = _with_locked_customer(thread_id)
+    if not isinstance(reason, str) or not 1 <= len(reason.strip()) <= REASON_LIMIT:
+        raise InvalidReason()
+    if conversation.status == ConversationStatus.WAITING:
+        raise AlreadyWithPeople("This conversation waits for a person already.")
+    if conversation.status == ConversationStatus.HELD:
+        raise AlreadyWithPeople(f"{conversation.held_by} has this conversation already.")
+    asked = handoff_requested(reason=storable(reason.strip()), by="staff", key="")
+    events.append(conversation.pk, [replace(asked, payload={**asked.payload, "by_name": by.name})])
+    log.info("staff_escalated", conversation_id=str(conversation.pk), by_name=by.name)
+    conversation.refresh_from_db()
+    return conversation
 
 
 @transaction.atomic
@@ -122,7 +165,8 @@ def _with_locked_customer(thread_id: str) -> Conversation:
     return Conversation.objects.get(thread_id=thread_id)
 
 
-def _checked(text: object) -> str:
+def checked_text(text: object) -> str:
+    """What staff may write: 1 to 10,000 characters. Raises MissingContent, ContentTooLong."""
     if not isinstance(text, str) or not text.strip():
         raise MissingContent()
     if len(text) > CONTENT_LIMIT:
@@ -131,6 +175,7 @@ def _checked(text: object) -> str:
     return content
 
 
-def _written_before(conversation: Conversation, key: str) -> Event | None:
-    """The lock of the customer makes look and write one step: without a turn, no constraint compares keys."""
+def written_before(conversation: Conversation, key: str) -> Event | None:
+    """What was written under this key. Call it with the customer or the conversation locked, which makes look and write
+    one step: without a turn, no constraint compares keys."""
     return Event.objects.filter(conversation=conversation, turn=None, key=key).first()

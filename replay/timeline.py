@@ -14,7 +14,7 @@ from chat.markdown import to_html
 from chat.models import Event
 from replay import told_people as people
 from replay import told_turns as turns
-from replay.words import AGENT, CUSTOMER, INTERNAL, STAFF, Told, pretty
+from replay.words import AGENT, CUSTOMER, INTERNAL, NOTE, STAFF, Told, pretty
 from smartsupport.lib.ids import parse_uuid
 
 STEP_TYPES = {
@@ -36,6 +36,7 @@ STEP_TYPES = {
     "taken_over": "takeover",
     "handed_back": "handback",
     "staff_wrote": "staff_message",
+    "note_written": "note",
     "conversation_resolved": "conversation_resolved",
     "turn_completed": "turn_completed",
     "turn_failed": "turn_failed",
@@ -86,8 +87,8 @@ class Step:
 
     @property
     def html(self) -> SafeString | None:
-        """What an agent or staff wrote, rendered and cleaned as the customer sees it; None for what is plain text."""
-        return mark_safe(to_html(self.text)) if self.tone in (AGENT, STAFF) else None  # noqa: S308 - it is clean
+        """What an agent or staff wrote, rendered and cleaned as it is shown; None for what is plain text."""
+        return mark_safe(to_html(self.text)) if self.tone in (AGENT, STAFF, NOTE) else None  # noqa: S308 - it is clean
 
     @property
     def spoken(self) -> bool:
@@ -153,6 +154,7 @@ SENTENCES: dict[str, Callable[[Event, dict[str, Any]], Told]] = {
     "taken_over": people.taken_over,
     "handed_back": people.handed_back,
     "staff_wrote": people.staff_wrote,
+    "note_written": people.note_written,
     "conversation_resolved": people.resolved,
     "turn_completed": turns.completed,
     "turn_failed": turns.failed,

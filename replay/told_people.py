@@ -7,7 +7,7 @@ from django.utils.formats import date_format
 
 from chat.models import Event
 from replay.told_turns import overridden
-from replay.words import APPROVAL, INTERNAL, STAFF, Told, mapping_of, pretty, text_of
+from replay.words import APPROVAL, INTERNAL, NOTE, STAFF, Told, mapping_of, pretty, text_of
 
 
 def approval_opened(event: Event, payload: dict[str, Any]) -> Told:
@@ -142,7 +142,7 @@ def handed_back(event: Event, payload: dict[str, Any]) -> Told:
 
 
 def handoff(event: Event, payload: dict[str, Any]) -> Told:
-    who = ASKED_BY.get(text_of(payload, "by"), "The agent")
+    who = text_of(payload, "by_name") or ASKED_BY.get(text_of(payload, "by"), "The agent")
     lines = [text_of(payload, "reason")]
     if at := _moment(payload.get("available_at")):
         lines.append(f"Nobody is there before {at}; the customer was told so.")
@@ -169,6 +169,13 @@ def staff_wrote(event: Event, payload: dict[str, Any]) -> Told:
     who = text_of(payload, "by_name") or "Staff"
     told = {"tone": STAFF, "title": who, "icon": "support_agent", "text": text_of(payload, "content")}
     return {**told, "mark": "the customer sees it as “Our team”"}
+
+
+def note_written(event: Event, payload: dict[str, Any]) -> Told:
+    """A colleague's note: no customer, no model and no other system sees it."""
+    who = text_of(payload, "by_name") or "Staff"
+    told = {"tone": NOTE, "title": who, "icon": "sticky_note_2", "text": text_of(payload, "content")}
+    return {**told, "mark": "internal note: only staff read this"}
 
 
 def resolved(event: Event, payload: dict[str, Any]) -> Told:

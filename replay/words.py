@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
-CUSTOMER, AGENT, STAFF, INTERNAL, APPROVAL, PROBLEM = (
+CUSTOMER, AGENT, STAFF, NOTE, INTERNAL, APPROVAL, PROBLEM = (
     "customer",
     "agent",
     "staff",
+    "note",
     "internal",
     "approval",
     "problem",

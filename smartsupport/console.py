@@ -109,6 +109,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     badge=refused(request),
                     badge_variant="danger",
                 ),
+                _item("Canned replies", "quickreply", "chat.cannedreply"),
+                _item("Tags", "sell", "chat.tag"),
                 _item("Webhooks", "webhook", "chat.webhookdelivery"),
             ],
         },

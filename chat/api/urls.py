@@ -1,7 +1,7 @@
 from django.urls import path
 
+from chat.api import desk_views, usage_views, views
 from chat.api import schema as schema  # registers how the credentials are documented
-from chat.api import usage_views, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view()),
@@ -10,6 +10,9 @@ urlpatterns = [
     path("conversations/<str:thread_id>/history", views.HistoryView.as_view()),
     path("conversations/<str:thread_id>/messages", views.MessagesView.as_view()),
     path("conversations/<str:thread_id>/staff-messages", views.StaffMessagesView.as_view()),
+    path("conversations/<str:thread_id>/notes", desk_views.NotesView.as_view()),
+    path("conversations/<str:thread_id>/tags", desk_views.TagsView.as_view()),
+    path("conversations/<str:thread_id>/escalate", desk_views.EscalateView.as_view()),
     path("conversations/<str:thread_id>/resolve", views.ResolveView.as_view()),
     path("conversations/<str:thread_id>/turns/<str:turn_id>", views.TurnView.as_view()),
     path("conversations/<str:thread_id>/stop", views.StopView.as_view()),

@@ -91,6 +91,7 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
     ("question_asked", {"message": "Which?"}, "clarification", "bot"),
     ("handoff_requested", {"reason": "r", "by": "customer"}, "handoff", "The customer asked for a person"),
     ("staff_wrote", {"content": "Hello", "by_name": "sam"}, "staff_message", "sam"),
+    ("note_written", {"content": "Hello", "by_name": "sam", "once": ""}, "note", "sam"),
     (
         "conversation_resolved",
         {"by_name": "sam"},

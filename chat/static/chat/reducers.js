@@ -18,7 +18,7 @@ export const reducers = {
     if (specialists.length) add(state, frame, { kind: "routing", agents: specialists, reason: frame.reason });
   },
   handoff(state, frame) {
-    if (frame.by === "staff") return add(state, frame, { kind: "joined" });
+    if (frame.by === "staff" && !frame.ticket) return add(state, frame, { kind: "joined" });
     const { by, reason, ticket, available_at: availableAt } = frame;
     add(state, frame, { kind: "handoff", by, reason, ticket: ticket ?? "", availableAt: availableAt ?? "" });
   },
