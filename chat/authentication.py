@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import NotAuthenticated, PermissionDenied
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied, Throttled
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from chat import api_keys
+from chat import api_keys, limits
 from chat.models import ApiKey
 from smartsupport.lib.rest import Need
 
@@ -51,7 +51,8 @@ class Integrator:
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`X-API-Key`. Absent: the next kind is tried. Wrong or disabled: 403, whatever else the caller holds."""
+    """`X-API-Key`. Absent: the next kind is tried. Wrong or disabled: 403 (429 when it was too often), whatever
+    else the caller holds."""
 
     def authenticate(self, request: Request) -> tuple[Integrator, ApiKey] | None:
         text = request.headers.get(HEADER, "")
@@ -59,6 +60,12 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         key = api_keys.find(text)
         if key is None:
+            peer, forwarded = (
+                request.META.get("REMOTE_ADDR", ""),
+                request.META.get("HTTP_X_FORWARDED_FOR", ""),
+            )
+            if not limits.allows_now(limits.WRONG_KEYS, limits.address(peer, forwarded)):
+                raise Throttled(limits.WINDOW_SECONDS, "Too many wrong API keys from this address.")
             raise PermissionDenied("Invalid API key", code="invalid_api_key")
         api_keys.record_use(key)
         return Integrator(key), key

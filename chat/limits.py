@@ -60,6 +60,8 @@ REFUSED_FRAMES = Limit("refused-frames", "REFUSED_FRAMES_PER_MINUTE")
 """By customer."""
 NEW_VISITORS = Limit("new-visitors", "NEW_VISITORS_PER_MINUTE")
 """By address: whoever drops their cookie is somebody new for every other limit."""
+WRONG_KEYS = Limit("wrong-keys", "WRONG_KEYS_PER_MINUTE")
+"""By address: nobody guesses a key of 256 bits, but trying costs us a query and a line of the audit each."""
 
 _not_before = 0.0
 

@@ -260,6 +260,7 @@ INTERRUPT_TTL_MINUTES = env.integer("INTERRUPT_TTL_MINUTES", 30, low=1, high=60 
 RESUMES_PER_MINUTE = env.integer("RESUMES_PER_MINUTE", 600, low=1, high=100_000)
 REFUSED_FRAMES_PER_MINUTE = env.integer("REFUSED_FRAMES_PER_MINUTE", 1_200, low=1, high=100_000)
 NEW_VISITORS_PER_MINUTE = env.integer("NEW_VISITORS_PER_MINUTE", 6_000 if DEBUG else 120, low=1, high=100_000)
+WRONG_KEYS_PER_MINUTE = env.integer("WRONG_KEYS_PER_MINUTE", 6_000 if DEBUG else 60, low=1, high=100_000)
 # In development the demo business API is always among them: the demo's tools are nothing without it.
 SAFE_HTTP_ALLOWED_HOSTS = env.hosts("SAFE_HTTP_ALLOWED_HOSTS", [], with_port=True) + (
     [f"127.0.0.1:{DEMO_PORT}", f"localhost:{DEMO_PORT}"] if DEBUG else []

@@ -188,6 +188,22 @@ def test_a_wrong_key_leaves_one_line_and_a_visitor_none(client: Client, start: i
     assert wrong not in json.dumps(AuditEntry.objects.filter(pk=only.pk).values()[0], default=str)
 
 
+def test_wrong_keys_are_limited_by_address_and_the_right_one_is_not(
+    client: Client, settings: Settings, start: int
+) -> None:
+    settings.WRONG_KEYS_PER_MINUTE = 2
+    wrong, right = {"X-API-Key": "sk_wrong"}, {"X-API-Key": rows.key("admin")}
+
+    answers = [client.post("/api/v1/conversations/t-1/stop", headers=wrong) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 429, 429]
+    assert answers[3].headers["Retry-After"] == "60"
+    assert len(entries(start)) == 2
+    assert client.get("/api/v1/agents", headers=right).status_code == 200
+    elsewhere = client.get("/api/v1/agents", headers=wrong, REMOTE_ADDR="203.0.113.7")
+    assert elsewhere.status_code == 403
+
+
 def test_what_is_taken_away_is_recorded_and_looking_is_not(root: Client, start: int) -> None:
     rows.agent("order_lookup", rows.reading_tool())
     key = {"X-API-Key": rows.key("admin")}
