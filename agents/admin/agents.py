@@ -63,6 +63,21 @@ class AgentForm(forms.ModelForm):
 class ToolsOfAgent(PaginationInlineFormSet):
     """Names each tool that the agent cannot have at its own row, and says where there is none at all."""
 
+    def add_fields(self, form: Any, index: Any) -> None:
+        """The chosen tool is known with its row: the theme's field would ask the database for it, row by row."""
+        super().add_fields(form, index)
+        wrapped = form.fields["tool"].widget if "tool" in form.fields else None
+        choice: Any = getattr(wrapped, "widget", wrapped)
+        if choice is None or form.is_bound or not form.instance.pk:
+            return
+        tool = form.instance.tool
+
+        def optgroups(name: str, value: Any, attrs: Any = None) -> list[Any]:
+            option = choice.create_option(name, str(tool.pk), str(tool), True, 0, attrs=attrs)
+            return [(None, [option], 0)]
+
+        choice.optgroups = optgroups
+
     def clean(self) -> None:
         BaseInlineFormSet.clean(self)
         chosen = [form for form in self.forms if getattr(form, "cleaned_data", None)]
@@ -108,7 +123,11 @@ class AgentToolInline(TabularInline):
     extra = 0
     per_page = 50  # an agent of an imported API may have thousands, and a form has at most a thousand fields
     verbose_name = "tool"
+
     verbose_name_plural = "Tools, in the order in which the agent sees them"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AgentTool]:
+        return super().get_queryset(request).select_related("tool")
 
 
 @admin.register(Agent)

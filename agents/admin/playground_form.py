@@ -248,7 +248,7 @@ class PlaygroundForm(forms.Form):
                 approval=values[one.approval.name] or one.tool.approval,
                 above_argument=values[one.argument.name],
                 above_amount=values[one.amount.name],
-                approvals_needed=values[one.needed.name],
+                approvals_needed=int(values[one.needed.name]),
             )
             for one in self.rules
         }

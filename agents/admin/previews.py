@@ -22,7 +22,7 @@ class _Page:
     has_view_permission: Any
 
     def _page_context(self, request: HttpRequest, title: str) -> dict[str, Any]:
-        return {**self.admin_site.each_page_context(request), "opts": self.opts, "title": title}
+        return {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
 
 
 class AgentPreviewPage(_Page):

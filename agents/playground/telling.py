@@ -31,22 +31,22 @@ def _routed(fact: Fact) -> Step:
     return Step(
         "routed",
         f"Goes to {' and then '.join(agents)}",
-        text=fact.payload["reason"],
+        text=str(fact.payload["reason"]),
         payload={"how": how, "agents": fact.payload["agents"]},
     )
 
 
 def _asked_back(fact: Fact) -> Step:
-    return Step("reply", "Asks back before it goes to an agent", text=fact.payload["message"])
+    return Step("reply", "Asks back before it goes to an agent", text=str(fact.payload["message"]))
 
 
 def _handed_over(fact: Fact) -> Step:
-    return Step("routed", "A person would be asked to take over", text=fact.payload["reason"])
+    return Step("routed", "A person would be asked to take over", text=str(fact.payload["reason"]))
 
 
 def _replied(fact: Fact) -> Step:
     title = f"{_named(fact.agent).capitalize()} replies" if fact.agent else "Reply"
-    return Step("reply", title, text=fact.payload["content"], payload={"agent": fact.agent})
+    return Step("reply", title, text=str(fact.payload["content"]), payload={"agent": fact.agent})
 
 
 def _called(fact: Fact) -> Step:

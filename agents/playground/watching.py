@@ -94,14 +94,14 @@ def _step(asked: _Asked, answer: BaseMessage, call: Call, cost: int | None) -> S
     return Step(
         "asked",
         "The model chose who answers" if asked.structured else "The model answered",
-        text=answer.text if asked.structured else "",
+        text=str(answer.text) if asked.structured else "",
         payload={
             "messages": asked.messages,
             "tools": asked.tools,
             "tools_text": json.dumps(asked.tools, indent=2, ensure_ascii=False) if asked.tools else "",
             "tools_tokens": schemas,
             "estimated": sum(one["tokens"] for one in asked.messages) + schemas,
-            "answer": answer.text,
+            "answer": str(answer.text),
             "calls": [
                 {"name": one["name"], "args": json.dumps(one["args"], ensure_ascii=False)} for one in calls
             ],
