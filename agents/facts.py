@@ -2,14 +2,21 @@
 a payload has one shape. `key` names what happens once in a turn: a turn that is run again finds it by its key."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from agents.spending.usage import Call, Usage
+
+__all__ = ["Call", "Fact", "Usage"]
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
+    """`call`: the call of a model that it tells of, which is entered into the ledger with it. A fact without a kind is
+    no event: only its call is entered."""
+
     kind: str
     payload: dict[str, Any] = field(default_factory=dict)
     key: str = ""
@@ -18,43 +25,68 @@ class Fact:
     tokens_out: int | None = None
     tokens_cached: int | None = None
     duration_ms: int | None = None
+    call: Call | None = None
 
 
-def routed(*, agents: list[str], reason: str, by: str, usage: "Usage", duration_ms: int | None) -> Fact:
-    return Fact(
-        "routed",
-        {"agents": agents, "reason": reason, "by": by},
-        key="route",
-        tokens_in=usage.tokens_in,
-        tokens_out=usage.tokens_out,
-        tokens_cached=usage.tokens_cached,
-        duration_ms=duration_ms,
-    )
+def routed(
+    *,
+    agents: list[str],
+    reason: str,
+    by: str,
+    usage: Usage,
+    duration_ms: int | None,
+    model: str = "",
+    provider: str = "",
+) -> Fact:
+    """`model` and `provider`: of whoever was asked; empty where nobody was."""
+    fact = Fact("routed", {"agents": agents, "reason": reason, "by": by}, key="route")
+    return _of_call(fact, Call("route", provider, model, usage, duration_ms=duration_ms))
 
 
-def question_asked(*, message: str, usage: "Usage", duration_ms: int | None) -> Fact:
-    return Fact(
-        "question_asked",
-        {"message": message},
-        key="route",
-        tokens_in=usage.tokens_in,
-        tokens_out=usage.tokens_out,
-        tokens_cached=usage.tokens_cached,
-        duration_ms=duration_ms,
-    )
+def question_asked(
+    *, message: str, usage: Usage, duration_ms: int | None, model: str = "", provider: str = ""
+) -> Fact:
+    fact = Fact("question_asked", {"message": message}, key="route")
+    return _of_call(fact, Call("route", provider, model, usage, duration_ms=duration_ms))
 
 
 def handoff_requested(
-    *, reason: str, by: str, key: str, agent: str = "", usage: "Usage | None" = None
+    *,
+    reason: str,
+    by: str,
+    key: str,
+    agent: str = "",
+    usage: Usage | None = None,
+    duration_ms: int | None = None,
+    model: str = "",
+    provider: str = "",
 ) -> Fact:
-    return Fact(
-        "handoff_requested",
-        {"reason": reason, "by": by},
-        key=key,
-        agent=agent,
-        tokens_in=usage.tokens_in if usage else None,
-        tokens_out=usage.tokens_out if usage else None,
-        tokens_cached=usage.tokens_cached if usage else None,
+    fact = Fact("handoff_requested", {"reason": reason, "by": by}, key=key, agent=agent)
+    return _of_call(fact, Call("route", provider, model, usage or Usage(), duration_ms=duration_ms))
+
+
+def summarised(payload: dict[str, Any], call: Call) -> Fact:
+    """`payload` as `chat.summaries` makes it."""
+    return _of_call(Fact("summarised", payload), call)
+
+
+def broke_off(*, agent: str, model: str, provider: str, duration_ms: int) -> Fact:
+    """No event: an answer that had begun and did not end. What it cost, its provider does not tell."""
+    return Fact("", call=Call("answer", provider, model, Usage(), agent, duration_ms))
+
+
+def _of_call(fact: Fact, call: Call) -> Fact:
+    """The fact as what came of a call of a model; as it is, where the call names no provider: nobody was asked."""
+    usage = call.usage
+    asked = {"model": call.model, "provider": call.provider} if call.provider else {}
+    return replace(
+        fact,
+        payload=fact.payload | asked,
+        tokens_in=usage.tokens_in,
+        tokens_out=usage.tokens_out,
+        tokens_cached=usage.tokens_cached,
+        duration_ms=call.duration_ms,
+        call=call if call.provider else None,
     )
 
 
@@ -65,24 +97,17 @@ def model_called(
     text: str,
     tool_calls: list[dict[str, Any]],
     model: str,
-    usage: "Usage",
+    usage: Usage,
     duration_ms: int,
     tools: Sequence[str] = (),
+    provider: str = "",
 ) -> Fact:
     """`tools` names those that the model was given, where the agent has too many to be given all of them."""
     payload: dict[str, Any] = {"text": text, "tool_calls": tool_calls, "model": model}
     if tools:
         payload["tools"] = list(tools)
-    return Fact(
-        "model_called",
-        payload,
-        key=f"model:{step}",
-        agent=agent,
-        tokens_in=usage.tokens_in,
-        tokens_out=usage.tokens_out,
-        tokens_cached=usage.tokens_cached,
-        duration_ms=duration_ms,
-    )
+    fact = Fact("model_called", payload, key=f"model:{step}", agent=agent)
+    return _of_call(fact, Call("answer", provider, model, usage, agent, duration_ms))
 
 
 def replied(*, agent: str, content: str, key: str, cut: bool = False) -> Fact:
@@ -244,18 +269,3 @@ def action_repeated(*, interrupt_id: UUID, action: str, by_name: str, attempt: i
     """An action of unknown outcome is about to be sent again; `by_name` is empty where nobody asked for it."""
     payload = {"interrupt_id": str(interrupt_id), "action": action, "by_name": by_name, "attempt": attempt}
     return Fact("action_repeated", payload, key=f"repeat:{interrupt_id}:{attempt}")
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens as the provider reported them; None where it did not. `tokens_cached` are part of `tokens_in`."""
-
-    tokens_in: int | None = None
-    tokens_out: int | None = None
-    tokens_cached: int | None = None
-
-    @classmethod
-    def of(cls, message: Any) -> "Usage":
-        reported = getattr(message, "usage_metadata", None) or {}
-        details = reported.get("input_token_details") or {}
-        return cls(reported.get("input_tokens"), reported.get("output_tokens"), details.get("cache_read"))

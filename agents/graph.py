@@ -10,6 +10,7 @@ first thing that is done about them: in between, nothing has happened that askin
 import time
 from typing import Any, Literal, cast
 
+from django.conf import settings
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -23,7 +24,7 @@ from agents.handoff_words import told
 from agents.lexical import language_of
 from agents.lexical_mood import is_angry
 from agents.prompts import system_prompt
-from agents.providers import REASONING, chat_model
+from agents.providers import REASONING, answered_by, chat_model
 from agents.registry import AgentSpec, ToolSpec
 from agents.routing import UPSET, Decision, continues, decide
 from agents.turn_messages import (
@@ -83,20 +84,20 @@ async def _decide(context: TurnContext) -> Decision:
         message=context.message,
         person_asked=context.desk.asked,
     )
-    usage, spent = facts.Usage.of(raw), round((time.monotonic() - started) * 1000)
+    asked: dict[str, Any] = {
+        "usage": facts.Usage.of(raw),
+        "duration_ms": round((time.monotonic() - started) * 1000),
+        "model": answered_by(raw),
+        "provider": settings.LLM_PROVIDER,
+    }
     if decision.question:
-        await context.journal.append(
-            facts.question_asked(message=decision.question, usage=usage, duration_ms=spent)
-        )
+        await context.journal.append(facts.question_asked(message=decision.question, **asked))
     elif decision.handoff:
-        await context.journal.append(
-            facts.handoff_requested(reason=decision.handoff, by=decision.by, key="route", usage=usage)
-        )
+        fact = facts.handoff_requested(reason=decision.handoff, by=decision.by, key="route", **asked)
+        await context.journal.append(fact)
     else:
-        agents = list(decision.agents)
-        context.journal.append_soon(
-            facts.routed(agents=agents, reason=decision.reason, by="model", usage=usage, duration_ms=spent)
-        )
+        fact = facts.routed(agents=list(decision.agents), reason=decision.reason, by="model", **asked)
+        context.journal.append_soon(fact)
     return decision
 
 
@@ -164,15 +165,20 @@ async def _ask_model(
     model = chat_model(spec.model).bind_tools(tools)
     started = time.monotonic()
     pieces: list[AIMessageChunk] = []
-    async for chunk in model.astream(prompt(system_prompt(spec), context, messages)):
-        piece = cast(AIMessageChunk, chunk)
-        pieces.append(piece)
-        if any(part["args"] or part["name"] for part in piece.tool_call_chunks):
-            context.journal.alive()  # the long arguments of a call are written for a while, and nobody sees them
-        if thought := piece.additional_kwargs.get(REASONING):
-            await context.journal.reasoning(spec.name, thought)
-        if text := storable(piece.text):
-            await context.journal.token(spec.name, text)
+    try:
+        async for chunk in model.astream(prompt(system_prompt(spec), context, messages)):
+            piece = cast(AIMessageChunk, chunk)
+            pieces.append(piece)
+            if any(part["args"] or part["name"] for part in piece.tool_call_chunks):
+                context.journal.alive()  # the long arguments of a call are written for a while, and nobody sees them
+            if thought := piece.additional_kwargs.get(REASONING):
+                await context.journal.reasoning(spec.name, thought)
+            if text := storable(piece.text):
+                await context.journal.token(spec.name, text)
+    except BaseException:  # also stopped by somebody: what had begun is paid for
+        if pieces:
+            context.journal.note(_broke_off(spec, started))
+        raise
     # Put together once: piece by piece it takes longer the longer the answer is.
     answer = pieces[0] + pieces[1:] if pieces else AIMessageChunk(content="")
     calls = normalised_calls(answer, step=step, taken=call_ids(messages))
@@ -185,7 +191,8 @@ async def _ask_model(
             agent=spec.name,
             text=text,
             tool_calls=calls,
-            model=answer.response_metadata.get("model_name", ""),
+            model=answered_by(answer, spec.model),
+            provider=settings.LLM_PROVIDER,
             usage=facts.Usage.of(answer),
             duration_ms=round((time.monotonic() - started) * 1000),
             tools=[tool.name for tool in offered] if large else (),
@@ -198,6 +205,15 @@ async def _ask_model(
         else:
             await context.journal.append(reply)
     return spoken(text, calls, spec.name)
+
+
+def _broke_off(spec: AgentSpec, started: float) -> facts.Fact:
+    return facts.broke_off(
+        agent=spec.name,
+        model=answered_by(None, spec.model),
+        provider=settings.LLM_PROVIDER,
+        duration_ms=round((time.monotonic() - started) * 1000),
+    )
 
 
 def _tool_schema(tool: ToolSpec) -> dict[str, Any]:

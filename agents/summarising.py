@@ -17,6 +17,7 @@ from agents import tokens
 from agents.context import Said
 from agents.facts import Usage
 from agents.lexical import is_noise, is_small_talk, language_of
+from agents.providers import answered_by
 from smartsupport.lib.text import shorten, storable
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """`by` is `model` or `rules`; `language` a name in English, "" where it is not known."""
+    """`by` is `model` or `rules`; `language` a name in English, "" where it is not known. `model`, `usage` and
+    `duration_ms` are of the call that was made, whatever came of it."""
 
     text: str
     language: str
@@ -74,7 +76,7 @@ async def summarise(model: "BaseChatModel", *, earlier: str, said: Sequence[Said
     spent = round((time.monotonic() - started) * 1000)
     raw = answer.get("raw")
     usage = Usage.of(raw) if isinstance(raw, AIMessage) else Usage()
-    name = raw.response_metadata.get("model_name", "") if isinstance(raw, AIMessage) else ""
+    name = answered_by(raw)
     if notes := _checked(answer.get("parsed"), limit):
         return Notes(*notes, by="model", model=name, usage=usage, duration_ms=spent)
     logger.warning("summary unusable, made by rules")

@@ -6,10 +6,11 @@ conversation's any more), nothing is written (StaleTurn).
 """
 
 import asyncio
+import itertools
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,8 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from agents.context import StaleTurn
-from agents.facts import Fact
+from agents.facts import Call, Fact
+from agents.spending import ledger
 from chat import handoff
 from chat.frames import LAST_LINE, TOLD_TWICE, Frame, Shown, of_event
 from chat.models import Event
@@ -64,29 +66,48 @@ _HELD = {
         WHERE id = %(turn)s AND fence = %(fence)s AND status = 'running' RETURNING epoch""",
 }
 _INSERT = """
-WITH held AS ({held}), numbered AS (
+WITH held AS ({held}), {priced} numbered AS (
     UPDATE chat_conversation
     SET last_seq = last_seq + %(count)s::int, last_activity_at = %(now)s::timestamptz,
-        last_line = COALESCE(%(line)s::text, last_line), live_agent = COALESCE(%(live)s::text, live_agent)
+        last_line = COALESCE(%(line)s::text, last_line), live_agent = COALESCE(%(live)s::text, live_agent),
+        waiting_since = CASE %(waits)s::boolean WHEN true THEN COALESCE(waiting_since, %(now)s::timestamptz)
+                        WHEN false THEN NULL ELSE waiting_since END {charged}
     WHERE id = %(conversation)s {epoch}
-    RETURNING thread_id, last_seq - %(count)s::int AS base
+    RETURNING thread_id, customer_id, last_seq - %(count)s::int AS base
 ), added AS (
     INSERT INTO chat_event (conversation_id, turn_id, created_at, version, seq, kind, key, agent, payload,
-                            tokens_in, tokens_out, tokens_cached, duration_ms)
-    SELECT %(conversation)s::uuid, %(turn)s::uuid, %(now)s::timestamptz, 1, base + place, kind, key, agent, payload,
-           tokens_in, tokens_out, tokens_cached, duration_ms
-    FROM numbered, jsonb_to_recordset(%(facts)s::jsonb) AS fact(
+                            tokens_in, tokens_out, tokens_cached, duration_ms, cost_micros)
+    SELECT %(conversation)s::uuid, %(turn)s::uuid, %(now)s::timestamptz, 1, base + fact.place, kind, key, fact.agent,
+           payload, fact.tokens_in, fact.tokens_out, fact.tokens_cached, fact.duration_ms, {cost}
+    FROM numbered CROSS JOIN jsonb_to_recordset(%(facts)s::jsonb) AS fact(
         place int, kind text, key text, agent text, payload jsonb, tokens_in int, tokens_out int,
-        tokens_cached int, duration_ms int)
-)
-SELECT thread_id, base FROM numbered
+        tokens_cached int, duration_ms int) {joined}
+) {entered}
+SELECT thread_id, base, {unknown} FROM numbered
 """
+_ORIGIN = "SELECT customer_id, base FROM numbered"
+# What stands in it where a call of a model is told of: it is charged, and entered into the ledger.
+_CALLS = {
+    "priced": f"priced AS MATERIALIZED ({ledger.PRICED}),",
+    "charged": ", cost_micros = cost_micros + COALESCE((SELECT sum(cost) FROM priced), 0)",
+    "cost": "priced.cost",
+    "joined": "LEFT JOIN priced ON priced.place = fact.place",
+    "entered": f", origin AS ({_ORIGIN}), entered AS ({ledger.ENTERED}), totalled AS ({ledger.TOTALLED})",
+    "unknown": f"({ledger.UNKNOWN})",
+}
+_NO_CALL = dict.fromkeys(_CALLS, "") | {"cost": "NULL::bigint", "unknown": "NULL::jsonb"}
 _EPOCH = {
     "free": "",
     "fenced": "AND epoch = (SELECT epoch FROM held)",
     "completing": "AND EXISTS (SELECT 1 FROM held)",  # who takes over ends the turn, so its status says it all
 }
-_STATEMENTS = {name: _INSERT.format(held=held, epoch=_EPOCH[name]) for name, held in _HELD.items()}
+_STATEMENTS = {
+    (name, calls): _INSERT.format(held=held, epoch=_EPOCH[name], **(_CALLS if calls else _NO_CALL))
+    for name, held in _HELD.items()
+    for calls in (False, True)
+}
+_COLUMNS = ("kind", "payload", "key", "agent", "tokens_in", "tokens_out", "tokens_cached", "duration_ms")
+_ANSWERED = frozenset({"replied", "question_asked", "staff_wrote", "conversation_resolved"})
 
 
 def insert(
@@ -104,7 +125,8 @@ def insert(
     `live_agent`: who goes on with the conversation from now on; None leaves that as it is.
     """
     now = timezone.now()
-    clean = [storable(asdict(fact)) for fact in facts]
+    told = [fact for fact in facts if fact.kind]
+    clean = [storable({name: getattr(fact, name) for name in _COLUMNS}) for fact in told]
     escalation = next((fact for fact in clean if fact["kind"] == "handoff_requested"), None)
     if escalation:
         escalation["payload"] = handoff.completed(conversation_id, escalation["payload"], now)
@@ -117,9 +139,13 @@ def insert(
         "now": now,
         "line": shorten(lines[-1], 200) if lines else None,
         "live": live_agent,
+        "waits": _waits(clean),
         "facts": json.dumps([{"place": place, **fact} for place, fact in enumerate(clean, start=1)]),
     }
-    statement = _STATEMENTS["free" if fence is None else "completing" if completes else "fenced"]
+    if calls := _calls(facts):
+        parameters |= {"calls": ledger.parameter(calls), "shard": ledger.shard(conversation_id)}
+    held = "free" if fence is None else "completing" if completes else "fenced"
+    statement = _STATEMENTS[held, bool(calls)]
     with transaction.atomic() if escalation else nullcontext(), prepared() as cursor:
         cursor.execute(statement, parameters)
         row = cursor.fetchone()
@@ -127,8 +153,27 @@ def insert(
             raise StaleTurn(f"Turn {turn_id} is no longer held with fence {fence}.")
         if escalation:
             handoff.escalated(conversation_id, escalation["payload"], agent=escalation["agent"], now=now)
-    thread_id, base = row
+    thread_id, base, unknown = row
+    ledger.tell_unknown(unknown)
     return Batch(conversation_id, base + 1, base + len(clean), _frames(thread_id, base, clean, turn_id, now))
+
+
+def _calls(facts: Sequence[Fact]) -> list[tuple[int | None, Call]]:
+    """The calls of models that the facts tell of, with the places of their events."""
+    places = itertools.count(1)
+    placed = [(next(places) if fact.kind else None, fact.call) for fact in facts]
+    return [(place, call) for place, call in placed if call]
+
+
+def _waits(facts: Sequence[dict[str, Any]]) -> bool | None:
+    """Whether the customer waits for an answer after these facts; None: they change nothing about that."""
+    waits = None
+    for fact in facts:
+        if fact["kind"] == "message_received":
+            waits = True
+        elif fact["kind"] in _ANSWERED:
+            waits = False
+    return waits
 
 
 def _frames(

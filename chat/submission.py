@@ -15,12 +15,14 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import BigIntegerField, OuterRef, Subquery, Value
+from django.db.models import BigIntegerField, Exists, OuterRef, Subquery, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
 from agents.facts import Fact
 from agents.models import Action
+from agents.spending import limits
+from agents.spending.models import Budget
 from chat import events
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
 from chat.stopping import end_now, stop_running
@@ -116,6 +118,8 @@ def submit(
         queued = sum(turn.messages for turn in active if _not_begun(turn))
         if queued >= QUEUE_LIMIT:
             raise QueueFull()
+        if customer.limited and conversation.status != ConversationStatus.HELD:  # else no model answers
+            limits.check(customer.pk)
         if (busy or queued) and strategy == "reject":
             raise Busy()
         Customer.objects.filter(pk=customer.pk).update(accepted_at=accepted_at)
@@ -129,11 +133,14 @@ def submit(
         return Submitted(conversation.pk, thread_id, turn.pk, seq, bool(busy) + queued, repeated=False)
 
 
-def _locked_customer(customer_id: UUID, new_customer: Any) -> Customer:
-    customer = Customer.objects.select_for_update(no_key=True).filter(pk=customer_id).first()
+def _locked_customer(customer_id: UUID, new_customer: Any) -> Any:
+    """The customer, with `limited`: whether there is any budget to look at."""
+    limited = Exists(Budget.objects.filter(enabled=True))
+    rows = Customer.objects.select_for_update(no_key=True).filter(pk=customer_id).annotate(limited=limited)
+    customer = rows.first()
     if customer is None and new_customer is not None:
         new_customer()
-        customer = Customer.objects.select_for_update(no_key=True).filter(pk=customer_id).first()
+        customer = rows.all().first()
     if customer is None:
         raise ThreadNotFound()
     return customer

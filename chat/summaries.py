@@ -13,13 +13,17 @@ from uuid import UUID
 
 import structlog
 from celery import current_app, shared_task
+from django.conf import settings
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from agents import summarising, tokens
-from agents.facts import Fact
+from agents.facts import Fact, summarised
 from agents.providers import as_outage, chat_model, close_models
+from agents.spending import ledger
+from agents.spending.models import ModelCall
+from agents.spending.usage import Call
 from chat import events, history
 from chat.history import Line
 from chat.models import Conversation, Event, Turn, TurnStatus
@@ -87,19 +91,20 @@ def make(conversation_id: UUID) -> bool:
             "text": notes.text,
             "language": notes.language,
             "by": notes.by,
-            "model": notes.model,
             "after_seq": after,
             "through_seq": max(line.last for line in lines),
         }
-        fact = Fact(
-            history.SUMMARY,
-            payload,
-            tokens_in=notes.usage.tokens_in,
-            tokens_out=notes.usage.tokens_out,
-            tokens_cached=notes.usage.tokens_cached,
+        call = Call(
+            ModelCall.Purpose.SUMMARY,
+            settings.LLM_PROVIDER,
+            notes.model,
+            notes.usage,
             duration_ms=notes.duration_ms,
         )
-        return _record(conversation_id, fact)
+        written = _record(conversation_id, summarised(payload, call))
+        if not written:
+            ledger.record(call, conversation_id=conversation_id)  # paid for all the same
+        return written
 
 
 async def _ask(said: Sequence[Any], earlier: str, limit: int) -> summarising.Notes:

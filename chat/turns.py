@@ -19,6 +19,7 @@ from agents import approvals
 from agents.context import StaleTurn
 from agents.facts import Fact, tool_returned
 from agents.models import Action, ActionStatus
+from agents.spending import limits
 from chat import events, handoff
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
 from chat.wakeups import wake_from_sync
@@ -261,7 +262,7 @@ def lock_customer(customer_id: UUID) -> None:
 @transaction.atomic
 def retry(*, customer_id: UUID | None, thread_id: str, turn_id: UUID | None = None) -> UUID:
     """Queue the conversation's newest turn again, which failed; its id. It goes on where it broke: what the log has
-    recorded is not done again. `customer_id` None is staff. Raises ThreadNotFound, NotRetriable.
+    recorded is not done again. `customer_id` None is staff. Raises ThreadNotFound, NotRetriable, UsageLimitReached.
     """
     owner = Conversation.objects.filter(thread_id=thread_id).values_list("customer_id", flat=True).first()
     if owner is None or (customer_id is not None and owner != customer_id):
@@ -283,6 +284,8 @@ def retry(*, customer_id: UUID | None, thread_id: str, turn_id: UUID | None = No
         sealed_at=None,
     ):
         raise NotRetriable()
+    if customer_id is not None:
+        limits.check(customer_id)  # answering again costs again; staff know what they do
     resolved = Conversation.objects.filter(pk=conversation.pk, status=ConversationStatus.RESOLVED)
     resolved.update(status=ConversationStatus.OPEN)
     fact = Fact("turn_retried", {"by": "staff" if customer_id is None else "customer"})

@@ -1,8 +1,11 @@
 """The configured model's opinion of operations that the rules have judged."""
 
 import uuid
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
+from agents.spending import ledger
+from agents.spending.usage import Call
 from openapi_import.holding import Held
 from openapi_import.judging import model
 from openapi_import.judging.endpoint import Endpoint, Judgement
@@ -17,9 +20,15 @@ WRITTEN = ["access_type", "risk", "approval", "agent_group", "customer_params", 
 
 @dataclass
 class _Counted:
-    """How far the model is; written by its thread, read by ours."""
+    """How far the model is, and its calls that are in no ledger yet; written by its thread, read by ours."""
 
     done: int = 0
+    calls: deque[Call] = field(default_factory=deque)
+
+    def enter(self) -> None:
+        while self.calls:
+            ledger.record(self.calls[0])
+            self.calls.popleft()
 
 
 def ask_model(held: Held, job_id: uuid.UUID) -> None:
@@ -60,7 +69,12 @@ def _asked(held: Held, endpoints: list[Endpoint], before: list[Judgement]) -> tu
         counted.done = done
 
     def stop() -> bool:
+        counted.enter()
         held.note(counted.done, len(endpoints))
         return held.stop()
 
-    return run_until(model.judge_batches(endpoints, before, on_progress=on_progress), stop)
+    judging = model.judge_batches(endpoints, before, on_progress=on_progress, on_call=counted.calls.append)
+    try:
+        return run_until(judging, stop)
+    finally:
+        counted.enter()

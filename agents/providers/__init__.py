@@ -32,6 +32,7 @@ __all__ = [
     "ModelUnavailable",
     "ProviderNotConfigured",
     "ProviderNotInstalled",
+    "answered_by",
     "as_outage",
     "chat_model",
     "close_models",
@@ -72,6 +73,13 @@ def chat_model(name: str = "") -> "BaseChatModel":
         if choice not in models:
             models[choice] = new_model(choice)
         return models[choice]
+
+
+def answered_by(answer: Any, name: str = "") -> str:
+    """The model that wrote an answer, as its provider calls it, or else the one that was asked: `name`, or the
+    deployment's."""
+    told = (getattr(answer, "response_metadata", None) or {}).get("model_name")
+    return told if isinstance(told, str) and told else chosen(name).model
 
 
 async def close_models() -> None:

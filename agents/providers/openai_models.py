@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from agents.providers import catalogue
 from agents.providers.outages import AnswerCutShort, UnreadableAnswer
+from agents.spending.usage import REPORTED_COST
 
 NOT_FOR_US = {
     "response_format",
@@ -54,11 +55,13 @@ class _LeanStream(BaseChatOpenAI):
         payload = self._get_request_payload(messages, stop=stop, stream=True, **kwargs)
         kind: type[Any] = AIMessageChunk
         finished = False
+        cost: Any = None
         async for event in self._events(payload):
             piece = self._convert_chunk_to_generation_chunk(event, kind, None)
             if piece is None:
                 continue
             kind = type(piece.message)
+            cost = cost if (told := _reported_cost(event)) is None else told
             if thought := _reasoning(event):
                 piece.message.additional_kwargs[catalogue.REASONING] = thought
             finished = finished or "finish_reason" in (piece.generation_info or {})
@@ -67,6 +70,10 @@ class _LeanStream(BaseChatOpenAI):
             yield piece
         if not finished:
             raise AnswerCutShort("The stream ended before the answer was complete.")
+        if cost is not None:
+            yield ChatGenerationChunk(
+                message=AIMessageChunk(content="", response_metadata={REPORTED_COST: cost})
+            )
 
     async def _events(self, payload: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """The stream's events as they came. Silence, also behind a gateway's keep-alive comments, ends it."""
@@ -128,6 +135,13 @@ def _reasoning(event: dict[str, Any]) -> str:
         return ""
     thought = delta.get("reasoning_content") or delta.get("reasoning")
     return thought if isinstance(thought, str) else ""
+
+
+def _reported_cost(event: dict[str, Any]) -> Any:
+    """What an event of a stream says that the answer cost: no part of OpenAI's protocol, but what gateways add to the
+    usage, which langchain drops."""
+    usage = event.get("usage")
+    return usage.get("cost") if isinstance(usage, dict) else None
 
 
 def _refuse_unfinished(result: ChatResult, answer: Any) -> None:

@@ -39,7 +39,7 @@ PRICED = """
     LEFT JOIN LATERAL (
         SELECT * FROM agents_modelprice AS listed
         WHERE listed.provider = call.provider AND listed.model IN (call.model, call.family)
-          AND listed.effective_from <= %(now)s
+          AND listed.effective_from <= %(now)s::timestamptz
         ORDER BY listed.model = call.model DESC, listed.effective_from DESC LIMIT 1
     ) AS price ON call.reported IS NULL AND NOT call.free
 """
@@ -47,11 +47,12 @@ PRICED = """
 price of its own costs what its model does."""
 
 ENTERED = """
-    INSERT INTO agents_modelcall (at, conversation_id, customer_id, turn_id, event_seq, agent, purpose, provider, model,
-        tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning, cost_micros, cost_source, price_id,
-        duration_ms)
-    SELECT %(now)s, %(conversation)s, origin.customer_id, %(turn)s, origin.base + place, agent, purpose, provider,
-        model, tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning, cost,
+    INSERT INTO agents_modelcall (at, conversation_id, customer_id, turn_id, event_seq, agent, purpose, provider,
+        model, tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning, cost_micros, cost_source,
+        price_id, duration_ms)
+    SELECT %(now)s::timestamptz, %(conversation)s::uuid, origin.customer_id, %(turn)s::uuid, origin.base + place,
+        agent, purpose, provider, model, tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning,
+        cost,
         CASE WHEN reported IS NOT NULL THEN 'provider' WHEN free THEN 'free' WHEN cost IS NOT NULL THEN 'price'
              ELSE 'unknown' END,
         CASE WHEN cost IS NOT NULL THEN price_id END, duration_ms
@@ -61,7 +62,7 @@ ENTERED = """
 
 TOTALLED = """
     INSERT INTO agents_spendtotal AS total (day, shard, micros, calls, unknown)
-    SELECT (%(now)s::timestamptz AT TIME ZONE 'UTC')::date, %(shard)s, COALESCE(sum(cost), 0), count(*),
+    SELECT (%(now)s::timestamptz AT TIME ZONE 'UTC')::date, %(shard)s::smallint, COALESCE(sum(cost), 0), count(*),
         count(*) FILTER (WHERE cost IS NULL)
     FROM priced, origin HAVING count(*) > 0
     ON CONFLICT (day, shard) DO UPDATE SET micros = total.micros + EXCLUDED.micros,
@@ -79,21 +80,22 @@ _RECORD = f"""
 WITH priced AS MATERIALIZED ({PRICED}),
 charged AS (
     UPDATE chat_conversation SET cost_micros = cost_micros + COALESCE((SELECT sum(cost) FROM priced), 0)
-    WHERE id = %(conversation)s RETURNING customer_id
+    WHERE id = %(conversation)s::uuid RETURNING customer_id
 ),
 origin AS (
     SELECT (SELECT customer_id FROM charged) AS customer_id, NULL::bigint AS base
 ),
 entered AS ({ENTERED}),
 totalled AS ({TOTALLED})
-({UNKNOWN})
+SELECT (SELECT cost FROM priced), ({UNKNOWN})
 """  # noqa: S608 - put together from the constants above
 
 
-def record(call: Call, *, conversation_id: UUID | None = None, turn_id: UUID | None = None) -> None:
-    """Enter a call that no event tells of: an import was judged, an agent was tried out, a summary came too late."""
+def record(call: Call, *, conversation_id: UUID | None = None, turn_id: UUID | None = None) -> int | None:
+    """Enter a call that no event tells of: an import was judged, an agent was tried out, a summary came too late.
+    Returns what it cost in micro-dollars; None where nobody knows."""
     parameters: dict[str, Any] = {
-        "calls": parameter([(0, call)]),
+        "calls": parameter([(None, call)]),
         "now": timezone.now(),
         "conversation": conversation_id,
         "turn": turn_id,
@@ -101,12 +103,13 @@ def record(call: Call, *, conversation_id: UUID | None = None, turn_id: UUID | N
     }
     with connection.cursor() as cursor:
         cursor.execute(_RECORD, parameters)
-        [unknown] = cursor.fetchone() or (None,)
+        cost, unknown = cursor.fetchone() or (None, None)
     tell_unknown(unknown)
+    return cost
 
 
-def parameter(calls: Sequence[tuple[int, Call]]) -> str:
-    """The `calls` of PRICED, each with its place: what the number of its event is counted from."""
+def parameter(calls: Sequence[tuple[int | None, Call]]) -> str:
+    """The `calls` of PRICED, each with the place of its event behind `origin.base`; None: it has none."""
     return json.dumps([{"place": place, **_row(call)} for place, call in calls])
 
 

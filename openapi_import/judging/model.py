@@ -8,6 +8,7 @@ enumerated values for operations that were asked about.
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,7 +18,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr, ValidationError
 
-from agents.providers import as_outage, chat_model, close_models
+from agents.providers import answered_by, as_outage, chat_model, close_models
+from agents.spending.usage import Call, Usage
 from openapi_import.judging.endpoint import Endpoint, Judgement
 from openapi_import.judging.raising import Opinion, raised
 from smartsupport.lib.errors import ServiceError
@@ -78,6 +80,7 @@ class _Round:
     endpoints: Sequence[Endpoint]
     judgements: list[Judgement]
     on_progress: Callable[[int], None]
+    on_call: Callable[[Call], None]
     done: int = 0
     failed: int = 0
     failures_in_a_row: int = 0
@@ -97,7 +100,7 @@ class _Round:
     async def _ask_about(self, indexes: Sequence[int]) -> None:
         try:
             async with asyncio.timeout(SECONDS_A_BATCH):
-                opinions = await _asked(self.model, self.endpoints, indexes)
+                opinions = await _asked(self.model, self.endpoints, indexes, self.on_call)
         except Exception as error:
             self._failed(error)
             return
@@ -125,11 +128,13 @@ async def judge_batches(
     judgements: Sequence[Judgement],
     *,
     on_progress: Callable[[int], None] = lambda done: None,
+    on_call: Callable[[Call], None] = lambda call: None,
 ) -> tuple[list[Judgement], str]:
     """The judgements, in their order, each as it was or stricter, and a note for people, "" where it judged all.
 
-    `on_progress(done)` is called after each batch with how many operations are done. Never raises for anything that a
-    model or a provider does. Run it on an event loop of its own: it closes that loop's connections to the model.
+    `on_progress(done)` is called after each batch with how many operations are done, `on_call` with each call of the
+    model that was answered. Never raises for anything that a model or a provider does. Run it on an event loop of its
+    own: it closes that loop's connections to the model.
     """
     kept = list(judgements)
     if settings.LLM_PROVIDER == "offline":
@@ -142,7 +147,7 @@ async def judge_batches(
         range(start, min(start + OPERATIONS_A_BATCH, len(kept)))
         for start in range(0, len(kept), OPERATIONS_A_BATCH)
     ]
-    asking = _Round(model, endpoints, kept, on_progress)
+    asking = _Round(model, endpoints, kept, on_progress, on_call)
     try:
         async with asyncio.timeout(SECONDS_IN_ALL), asyncio.TaskGroup() as group:
             for indexes in batches:
@@ -162,12 +167,19 @@ def _note(asking: _Round, batches: int) -> str:
 
 
 async def _asked(
-    model: BaseChatModel, endpoints: Sequence[Endpoint], indexes: Sequence[int]
+    model: BaseChatModel,
+    endpoints: Sequence[Endpoint],
+    indexes: Sequence[int],
+    on_call: Callable[[Call], None],
 ) -> dict[int, Opinion]:
     """The model's opinion of each of these operations. Raises _Unusable and what the provider raises."""
     quiet = model.model_copy(update={"disable_streaming": True})
     structured = quiet.with_structured_output(schema(), method="json_schema", include_raw=True)
+    started = time.monotonic()
     answer: Any = await structured.ainvoke(prompt(endpoints, indexes))
+    raw = answer.get("raw") if isinstance(answer, dict) else None
+    spent = round((time.monotonic() - started) * 1000)
+    on_call(Call("judge", settings.LLM_PROVIDER, answered_by(raw), Usage.of(raw), duration_ms=spent))
     parsed = answer.get("parsed") if isinstance(answer, dict) else None
     try:
         listed = _Answer.model_validate(parsed).judgements

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
 
 from agents import providers
+from agents.spending.usage import Usage
 
 WEATHER = {
     "name": "get_order_status",
@@ -251,3 +252,28 @@ def test_without_a_loop_a_model_answers_synchronously(settings, scripted_model):
 
     assert providers.chat_model().invoke("Hello").content == "Hello."
     assert "".join(piece.text for piece in providers.chat_model().stream("Hello")) == "Hello."
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_a_cost_that_a_gateway_reports_is_taken(model, scripted_model, streaming):
+    reported = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.00123}
+    scripted_model.script({"match": {}, "reply": {"text": "Hello there", "usage": reported}})
+
+    answer = (await streamed(model))[1] if streaming else await model.ainvoke("Hello", stream=False)
+
+    assert Usage.of(answer).reported_micros == 1_230
+    assert answer.response_metadata["model_name"] == "scripted"
+    assert answer.text == "Hello there"
+
+
+async def test_kinds_of_tokens_come_over_the_wire(model, scripted_model):
+    details = {
+        "prompt_tokens_details": {"cached_tokens": 6},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, **details}
+    scripted_model.script({"match": {}, "reply": {"text": "Hello", "usage": usage}})
+
+    whole = (await streamed(model))[1]
+
+    assert Usage.of(whole) == Usage(10, 5, 6, None, 3)
