@@ -12,6 +12,7 @@ from axes.attempts import get_cool_off_threshold
 from axes.handlers.database import AxesDatabaseHandler
 from axes.models import AccessAttempt
 from django.conf import settings
+from django.contrib.admin import site
 from django.db.models import Max, Sum
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -77,7 +78,12 @@ def locked_out(
     until = since + cool_off
     seconds = max(1, math.ceil((until - timezone.now()).total_seconds()))
     minutes = math.ceil(seconds / 60)
-    context = {"until": until, "minutes": minutes, "title": "Too many failed attempts to sign in"}
+    context = {
+        **site.each_context(request),
+        "until": until,
+        "minutes": minutes,
+        "title": "Too many failed attempts to sign in",
+    }
     page = render(request, "admin/locked_out.html", context, status=429)
     page.headers["Retry-After"] = str(seconds)
     return page
