@@ -1,10 +1,11 @@
 """The playground: one message through the graph, on agents as they are or as a draft would make them."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
@@ -78,7 +79,9 @@ class PlaygroundPages:
         if request.headers.get("Accept", "") == STREAM:
             # Proxies are told not to collect it.
             headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-            return StreamingHttpResponse(_lines(trial, memory), content_type=STREAM, headers=headers)
+            asynchronous = isinstance(request, ASGIRequest)
+            lines = _lines(trial, memory) if asynchronous else _lines_in_turn(trial, memory)
+            return StreamingHttpResponse(lines, content_type=STREAM, headers=headers)
         from agents.playground.running import run  # what asks models is loaded where models are asked
 
         told: list[Step] = []
@@ -117,12 +120,20 @@ async def _lines(trial: Trial, memory: dict[str, Any]) -> AsyncIterator[str]:
     from agents.playground.streaming import steps  # as above
 
     async for step in steps(trial):
-        line = (
-            {"memory": _grown(memory, step), "told": step.title}
-            if step.kind == "end"
-            else {"html": _html(step)}
-        )
-        yield json.dumps(line, ensure_ascii=False) + "\n"
+        yield _line(step, memory)
+
+
+def _lines_in_turn(trial: Trial, memory: dict[str, Any]) -> Iterator[str]:
+    from agents.playground.streaming import steps_in_turn  # as above
+
+    for step in steps_in_turn(trial):
+        yield _line(step, memory)
+
+
+def _line(step: Step, memory: dict[str, Any]) -> str:
+    ended = step.kind == "end"
+    line = {"memory": _grown(memory, step), "told": step.title} if ended else {"html": _html(step)}
+    return json.dumps(line, ensure_ascii=False) + "\n"
 
 
 def _html(step: Step) -> str:

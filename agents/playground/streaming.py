@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from queue import SimpleQueue
 
 from agents.playground.running import run
 from agents.playground.trial import Step, Trial
@@ -17,9 +18,8 @@ async def steps(trial: Trial) -> AsyncIterator[Step]:
     """The steps of a trial as they come, the last one of kind `end`. It runs in a thread of its own, away from the
     sockets of this process. Whoever stops listening ends it, so that nobody pays for what nobody reads."""
     if not _room.acquire(blocking=False):
-        busy = f"{AT_ONCE} trials are running here already. Wait until one has ended."
-        yield Step("fault", "No room", text=busy)
-        yield Step("end", "Not started", payload={})
+        for step in _no_room():
+            yield step
         return
     here = asyncio.get_running_loop()
     waiting: asyncio.Queue[Step | None] = asyncio.Queue()
@@ -34,6 +34,26 @@ async def steps(trial: Trial) -> AsyncIterator[Step]:
             yield step
     finally:
         apart.stop()
+
+
+def steps_in_turn(trial: Trial) -> Iterator[Step]:
+    """The same for a server without an event loop."""
+    if not _room.acquire(blocking=False):
+        yield from _no_room()
+        return
+    waiting: SimpleQueue[Step | None] = SimpleQueue()
+    apart = _Apart(trial, waiting.put)
+    try:
+        while (step := waiting.get()) is not None:
+            yield step
+    finally:
+        apart.stop()
+
+
+def _no_room() -> Iterator[Step]:
+    busy = f"{AT_ONCE} trials are running here already. Wait until one has ended."
+    yield Step("fault", "No room", text=busy)
+    yield Step("end", "Not started", payload={})
 
 
 class _Apart:
