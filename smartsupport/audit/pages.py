@@ -57,6 +57,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """One entry with all that is known of it; of a request its beginning and its end."""
         self._wanted(request)
+        if request.method == "POST":
+            raise PermissionDenied
         number = int(object_id) if object_id.isascii() and object_id.isdigit() and len(object_id) < 19 else 0
         entry = AuditEntry.objects.filter(pk=number).first()
         if entry is None:

@@ -105,7 +105,7 @@ TABLE = {
     ),
     **_rows("auth_user", RULES, RULES, add=RULES, delete=RULES, password_change=RULES),
     **_rows("auth_group", RULES, RULES, add=RULES, delete=RULES),
-    **_rows("smartsupport_auditentry", RULES, RULES, csv=RULES, jsonl=RULES),
+    **_rows("smartsupport_auditentry", RULES, (ADMINS, NOBODY), csv=RULES, jsonl=RULES),
 }
 
 SIDEBAR = {

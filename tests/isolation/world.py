@@ -17,6 +17,7 @@ from agents.models import Action, Agent, Approver, Budget, ModelCall, ModelPrice
 from chat import api_keys
 from chat.models import ApiKey, Conversation, Customer, Turn
 from openapi_import.models import ImportJob, ImportStatus, Publication, SpecSource
+from smartsupport.lib import audit
 from tests import rows
 from tests.isolation.routes import Ids
 
@@ -125,6 +126,9 @@ def _things_of(
             "openapi_import.ImportJob": str(imported.pk),
             **_costs_of(turn, say),
             "auth.User": str(user.pk),
+            "smartsupport.AuditEntry": str(
+                audit.write(actor=audit.Actor("staff", str(user.pk), say("actor")), verb="look")
+            ),
             "auth.Group": str(Group.objects.order_by("pk").values_list("pk", flat=True)[0]),
         },
         name=agent.name,
