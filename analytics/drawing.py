@@ -62,11 +62,12 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A part of the bar of outcomes. `width`: CSS percent."""
+    """A part of the bar of outcomes. `start` and `width` are hundredths of the bar."""
 
     outcome: Outcome
     count: int
     share: str
+    start: str
     width: str
     meaning: str
     link: str
@@ -114,18 +115,22 @@ def _note(name: str, totals: Totals) -> str:
 
 def slices(report: Report, *, links: bool) -> list[Slice]:
     """The partition, in its order; the shares add up to 100 %."""
-    days = report.period.days
-    return [
-        Slice(
-            outcome=one,
-            count=getattr(report.totals, one.value),
-            share=f"{share * 100:.1f} %",
-            width=f"{share * 100:.2f}",
-            meaning=meaning_of(one),
-            link=list_link(days, outcome=one.value) if links and getattr(report.totals, one.value) else "",
+    days, found, start = report.period.days, [], 0.0
+    for one, share in summary.shares(report.totals, steps=1_000).items():
+        count = getattr(report.totals, one.value)
+        found.append(
+            Slice(
+                outcome=one,
+                count=count,
+                share=f"{share * 100:.1f} %",
+                start=f"{start * 100:.1f}",
+                width=f"{share * 100:.1f}",
+                meaning=meaning_of(one),
+                link=list_link(days, outcome=one.value) if links and count else "",
+            )
         )
-        for one, share in summary.shares(report.totals, steps=1_000).items()
-    ]
+        start += share
+    return found
 
 
 def rates_chart(report: Report) -> str:
