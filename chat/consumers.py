@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from agents import approvals
 from chat import events, identity, limits, live, protocol, stopping, submission, transcript, turns
+from chat.dispatching import DirectConsumer
 from chat.frames import Frame
 from chat.models import Conversation, Event, Turn, TurnStatus
 from chat.protocol import BadFrame, ClientFrame
@@ -57,7 +58,7 @@ class Position:
         self.ended: deque[str] = deque(maxlen=ENDED_KEPT)  # turns of which nothing may be shown any more
 
 
-class ChatConsumer(AsyncWebsocketConsumer):
+class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.positions: dict[UUID, Position] = {}
         self.order = asyncio.Lock()  # one frame after another, whoever has something to send

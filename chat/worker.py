@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from channels.consumer import AsyncConsumer
+from chat.dispatching import DirectConsumer
 
 if TYPE_CHECKING:
     from chat.engine import TurnEngine
@@ -19,7 +19,7 @@ def engine() -> "TurnEngine":
     return _engines.setdefault(asyncio.get_running_loop(), TurnEngine())
 
 
-class TurnsConsumer(AsyncConsumer):
+class TurnsConsumer(DirectConsumer):
     async def turns_wake(self, message: dict[str, Any]) -> None:
         engine().wake()
 
