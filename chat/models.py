@@ -116,6 +116,22 @@ class Conversation(models.Model):
             models.Index(fields=["-last_activity_at"], name="conversation_newest"),
             models.Index(fields=["status", "-last_activity_at"], name="conversation_by_status"),
             models.Index(fields=["created_at"], name="conversation_begun"),
+            models.Index(fields=["live_agent", "-last_activity_at"], name="conversation_by_agent"),
+            models.Index(
+                fields=["waiting_since"],
+                name="conversation_unanswered",
+                condition=models.Q(waiting_since__isnull=False),
+            ),
+            models.Index(
+                fields=["score", "-last_activity_at"],
+                name="conversation_by_score",
+                condition=models.Q(score__isnull=False),
+            ),
+            models.Index(
+                fields=["solved", "-last_activity_at"],
+                name="conversation_by_solved",
+                condition=models.Q(solved__isnull=False),
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -233,6 +249,11 @@ class Turn(models.Model):
                 name="turn_unfinished",
                 condition=models.Q(status__in=["queued", "running", "waiting"]),
             ),
+            models.Index(
+                fields=["sealed_at", "conversation"],
+                name="turn_failed",
+                condition=models.Q(status="failed"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -264,6 +285,13 @@ class Event(models.Model):
 
     class Meta:
         ordering: ClassVar = ["conversation", "seq"]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["created_at", "conversation"],
+                name="event_escalated",
+                condition=models.Q(kind="handoff_requested"),
+            ),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["conversation", "seq"], name="event_seq_once"),
             models.UniqueConstraint(
