@@ -12,8 +12,8 @@ from django.urls import path, reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from agents import agents_plan, agents_yaml, registry
-from agents.admin.history_words import LABELS, Row
-from agents.admin.shown import difference_rows
+from agents.admin import history_words as words
+from agents.admin.history_words import Row
 from agents.agents_plan import AgentPlan, FilePlan
 from agents.agents_yaml_reading import MAX_BYTES, AgentsYamlInvalid
 from agents.api.views import yaml_download
@@ -164,10 +164,7 @@ def _line(lines: list[str], number: int) -> str:
 
 
 def _rows(one: AgentPlan) -> list[Row]:
-    told = difference_rows(
-        [{"field": name, "was": was, "now": now} for name, (was, now) in one.fields.items()]
-    )
-    rows = [(LABELS.get(name, name), was, now) for name, was, now in told]
+    rows = words.rows(one.fields, {}, {})
     if one.given:
         rows.append(("Tools given", "", ", ".join(one.given)))
     if one.taken:

@@ -121,6 +121,7 @@ class AgentToolInline(TabularInline):
     ordering_field = "position"
     hide_ordering_field = True
     extra = 0
+    hide_title = True
     per_page = 50  # an agent of an imported API may have thousands, and a form has at most a thousand fields
     verbose_name = "tool"
 

@@ -43,7 +43,7 @@ class RecordedAdmin(HistoryAdmin):
         wrap, name = self.admin_site.admin_view, f"agents_{self.subject}"
         return [
             path("changes/", wrap(self.changes), name=f"{name}_changes"),
-            path("changes/<int:number>/", wrap(self.restore), name=f"{name}_restore"),
+            path("<uuid:object_id>/restore/", wrap(self.restore), name=f"{name}_restore"),
             *super().get_urls(),
         ]
 
@@ -110,12 +110,17 @@ class RecordedAdmin(HistoryAdmin):
         }
         return TemplateResponse(request, "agents/console/history.html", context)
 
-    def restore(self, request: HttpRequest, number: int) -> HttpResponse:
-        """What would become different, and after a confirmation it does."""
+    def restore(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        """What would become different if it were as before a change (`?change=<number>`), and after a confirmation it
+        does. Without a number: the history, to choose from."""
         if not self.has_change_permission(request):
             raise PermissionDenied
+        asked = request.GET.get("change", "")
+        if not (asked.isascii() and asked.isdigit()):
+            return self.history_view(request, str(object_id))
+        number = int(asked)
         try:
-            revision = restoring.found(number, self.subject)
+            revision = restoring.found(number, self.subject, object_id)
             plan = restoring.plan(revision)
         except restoring.NoSuchRevision as refusal:
             raise Http404 from refusal
@@ -130,6 +135,7 @@ class RecordedAdmin(HistoryAdmin):
                     restored = restoring.restore(
                         number,
                         self.subject,
+                        object_id,
                         by=request.user.get_username(),
                         why=why,
                         seen=form.cleaned_data["seen"],

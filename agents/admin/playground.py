@@ -11,8 +11,6 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path
-from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
 
 from agents.admin.playground_form import (
     RULES_MOST,
@@ -65,10 +63,11 @@ class PlaygroundPages:
 
     playground.allowed_permissions = ("change",)  # type: ignore[attr-defined]
 
-    @method_decorator(require_POST)
     def playground_run(self, request: HttpRequest) -> HttpResponseBase:
         """The trial, as lines of JSON while it runs, or as a page when it has ended where no script reads lines."""
         self._may_try(request)
+        if request.method != "POST":
+            return self.playground(request)
         form = PlaygroundForm(request.POST, user=request.user)
         if not form.is_valid():
             return self._page(request, form, status=422)

@@ -166,6 +166,7 @@ def _mark(tool: Tool) -> str:
 @admin.register(Tool)
 class ToolAdmin(ToolPreviewPage, RecordedAdmin):
     subject = "tool"
+    list_before_template = "agents/console/tools_head.html"
     change_form_outer_before_template = "agents/console/tool_head.html"
     form = ToolForm
     list_display = ("title", "may", "approval", "state", "signs_in", "agent_count", "name")

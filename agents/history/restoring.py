@@ -64,9 +64,9 @@ class Plan:
         return not self.fields and not self.links
 
 
-def found(revision_id: int, subject: str) -> Revision:
+def found(revision_id: int, subject: str, subject_id: UUID) -> Revision:
     """Raises NoSuchRevision, also for what was made: there is nothing before it."""
-    revision = Revision.objects.filter(pk=revision_id, subject=subject).first()
+    revision = Revision.objects.filter(pk=revision_id, subject=subject, subject_id=subject_id).first()
     if revision is None or revision.kind == Revision.Kind.MADE:
         raise NoSuchRevision()
     return revision
@@ -164,7 +164,7 @@ def _decimal(value: Any) -> Decimal | None:
     return None if value is None else Decimal(str(value))
 
 
-def restore(revision_id: int, subject: str, *, by: str, why: str, seen: str) -> UUID:
+def restore(revision_id: int, subject: str, subject_id: UUID, *, by: str, why: str, seen: str) -> UUID:
     """Put it back as it was before this change; the id of what was put back. An agent that was deleted is there again,
     under its id. What was approved of a tool and not sent comes back to staff, as after every change of it.
 
@@ -173,7 +173,7 @@ def restore(revision_id: int, subject: str, *, by: str, why: str, seen: str) -> 
     """
     with recorded_as(by, why):
         lock_agents()
-        revision = found(revision_id, subject)
+        revision = found(revision_id, subject, subject_id)
         list(versions.MODELS[subject].objects.select_for_update(no_key=True).filter(pk=revision.subject_id))
         wanted, now, then = _plan(revision)
         if wanted.faults:

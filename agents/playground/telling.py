@@ -75,11 +75,12 @@ def _simulated(fact: Fact) -> Step:
             "Not called: reading calls are off. The agent was told so.",
         )
     else:
-        said = "declined" if payload["outcome"] == "declined" else "agreed"
-        title, text = (
-            f"Would do: {payload['title']}",
-            f"Not sent. The agent was told that it was simulated: {said}.",
+        told = (
+            "the approver declined"
+            if payload["outcome"] == "declined"
+            else "this was simulated and went well"
         )
+        title, text = f"Would do: {payload['title']}", f"Not sent. The agent was told that {told}."
     asked = ASKED_OF.get(payload.get("approver", ""), "")
     if asked and payload["needed"] > 1:
         asked += ", two different people"

@@ -94,7 +94,7 @@ def _step(asked: _Asked, answer: BaseMessage, call: Call, cost: int | None) -> S
     return Step(
         "asked",
         "The model chose who answers" if asked.structured else "The model answered",
-        text=str(answer.text) if asked.structured else "",
+        text=_candidates(str(answer.text)) if asked.structured else "",
         payload={
             "messages": asked.messages,
             "tools": asked.tools,
@@ -112,6 +112,15 @@ def _step(asked: _Asked, answer: BaseMessage, call: Call, cost: int | None) -> S
             "cost_micros": cost,
         },
     )
+
+
+def _candidates(answer: str) -> str:
+    """Who might answer and how sure the model is, of a routing answer; the answer itself where it is none."""
+    try:
+        intents = json.loads(answer)["intents"]
+        return ", ".join(f"{one['agent']} {one['confidence']:.0%}" for one in intents) or answer
+    except (ValueError, KeyError, TypeError):
+        return answer
 
 
 def shown_message(message: BaseMessage) -> dict[str, Any]:
