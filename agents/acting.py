@@ -192,7 +192,7 @@ async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any
     told = [] if journal.recorded(called.key) else [called]
     (row, terms), _ = await asyncio.gather(in_thread(lambda: _to_call(tool)), journal.append(*told))
     started = time.monotonic()
-    outcome = await _read(row, terms, tool, verdict)
+    outcome, request = await _read(row, terms, tool, verdict)
     more = paging.more(row, outcome.result, outcome.next_link) if row and outcome.ok else ""
     await journal.append(
         facts.tool_returned(
@@ -205,6 +205,7 @@ async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any
             status=outcome.status,
             duration_ms=round((time.monotonic() - started) * 1000),
             more=more,
+            request=request.shown() if request else None,
         )
     )
     return read_result(call, outcome, shown=row.projection if row else (), more=more)
@@ -222,15 +223,16 @@ def _is_as_judged(row: Tool, tool: ToolSpec) -> bool:
 
 async def _read(
     row: Tool | None, terms: credentials.Terms | None, tool: ToolSpec, verdict: policy.Verdict
-) -> tool_http.Outcome:
+) -> tuple[tool_http.Outcome, tool_request.Request | None]:
+    """What came of the call, and the request; None where nothing was sent."""
     if row is None or terms is None or row.access != "read" or not _is_as_judged(row, tool):
         changed = "This tool was changed or switched off just now."
-        return tool_http.Outcome(False, kind="validation", message=changed)
+        return tool_http.Outcome(False, kind="validation", message=changed), None
     try:
         request = tool_request.build(row, verdict.arguments, verdict.bound)
     except tool_request.RecipeError as fault:
-        return tool_http.Outcome(False, kind="validation", message=str(fault))
-    return await tool_http.send(request, terms, repeatable=True)
+        return tool_http.Outcome(False, kind="validation", message=str(fault)), None
+    return await tool_http.send(request, terms, repeatable=True), request
 
 
 async def _refuse(

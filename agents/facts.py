@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from agents.prompt_parts import Part, Prompt
 from agents.spending.usage import Call, Usage
 
 __all__ = ["Call", "Fact", "Usage"]
@@ -14,8 +15,8 @@ __all__ = ["Call", "Fact", "Usage"]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`call`: the call of a model that it tells of, which is entered into the ledger with it. A fact without a kind is
-    no event: only its call is entered."""
+    """`call`: the call of a model that it tells of, which is entered into the ledger with it, and `parts` what of its
+    prompt may not be stored yet. A fact without a kind is no event: only its call is entered."""
 
     kind: str
     payload: dict[str, Any] = field(default_factory=dict)
@@ -26,6 +27,7 @@ class Fact:
     tokens_cached: int | None = None
     duration_ms: int | None = None
     call: Call | None = None
+    parts: tuple[Part, ...] = ()
 
 
 def routed(
@@ -37,17 +39,27 @@ def routed(
     duration_ms: int | None,
     model: str = "",
     provider: str = "",
+    weighed: dict[str, Any] | None = None,
+    prompt: Prompt | None = None,
 ) -> Fact:
-    """`model` and `provider`: of whoever was asked; empty where nobody was."""
-    fact = Fact("routed", {"agents": agents, "reason": reason, "by": by}, key="route")
-    return _of_call(fact, Call("route", provider, model, usage, duration_ms=duration_ms))
+    """`model` and `provider`: of whoever was asked; empty where nobody was. `weighed`: what else was thought of
+    (`agents.routing.Decision.weighed`)."""
+    fact = Fact("routed", {"agents": agents, "reason": reason, "by": by, **(weighed or {})}, key="route")
+    return _of_call(fact, Call("route", provider, model, usage, duration_ms=duration_ms), prompt)
 
 
 def question_asked(
-    *, message: str, usage: Usage, duration_ms: int | None, model: str = "", provider: str = ""
+    *,
+    message: str,
+    usage: Usage,
+    duration_ms: int | None,
+    model: str = "",
+    provider: str = "",
+    weighed: dict[str, Any] | None = None,
+    prompt: Prompt | None = None,
 ) -> Fact:
-    fact = Fact("question_asked", {"message": message}, key="route")
-    return _of_call(fact, Call("route", provider, model, usage, duration_ms=duration_ms))
+    fact = Fact("question_asked", {"message": message, **(weighed or {})}, key="route")
+    return _of_call(fact, Call("route", provider, model, usage, duration_ms=duration_ms), prompt)
 
 
 def handoff_requested(
@@ -60,9 +72,11 @@ def handoff_requested(
     duration_ms: int | None = None,
     model: str = "",
     provider: str = "",
+    weighed: dict[str, Any] | None = None,
+    prompt: Prompt | None = None,
 ) -> Fact:
-    fact = Fact("handoff_requested", {"reason": reason, "by": by}, key=key, agent=agent)
-    return _of_call(fact, Call("route", provider, model, usage or Usage(), duration_ms=duration_ms))
+    fact = Fact("handoff_requested", {"reason": reason, "by": by, **(weighed or {})}, key=key, agent=agent)
+    return _of_call(fact, Call("route", provider, model, usage or Usage(), duration_ms=duration_ms), prompt)
 
 
 def summarised(payload: dict[str, Any], call: Call) -> Fact:
@@ -75,10 +89,12 @@ def broke_off(*, agent: str, model: str, provider: str, duration_ms: int) -> Fac
     return Fact("", call=Call("answer", provider, model, Usage(), agent, duration_ms))
 
 
-def _of_call(fact: Fact, call: Call) -> Fact:
+def _of_call(fact: Fact, call: Call, prompt: Prompt | None = None) -> Fact:
     """The fact as what came of a call of a model; as it is, where the call names no provider: nobody was asked."""
     usage = call.usage
-    asked = {"model": call.model, "provider": call.provider} if call.provider else {}
+    asked: dict[str, Any] = {"model": call.model, "provider": call.provider} if call.provider else {}
+    if prompt and call.provider:
+        asked["prompt"] = prompt.names
     return replace(
         fact,
         payload=fact.payload | asked,
@@ -87,6 +103,7 @@ def _of_call(fact: Fact, call: Call) -> Fact:
         tokens_cached=usage.tokens_cached,
         duration_ms=call.duration_ms,
         call=call if call.provider else None,
+        parts=prompt.parts if prompt and call.provider else (),
     )
 
 
@@ -101,13 +118,14 @@ def model_called(
     duration_ms: int,
     tools: Sequence[str] = (),
     provider: str = "",
+    prompt: Prompt | None = None,
 ) -> Fact:
     """`tools` names those that the model was given, where the agent has too many to be given all of them."""
     payload: dict[str, Any] = {"text": text, "tool_calls": tool_calls, "model": model}
     if tools:
         payload["tools"] = list(tools)
     fact = Fact("model_called", payload, key=f"model:{step}", agent=agent)
-    return _of_call(fact, Call("answer", provider, model, usage, agent, duration_ms))
+    return _of_call(fact, Call("answer", provider, model, usage, agent, duration_ms), prompt)
 
 
 def replied(*, agent: str, content: str, key: str, cut: bool = False) -> Fact:
@@ -151,8 +169,10 @@ def tool_returned(
     action_id: UUID | None = None,
     duration_ms: int | None = None,
     more: str = "",
+    request: dict[str, Any] | None = None,
 ) -> Fact:
-    """`result` is whole, whatever the model was shown of it; `more` says that the business has more than this."""
+    """`result` is whole, whatever the model was shown of it; `more` says that the business has more than this.
+    `request`: what was sent, as `tool_request.Request.shown` has it; an action keeps its own."""
     payload: dict[str, Any] = {"tool": tool, "call_id": call_id, "ok": ok}
     if ok:
         payload["result"] = result
@@ -164,6 +184,8 @@ def tool_returned(
         payload["action_id"] = str(action_id)
     if more:
         payload["more"] = more
+    if request:
+        payload["request"] = {name: value for name, value in request.items() if value}
     return Fact("tool_returned", payload, key=f"tool:{call_id}", agent=agent, duration_ms=duration_ms)
 
 

@@ -16,7 +16,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agents import facts, policy, tool_choice, tool_digest
+from agents import facts, policy, prompt_parts, tool_choice, tool_digest
 from agents.acting import act, after_calls, gate
 from agents.cards import AgentCard, ToolCard
 from agents.context import TurnContext
@@ -26,7 +26,7 @@ from agents.lexical_mood import is_angry
 from agents.prompts import system_prompt
 from agents.providers import REASONING, answered_by, chat_model
 from agents.registry import AgentSpec, ToolSpec
-from agents.routing import UPSET, Decision, continues, decide
+from agents.routing import UPSET, Decision, continues, decide, routing_messages, routing_schema
 from agents.turn_messages import (
     call_ids,
     from_record,
@@ -89,6 +89,10 @@ async def _decide(context: TurnContext) -> Decision:
         "duration_ms": round((time.monotonic() - started) * 1000),
         "model": answered_by(raw),
         "provider": settings.LLM_PROVIDER,
+        "weighed": decision.weighed,
+        "prompt": prompt_parts.of_routing(
+            routing_messages(cards, history, context.message), routing_schema(cards)
+        ),
     }
     if decision.question:
         await context.journal.append(facts.question_asked(message=decision.question, **asked))
@@ -163,10 +167,11 @@ async def _ask_model(
         else [*schemas, policy.HAND_OFF_TOOL]
     )
     model = chat_model(spec.model).bind_tools(tools)
+    asked = prompt(system_prompt(spec), context, messages)
     started = time.monotonic()
     pieces: list[AIMessageChunk] = []
     try:
-        async for chunk in model.astream(prompt(system_prompt(spec), context, messages)):
+        async for chunk in model.astream(asked):
             piece = cast(AIMessageChunk, chunk)
             pieces.append(piece)
             if any(part["args"] or part["name"] for part in piece.tool_call_chunks):
@@ -196,6 +201,7 @@ async def _ask_model(
             usage=facts.Usage.of(answer),
             duration_ms=round((time.monotonic() - started) * 1000),
             tools=[tool.name for tool in offered] if large else (),
+            prompt=prompt_parts.of_answer(asked, tools, _named_before(context, step)),
         )
     )
     if text.strip():
@@ -205,6 +211,13 @@ async def _ask_model(
         else:
             await context.journal.append(reply)
     return spoken(text, calls, spec.name)
+
+
+def _named_before(context: TurnContext, step: int) -> dict[str, Any] | None:
+    """What the prompt of the turn's last model call consists of, which is stored since that was recorded."""
+    last = context.journal.recorded(f"model:{step - 1}")
+    named: dict[str, Any] | None = last.payload.get("prompt") if last else None
+    return named
 
 
 def _broke_off(spec: AgentSpec, started: float) -> facts.Fact:

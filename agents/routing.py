@@ -9,7 +9,7 @@ import json
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -62,6 +62,9 @@ class Decision:
     question: str = ""
     handoff: str = ""
     by: str = "customer"  # who wants the handoff: the customer, or a "rule" of ours
+    weighed: dict[str, Any] = field(default_factory=dict, compare=False)
+    """For staff: {"candidates": [{"agent", "confidence", "why"}], "least": below that none is taken}, and `fault`: why
+    the model's answer could not be used and words decided."""
 
 
 class RoutingIntent(BaseModel):
@@ -69,6 +72,7 @@ class RoutingIntent(BaseModel):
 
     agent: StrictStr
     confidence: StrictFloat | StrictInt = Field(ge=0, le=1, allow_inf_nan=False)
+    why: Any = ""  # for staff alone: nothing is refused for it
 
 
 class Routing(BaseModel):
@@ -175,6 +179,13 @@ def recent_history(history: Sequence[BaseMessage]) -> list[BaseMessage]:
     return kept[::-1]
 
 
+def routing_messages(
+    cards: Sequence[AgentCard], history: Sequence[BaseMessage], message: str
+) -> list[BaseMessage]:
+    """What the model is sent to choose the agents for `message`."""
+    return [SystemMessage(routing_prompt(cards)), *recent_history(history), HumanMessage(message)]
+
+
 async def decide(
     model: BaseChatModel,
     *,
@@ -194,7 +205,7 @@ async def decide(
         raise ValueError("There is no agent to route to.")
     quiet = model.model_copy(update={"disable_streaming": True})  # nobody reads a routing answer word by word
     structured = quiet.with_structured_output(routing_schema(cards), method="json_schema", include_raw=True)
-    prompt = [SystemMessage(routing_prompt(cards)), *recent_history(history), HumanMessage(message)]
+    prompt = routing_messages(cards, history, message)
     try:
         answer = cast(dict[str, Any], await structured.ainvoke(prompt, config))
     except Exception as error:
@@ -233,6 +244,22 @@ def _checked(answer: dict[str, Any], cards: Sequence[AgentCard]) -> tuple[Routin
 
 
 def _decision(
+    routing: Routing,
+    cards: Sequence[AgentCard],
+    history: Sequence[BaseMessage],
+    message: str,
+    *,
+    fault: str = "",
+) -> Decision:
+    candidates = [
+        {"agent": intent.agent, "confidence": intent.confidence, "why": _short(str(intent.why or ""))}
+        for intent in routing.intents
+    ]
+    weighed = {"candidates": candidates, "least": AMBIGUOUS_BELOW, **({"fault": fault} if fault else {})}
+    return replace(_chosen(routing, cards, history, message), weighed=weighed)
+
+
+def _chosen(
     routing: Routing, cards: Sequence[AgentCard], history: Sequence[BaseMessage], message: str
 ) -> Decision:
     if routing.wants_person:
@@ -275,12 +302,12 @@ def _by_words(
     logger.warning("routing answer unusable, routed by words: %s", fault)
     route = lexical_router.route(_ordered(cards), history, message)
     routing = Routing(
-        intents=[RoutingIntent(agent=i.agent, confidence=i.confidence) for i in route.intents],
+        intents=[RoutingIntent(agent=i.agent, confidence=i.confidence, why=i.why) for i in route.intents],
         wants_person=route.wants_person,
         person_reason=route.person_reason,
         question=route.question,
     )
-    return _decision(routing, cards, history, message)
+    return _decision(routing, cards, history, message, fault=fault)
 
 
 def continues(

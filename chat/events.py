@@ -86,13 +86,20 @@ WITH held AS ({held}), {priced} numbered AS (
 SELECT thread_id, base, {unknown} FROM numbered
 """
 _ORIGIN = "SELECT customer_id, base FROM numbered"
+_KEPT = """
+    INSERT INTO chat_promptpart (conversation_id, digest, content)
+    SELECT CASE WHEN NOT shared THEN %(conversation)s::uuid END, digest, content
+    FROM numbered CROSS JOIN jsonb_to_recordset(%(parts)s::jsonb) AS part(digest text, shared boolean, content jsonb)
+    ON CONFLICT DO NOTHING
+"""
 # What stands in it where a call of a model is told of: it is charged, and entered into the ledger.
 _CALLS = {
     "priced": f"priced AS MATERIALIZED ({ledger.PRICED}),",
     "charged": ", cost_micros = cost_micros + COALESCE((SELECT sum(cost) FROM priced), 0)",
     "cost": "priced.cost",
     "joined": "LEFT JOIN priced ON priced.place = fact.place",
-    "entered": f", origin AS ({_ORIGIN}), entered AS ({ledger.ENTERED}), totalled AS ({ledger.TOTALLED})",
+    "entered": f", origin AS ({_ORIGIN}), entered AS ({ledger.ENTERED}), totalled AS ({ledger.TOTALLED}), "
+    f"kept AS ({_KEPT})",
     "unknown": f"({ledger.UNKNOWN})",
 }
 _NO_CALL = dict.fromkeys(_CALLS, "") | {"cost": "NULL::bigint", "unknown": "NULL::jsonb"}
@@ -143,7 +150,11 @@ def insert(
         "facts": json.dumps([{"place": place, **fact} for place, fact in enumerate(clean, start=1)]),
     }
     if calls := _calls(facts):
-        parameters |= {"calls": ledger.parameter(calls), "shard": ledger.shard(conversation_id)}
+        parameters |= {
+            "calls": ledger.parameter(calls),
+            "shard": ledger.shard(conversation_id),
+            "parts": _parts(facts),
+        }
     held = "free" if fence is None else "completing" if completes else "fenced"
     statement = _STATEMENTS[held, bool(calls)]
     with transaction.atomic() if escalation else nullcontext(), prepared() as cursor:
@@ -163,6 +174,17 @@ def _calls(facts: Sequence[Fact]) -> list[tuple[int | None, Call]]:
     places = itertools.count(1)
     placed = [(next(places) if fact.kind else None, fact.call) for fact in facts]
     return [(place, call) for place, call in placed if call]
+
+
+def _parts(facts: Sequence[Fact]) -> str:
+    """The pieces of the prompts that the facts tell of, as JSON. In the same order for everybody: two that store the
+    same ones at once wait for each other, and never both."""
+    parts = sorted({part.digest: part for fact in facts for part in fact.parts}.values())
+    rows = (
+        f'{{"digest":"{part.digest}","shared":{"true" if part.shared else "false"},"content":{part.content}}}'
+        for part in parts
+    )
+    return f"[{','.join(rows)}]"
 
 
 def _waits(facts: Sequence[dict[str, Any]]) -> bool | None:

@@ -286,6 +286,8 @@ HANDOFF_AFTER_FAILURES = env.integer("HANDOFF_AFTER_FAILURES", 3, low=0, high=10
 PROMPT_HISTORY_TOKENS = env.integer("PROMPT_HISTORY_TOKENS", 4_000, low=500, high=200_000)
 # Whether customers see what a model thinks before it answers, where it says so.
 SHOW_REASONING = env.boolean("SHOW_REASONING", False)
+# Whether the prompts of model calls are kept, each piece of them once, for the replay.
+KEEP_PROMPTS = env.boolean("KEEP_PROMPTS", True)
 
 # Webhooks
 WEBHOOK_URL = env.http_url("WEBHOOK_URL")

@@ -49,6 +49,7 @@ BAD = [
     ("TEMPLATE_NAME", "shop"),
     ("ALLOW_ANONYMOUS_CHAT", "2"),
     ("SHOW_REASONING", "sometimes"),
+    ("KEEP_PROMPTS", "some"),
     ("PROMPT_HISTORY_TOKENS", "499"),
     ("PROMPT_HISTORY_TOKENS", "many"),
     ("SESSION_TTL_MINUTES", "0"),
