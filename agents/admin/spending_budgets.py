@@ -21,7 +21,7 @@ from smartsupport.lib.errors import ServiceError
 OWN_SHOWN = 200
 ORDER = Case(When(scope="deployment", then=0), When(scope="each_customer", then=1), default=2)
 CHANGES_SHOWN = 20
-FORMS = {
+FORMS: dict[str, tuple[Any, Any, str]] = {
     "grant": (GrantForm, changes.grant, "Granted."),
     "reset": (PeriodForm, changes.reset, "What was spent until now does not count any more."),
     "exempt": (ExemptForm, changes.exempt, "No limit counts now."),
@@ -92,10 +92,8 @@ class BudgetAdmin(HistoryAdmin):
             "meters": meters(found),
             "exempt": next((one for one in found if one.exempt), None),
             "forms": forms,
-            "changes": BudgetChange.objects.filter(customer_id=customer_id)[:CHANGES_SHOWN],
-            "own": Budget.objects.filter(customer_id=customer_id, scope=Budget.Scope.CUSTOMER)
-            if customer
-            else (),
+            "changes": BudgetChange.objects.filter(customer=customer)[:CHANGES_SHOWN],
+            "own": Budget.objects.filter(customer=customer, scope=Budget.Scope.CUSTOMER) if customer else (),
         }
         return TemplateResponse(request, "agents/spending/limits.html", shown)
 

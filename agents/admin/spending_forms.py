@@ -170,17 +170,17 @@ class PeriodForm(ReasonForm):
         label="For",
         widget=UnfoldAdminSelectWidget,
     )
-    field_order = ("period", "reason")
+    field_order = ["period", "reason"]
 
 
 class GrantForm(PeriodForm):
     micros = DollarsField(label="How much more, in dollars")
-    field_order = ("micros", "period", "reason")
+    field_order = ["micros", "period", "reason"]
 
 
 class ExemptForm(ReasonForm):
     until = UtcMomentField(required=False, label="Until (UTC)", help_text="Empty: for good.")
-    field_order = ("until", "reason")
+    field_order = ["until", "reason"]
 
     def clean_until(self) -> datetime | None:
         until: datetime | None = self.cleaned_data["until"]

@@ -92,5 +92,5 @@ def charted(found: Report) -> dict[str, str]:
 def customers_by_id(found: Sequence[tuple[UUID, int, int]]) -> list[tuple[Any, int, int]]:
     """The same, with the customers' rows. One statement."""
     customers = ModelCall._meta.get_field("customer").related_model  # of an app that this one does not know
-    rows = customers._default_manager.in_bulk([customer for customer, _, _ in found])  # type: ignore[union-attr]
+    rows = customers._default_manager.in_bulk([customer for customer, _, _ in found])
     return [(rows[customer], micros, calls) for customer, micros, calls in found if customer in rows]

@@ -115,7 +115,7 @@ def _slices(first: date, today: date, of_day: dict[date, Part]) -> list[Slice]:
 def _from_ledger(days: list[date]) -> list[Slice]:
     with connection.cursor() as cursor:
         cursor.execute(_FROM_LEDGER, [periods.midnight(days[0]), days])
-        return [Slice(*row[:7], int(row[7])) for row in cursor.fetchall()]
+        return [Slice._make([*row[:7], int(row[7])]) for row in cursor.fetchall()]
 
 
 def _model(one: Slice) -> tuple[str, dict[str, str]]:

@@ -95,7 +95,8 @@ class MayReadUsage(MayCall):
     """As everywhere, and a customer their own."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        if isinstance(request.user, TokenHolder):
+        caller: Any = request.user
+        if isinstance(caller, TokenHolder):
             if request.method not in ("GET", "HEAD"):
                 raise MethodNotAllowed(str(request.method))
             return True

@@ -35,8 +35,8 @@ def entered(one: Call, **of: Any) -> ModelCall:
 
 def spent(micros: int, owner: Any = None, *, at: datetime | None = None) -> ModelCall:
     """A call whose provider reported this cost; of a conversation of `owner`."""
-    conversation = rows.turn(owner).conversation_id if owner else None
-    row = entered(call(reported_micros=micros), conversation_id=conversation)
+    known = owner.conversations.first() or rows.turn(owner).conversation if owner else None
+    row = entered(call(reported_micros=micros), conversation_id=known.pk if known else None)
     if at:
         ModelCall.objects.filter(pk=row.pk).update(at=at)
         row.refresh_from_db()

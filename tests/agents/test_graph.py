@@ -367,3 +367,37 @@ async def test_odd_characters_of_a_model_do_no_harm(stack: Stack, model: Running
     assert frames[-1]["status"] == "completed"
     assert texts(frames) == ["a\ufffdb", "Fine."]
     assert_sound(stack, customer.thread_id)
+
+
+async def test_every_call_of_a_turn_is_in_the_ledger_with_what_its_provider_reported(
+    stack: Stack, model: RunningModel
+) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+    routing = routed("order_lookup")
+    routing["reply"]["usage"] = usage | {"cost": 0.0005}
+    model.script(
+        routing,
+        answers(call("get_order_status", ORDER), usage=usage | {"cost": 0.002}),
+        answers(text="It is being packed.", usage=usage),
+    )
+
+    async with Chatter(stack.socket_url) as customer:
+        frames = await customer.say("What is the status of order 1042?")
+
+    [row] = stack.db("SELECT * FROM chat_conversation WHERE thread_id = %s", customer.thread_id)
+    calls = stack.db("SELECT * FROM agents_modelcall WHERE conversation_id = %s ORDER BY id", row["id"])
+    assert [(made["purpose"], made["agent"], made["cost_micros"], made["cost_source"]) for made in calls] == [
+        ("route", "", 500, "provider"),
+        ("answer", "order_lookup", 2_000, "provider"),
+        ("answer", "order_lookup", 120, "price"),  # of the public list
+    ]
+    assert {(made["provider"], made["tokens_in"], made["tokens_out"]) for made in calls} == {
+        ("openai", 100, 10)
+    }
+    assert row["cost_micros"] == 2_620
+    assert row["waiting_since"] is None
+    told = stack.db(
+        "SELECT seq FROM chat_event WHERE conversation_id = %s AND tokens_in > 0 ORDER BY seq", row["id"]
+    )
+    assert [made["event_seq"] for made in calls] == [event["seq"] for event in told]
+    assert one(frames, "message_complete")["status"] == "completed"

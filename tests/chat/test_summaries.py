@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from agents.facts import Fact
+from agents.spending.models import ModelCall
 from chat import events, history, summaries, turns
 from chat.frames import Shown, of_event
 from chat.models import Conversation, ConversationStatus, Event, Turn, TurnStatus
@@ -163,6 +164,8 @@ def test_the_model_writes_it_and_is_paid_for(talk: Conversation, model: RunningM
     [event] = made(talk)
     assert (event.payload["text"], event.payload["by"]) == ("Ada asks for many orders.", "model")
     assert (event.tokens_in, event.tokens_out, event.tokens_cached) == (900, 40, 512)
+    [call] = ModelCall.objects.filter(purpose="summary")
+    assert (call.event_seq, call.conversation_id, call.tokens_in) == (event.seq, talk.pk, 900)
     [asked] = model.requests()
     given = json.loads(asked["body"]["messages"][-1]["content"])
     assert given["notes_so_far"] == ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agents.spending.usage import Call
 from openapi_import.judging import Endpoint, Judgement, judge, model
 from openapi_import.judging.raising import APPROVALS, RISKS, Opinion, raised
 
@@ -49,6 +50,18 @@ async def test_a_stricter_model_raises(asked):
     assert "It moves money." in after[0].reason
     assert after[2] == before[2], "what cannot become stricter stays as it was"
     assert (note, told) == ("", [3])
+
+
+async def test_each_call_is_told_with_its_tokens_and_cost_also_where_its_answer_is_unusable(asked):
+    usage = {"prompt_tokens": 900, "completion_tokens": 60, "total_tokens": 960, "cost": 0.0042}
+    asked.script({"reply": {**reply(STRICT), "usage": usage}})  # one judgement for three operations
+    calls: list[Call] = []
+
+    await model.judge_batches(SHOP, [judge(one) for one in SHOP], on_call=calls.append)
+
+    [call] = calls
+    assert (call.purpose, call.provider, call.model) == ("judge", "openai", "scripted")
+    assert (call.usage.tokens_in, call.usage.tokens_out, call.usage.reported_micros) == (900, 60, 4_200)
 
 
 async def test_a_laxer_model_changes_nothing(asked):
