@@ -18,8 +18,8 @@ async def steps(trial: Trial) -> AsyncIterator[Step]:
     """The steps of a trial as they come, the last one of kind `end`. It runs in a thread of its own, away from the
     sockets of this process. Whoever stops listening ends it, so that nobody pays for what nobody reads."""
     if not _room.acquire(blocking=False):
-        for step in _no_room():
-            yield step
+        for refusal in _no_room():
+            yield refusal
         return
     here = asyncio.get_running_loop()
     waiting: asyncio.Queue[Step | None] = asyncio.Queue()
