@@ -12,7 +12,16 @@ from rest_framework.views import APIView
 from chat.models import Conversation, Event
 from replay.timeline import step
 from smartsupport.lib.errors import ThreadNotFound
-from smartsupport.lib.rest import Need, PageQuery, checked_thread_id, one_page, read_query
+from smartsupport.lib.rest import Need, PageQuery, checked_thread_id, read_query
+
+
+class ReplayQuery(PageQuery):
+    after = serializers.IntegerField(
+        min_value=0,
+        max_value=2**62,
+        required=False,
+        help_text="In place of `page`: the steps after this one. To read on, send the last `step` that you have.",
+    )
 
 
 class StepSerializer(serializers.Serializer[Any]):
@@ -21,7 +30,8 @@ class StepSerializer(serializers.Serializer[Any]):
         help_text="`user_message`, `supervisor_routing`, `model_call`, `tool_call`, `tool_result`, "
         "`agent_response`, `clarification`, `interrupt`, `interrupt_voted`, `interrupt_resolved`, `interrupt_expired`, "
         "`action_settled`, `action_repeated`, `handoff`, `takeover`, `handback`, `staff_message`, "
-        "`conversation_resolved`, `turn_completed`, `turn_failed`, `turn_stopped`, `turn_retried`, `summary`. "
+        "`conversation_resolved`, `turn_completed`, `turn_failed`, `turn_stopped`, `turn_retried`, `summary`, `note`, "
+        "`feedback_request`, `feedback`. "
         "More may follow."
     )
     timestamp = serializers.DateTimeField(source="at")
@@ -62,21 +72,23 @@ class ReplayView(APIView):
         operation_id="replay_get",
         summary="A conversation, step by step",
         tags=["Replay"],
-        parameters=[OpenApiParameter("thread_id", str, OpenApiParameter.PATH), PageQuery],
+        parameters=[OpenApiParameter("thread_id", str, OpenApiParameter.PATH), ReplayQuery],
         responses=ReplaySerializer,
     )
     def get(self, request: Request, thread_id: str) -> Response:
-        query = read_query(PageQuery, request)
+        query = read_query(ReplayQuery, request)
         conversation = Conversation.objects.filter(thread_id=checked_thread_id(thread_id)).first()
         if conversation is None:
             raise ThreadNotFound()
-        events, counts = one_page(Event.objects.filter(conversation=conversation).order_by("seq"), query)
-        steps = [step(event) for event in events]
+        # Numbers have no gaps, so a page is a range of them: the last one costs as little as the first.
+        after = query.get("after", (query["page"] - 1) * query["per_page"])
+        events = Event.objects.filter(conversation=conversation, seq__gt=after).order_by("seq")
         body = {
             "thread_id": conversation.thread_id,
-            "total_steps": counts.pop("total"),
-            **counts,
-            "steps": StepSerializer(steps, many=True).data,
+            "total_steps": conversation.last_seq,
+            "page": query["page"],
+            "per_page": query["per_page"],
+            "steps": StepSerializer([step(event) for event in events[: query["per_page"]]], many=True).data,
         }
         return Response(body)
 

@@ -1,6 +1,7 @@
 """Events as steps and as sentences: the one place that knows how a fact reads. API and console use it.
 
-Every event becomes exactly one step, also one of a kind that is not known here: a replay loses nothing.
+Every event becomes exactly one step, also one of a kind that is not known here: a replay loses nothing but what nobody
+may be shown (`replay.redaction`).
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from chat.markdown import to_html
 from chat.models import Event
+from replay import redaction
 from replay import told_people as people
 from replay import told_turns as turns
 from replay.words import AGENT, CUSTOMER, INTERNAL, NOTE, STAFF, Told, pretty
@@ -43,8 +45,20 @@ STEP_TYPES = {
     "turn_stopped": "turn_stopped",
     "turn_retried": "turn_retried",
     "summarised": "summary",
+    "feedback_asked": "feedback_request",
+    "feedback_given": "feedback",
 }
 """The type of a step by the kind of its event. A kind that is not here is its own type."""
+
+
+SAID = {
+    "message_received": "content",
+    "replied": "content",
+    "question_asked": "message",
+    "staff_wrote": "content",
+    "note_written": "content",
+}
+"""Where an event has what a person wrote or read: it stays as it was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +112,7 @@ class Step:
 
 def step(event: Event) -> Step:
     """The step of one event. Never raises: an odd payload is shown as it is."""
-    payload = event.payload if isinstance(event.payload, dict) else {"payload": event.payload}
+    payload = shown_payload(event)
     tell = SENTENCES.get(event.kind, _unknown)
     told = tell(event, payload)
     return Step(
@@ -115,6 +129,14 @@ def step(event: Event) -> Step:
         interrupt_id=_interrupt_id(payload),
         **told,
     )
+
+
+def shown_payload(event: Event) -> dict[str, Any]:
+    """The event's payload as people are shown it."""
+    payload = event.payload if isinstance(event.payload, dict) else {"payload": event.payload}
+    shown: dict[str, Any] = redaction.redacted(payload)
+    words = payload.get(SAID.get(event.kind, ""))
+    return shown | {SAID[event.kind]: redaction.said(words)} if isinstance(words, str) else shown
 
 
 def _interrupt_id(payload: dict[str, Any]) -> str | None:
@@ -161,4 +183,6 @@ SENTENCES: dict[str, Callable[[Event, dict[str, Any]], Told]] = {
     "turn_stopped": turns.stopped,
     "turn_retried": turns.retried,
     "summarised": turns.summarised,
+    "feedback_asked": people.feedback_asked,
+    "feedback_given": people.feedback_given,
 }

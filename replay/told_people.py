@@ -181,3 +181,20 @@ def note_written(event: Event, payload: dict[str, Any]) -> Told:
 def resolved(event: Event, payload: dict[str, Any]) -> Told:
     who = text_of(payload, "by_name") or "Staff"
     return {"tone": INTERNAL, "title": f"{who} marked the conversation as resolved", "icon": "task_alt"}
+
+
+def feedback_asked(event: Event, payload: dict[str, Any]) -> Told:
+    return {"tone": INTERNAL, "title": "Asked the customer whether this helped", "icon": "reviews"}
+
+
+def feedback_given(event: Event, payload: dict[str, Any]) -> Told:
+    solved, score, comment = payload.get("solved"), payload.get("score"), text_of(payload, "comment")
+    said = {True: "solved", False: "not solved"}.get(solved) if isinstance(solved, bool) else None
+    parts = [f"{score} of 5" if isinstance(score, int) and not isinstance(score, bool) else None, said]
+    known = ", ".join(part for part in parts if part)
+    return {
+        "tone": INTERNAL,
+        "title": f"The customer said: {known}" if known else "The customer answered without a score",
+        "icon": "reviews",
+        "text": comment,
+    }

@@ -1,6 +1,6 @@
 """Sentences for what turns, models and tools did."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from chat.models import Event
 from replay.words import AGENT, CUSTOMER, INTERNAL, PROBLEM, Told, mapping_of, pretty, text_of
@@ -22,13 +22,45 @@ def routed(event: Event, payload: dict[str, Any]) -> Told:
     else:
         title = f"Passed to {_joined(names)}" if names else "Passed to nobody"
     reason = text_of(payload, "reason")
+    weighed = candidates(payload)
+    lines = [
+        f"{one.agent}: {one.confidence}{f', {one.why}' if one.why else ''}{'' if one.taken else ' (too unsure)'}"
+        for one in weighed
+    ]
     return {
         "tone": INTERNAL,
         "title": title,
         "icon": "call_split",
         "text": reason,
         "reasoning": reason or None,
+        "details": [("Confidence", "\n".join(lines))] if lines else [],
     }
+
+
+class Candidate(NamedTuple):
+    """An agent that was thought of for a message. `taken`: the confidence was enough."""
+
+    agent: str
+    confidence: str
+    why: str
+    taken: bool
+
+
+def candidates(payload: dict[str, Any]) -> list[Candidate]:
+    """Those of a `routed` or `question_asked` event; none where nobody was asked, or the event is an old one."""
+    listed, least = payload.get("candidates"), _number(payload.get("least"))
+    found = []
+    for one in listed if isinstance(listed, list) else []:
+        if isinstance(one, dict):
+            sure = _number(one.get("confidence"))
+            told = "not known" if sure is None else f"{round(sure * 100)} %"
+            taken = sure is None or least is None or sure >= least
+            found.append(Candidate(text_of(one, "agent"), told, text_of(one, "why"), taken))
+    return found
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _joined(names: list[str]) -> str:

@@ -141,6 +141,19 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
         "summary",
         "Summarised what was said before, for the agents",
     ),
+    ("feedback_asked", {}, "feedback_request", "Asked the customer whether this helped"),
+    (
+        "feedback_given",
+        {"solved": True, "score": 4, "comment": "Thanks"},
+        "feedback",
+        "The customer said: 4 of 5, solved",
+    ),
+    (
+        "feedback_given",
+        {"solved": None, "score": None, "comment": ""},
+        "feedback",
+        "The customer answered without a score",
+    ),
     ("something_new", {"message": "from tomorrow"}, "something_new", "Something new"),
 ]
 

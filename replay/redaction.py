@@ -1,0 +1,215 @@
+"""What nobody is shown of a conversation's log, also those who may read it: see the rules in docs/replay.md.
+
+Two strengths. `said` is for what a person reads in the chat: it stays as it was said, but for card numbers and
+secrets. `redacted` is for everything else (arguments, requests, results, prompts): also what stands under a name of a
+secret, and the middle of e-mail addresses. The log itself keeps everything; this is done whenever it is shown.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+CARD, SECRET = "[card number hidden]", "[hidden]"
+TOO_DEEP = "[nested too deeply to show]"
+DEEPEST = 80
+JSON_MOST = 2_000_000
+"""Characters of text that are looked at as JSON."""
+
+_SECRET_WORDS = frozenset(
+    "password passwd passphrase passcode pwd secret secrets authorization authentication cookie cookies credential "
+    "credentials cvv cvc cvv2 otp jwt bearer apikey accesskey privatekey accesstoken refreshtoken idtoken token "
+    "authtoken sessionid".split()
+)
+_SECRET_PAIRS = frozenset(
+    {
+        ("api", "key"),
+        ("access", "key"),
+        ("private", "key"),
+        ("secret", "key"),
+        ("signing", "key"),
+        ("encryption", "key"),
+        ("session", "id"),
+        ("security", "code"),
+        ("card", "code"),
+        ("pin", "code"),
+    }
+)
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_NAMES = (
+    r"(?:[\w-]*(?:password|passwd|passphrase|pwd|secret|credential|authorization|api[_-]?key|access[_-]?key|"
+    r"private[_-]?key|access[_-]?token|refresh[_-]?token|auth[_-]?token|session[_-]?id)s?|[\w-]*token|cookie|cvv2?|cvc)"
+)
+_NAMED = re.compile(
+    rf"""(?ix)(?<![\w-])(?P<name>{_NAMES})(?P<between>\\{{0,4}}["']?\s{{0,20}}(?:[:=]|\bis\b)\s{{0,20}})"""
+    r"""(?P<value> \\{0,4}"(?:[^"\\]|\\[^"]){0,500}\\{0,4}" | '[^']{0,500}'"""
+    r"""| (?!\[hidden) (?:(?:bearer|basic|token)\s{1,3})? [^\s"'&;,}\]]{3,})"""
+)
+_SHAPES = tuple(
+    re.compile(shape)
+    for shape in (
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+        r"\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*",
+        r"\b[srp]k[-_](?:live|test|proj|ant)?[-_]?[A-Za-z0-9_-]{16,}",
+        r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|whsec_|ya29\.|npm_|hf_|shpat_|dop_v1_|SG\.)[A-Za-z0-9_.+/=-]{10,}",
+        r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+        r"\bAIza[0-9A-Za-z_-]{30,}",
+    )
+)
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?=[^\s\"',]*[\d._~+/=-])[A-Za-z0-9._~+/=-]{8,}")
+_USERINFO = re.compile(r"(?<=://)[^\s/@:\"']{1,200}:[^\s/@\"']{1,200}(?=@)")
+_EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]{0,63}(@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6})")
+_KEPT_APART = re.compile(
+    r"(?<![\w-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![\w-])"
+    r"|(?<!\d)(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d)"
+)
+_FORMATS = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_BETWEEN = rf"[\s.\u00b7_/{_FORMATS}\u2010-\u2015\u2212-]"
+_RUN = re.compile(rf"\d(?:{_BETWEEN}{{0,3}}\d){{12,}}")
+_DIGITS = re.compile(r"\d+")
+
+
+def redacted(value: Any) -> Any:
+    """JSON with every secret in it hidden, names included; of the same shape, but for what stands under the name of a
+    secret. What is nested more than DEEPEST levels deep is left out."""
+    return _walk(value, _text, 0)
+
+
+def said(text: str) -> str:
+    """What a person said or read in the chat, without card numbers and secrets."""
+    return _cards(_secrets(text))
+
+
+def names_secret(name: str) -> bool:
+    """Whether what stands under this name is hidden, whatever it is: `api_key`, `X-Auth-Token`, `userPassword`."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    return any(word in _SECRET_WORDS for word in words) or any(
+        pair in _SECRET_PAIRS for pair in pairwise(words)
+    )
+
+
+def _walk(value: Any, of_text: Callable[[str], str], depth: int) -> Any:
+    if depth > DEEPEST:
+        return TOO_DEEP
+    if isinstance(value, str):
+        return of_text(value)
+    if isinstance(value, dict):
+        return _mapping(value, of_text, depth)
+    if isinstance(value, list | tuple):
+        if len(value) == 2 and isinstance(value[0], str) and names_secret(value[0]):
+            return [of_text(value[0]), _hidden(value[1])]  # a pair of a query
+        return [_walk(item, of_text, depth + 1) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(value)
+    return value
+
+
+def _mapping(value: dict[Any, Any], of_text: Callable[[str], str], depth: int) -> dict[str, Any]:
+    named = next((value[name] for name in ("name", "key", "field") if isinstance(value.get(name), str)), "")
+    shown: dict[str, Any] = {}
+    for name, item in value.items():
+        hides = names_secret(str(name)) or (name in ("value", "values") and names_secret(named))
+        told = of_text(str(name))
+        while told in shown:  # two names that became one
+            told += "'"
+        shown[told] = _hidden(item) if hides else _walk(item, of_text, depth + 1)
+    return shown
+
+
+def _hidden(value: Any) -> Any:
+    """What stands in the place of a secret. That there is none, or only a yes or no, is no secret."""
+    return value if value is None or isinstance(value, bool) or value in ("", [], {}) else SECRET
+
+
+def _number(value: int | float) -> Any:
+    whole = isinstance(value, int) or value.is_integer()
+    return CARD if whole and 10**12 <= value < 10**19 and _is_card(str(int(value))) else value
+
+
+def _text(text: str) -> str:
+    """Text that may be JSON itself, as a tool's result in a prompt is."""
+    begins = text[:200].lstrip()[:1]
+    if begins in ("{", "[") and len(text) <= JSON_MOST:
+        try:
+            return json.dumps(_walk(json.loads(text), _text, 1), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pass
+    return _EMAIL.sub(r"\1***\2", _cards(_secrets(text)))
+
+
+def _secrets(text: str) -> str:
+    text = _NAMED.sub(_named, text)
+    for shape in _SHAPES:
+        text = shape.sub(SECRET, text)
+    text = _USERINFO.sub(SECRET, text)
+    return _BEARER.sub(lambda match: f"{match[1]} {SECRET}", text)
+
+
+def _named(match: re.Match[str]) -> str:
+    value = match["value"]
+    if value.strip("\\\"'") in ("", "true", "false", "null", "None"):
+        return match[0]
+    bare = value.lstrip("\\")
+    quote = value[: len(value) - len(bare) + 1] if bare[:1] in ('"', "'") else ""
+    return f"{match['name']}{match['between']}{quote}{SECRET}{quote}"
+
+
+def _cards(text: str) -> str:
+    """Card numbers hidden, also those with spaces, dashes or marks that nobody sees between their digits, and in digits
+    of other scripts. Dates and UUIDs are none, and neither are the decimals of a number."""
+    if len(text) < 13:
+        return text
+    pieces, last = [], 0
+    for apart in _KEPT_APART.finditer(text):
+        pieces += [_cards_in(text[last : apart.start()]), apart[0]]
+        last = apart.end()
+    return "".join([*pieces, _cards_in(text[last:])])
+
+
+def _cards_in(text: str) -> str:
+    found = [
+        (run.start() + start, run.start() + end)
+        for run in _RUN.finditer(text)
+        for start, end in _within(run[0])
+    ]
+    for start, end in reversed(found):
+        if not _is_decimals(text, start):
+            text = text[:start] + CARD + text[end:]
+    return text
+
+
+def _is_decimals(text: str, start: int) -> bool:
+    return start > 1 and text[start - 1] == "." and text[start - 2].isdecimal()
+
+
+def _within(run: str) -> Iterator[tuple[int, int]]:
+    """Where the card numbers are in a run of digits: each begins and ends where a group of digits does."""
+    groups = list(_DIGITS.finditer(run))
+    place = 0
+    while place < len(groups):
+        if not 2 <= unicodedata.decimal(groups[place][0][0]) <= 6:
+            place += 1
+            continue
+        digits, ends = "", -1
+        for other in range(place, len(groups)):
+            digits += groups[other][0]
+            if len(digits) > 19:
+                break
+            if len(digits) >= 13 and _is_card(digits):
+                ends = other
+        if ends < 0:
+            place += 1
+            continue
+        yield groups[place].start(), groups[ends].end()
+        place = ends + 1
+
+
+def _is_card(digits: str) -> bool:
+    """13 to 19 digits as issuers number cards (they begin with 2 to 6), with the right last digit (Luhn)."""
+    numbers = [unicodedata.decimal(digit) for digit in digits]
+    if not 13 <= len(numbers) <= 19 or not 2 <= numbers[0] <= 6:
+        return False
+    doubled = (number * 2 for number in numbers[-2::-2])
+    return (sum(numbers[-1::-2]) + sum(number - 9 if number > 9 else number for number in doubled)) % 10 == 0
