@@ -6,6 +6,7 @@ import structlog
 from celery import shared_task
 
 from openapi_import import jobs, sweeping
+from smartsupport.lib import audit
 
 log = structlog.get_logger(__name__)
 
@@ -28,3 +29,5 @@ def empty_old_imports() -> None:
     emptied = sweeping.empty_old()
     if emptied:
         log.info("old_imports_emptied", count=emptied)
+        kind = "openapi_import.importjob"
+        audit.write(actor=audit.SYSTEM, verb="purge", object_type=kind, detail={"emptied": emptied})

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -11,14 +12,17 @@ from django.contrib.auth.models import Group, User
 from django.db import connection, transaction
 from django.test import AsyncClient, Client
 from django.urls import path, reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from agents.models import Tool
 from chat.models import ApiKey
+from openapi_import.tasks import empty_old_imports
 from smartsupport.audit import chain
 from smartsupport.lib import audit
 from smartsupport.models import AuditEntry
 from tests import rows
+from tests.admin import import_rows
 
 pytestmark = pytest.mark.django_db
 AUDIT = "/admin/smartsupport/auditentry/"
@@ -467,3 +471,16 @@ def test_a_page_takes_few_statements_and_the_indexes(
     some()
     with django_assert_max_num_queries(15):
         root.get(f"{AUDIT}?q=cancel&who=ada")
+
+
+def test_the_jobs_record_what_they_purge(start: int) -> None:
+    long_ago = timezone.now() - timedelta(days=400)
+    old = import_rows.job()
+    type(old).objects.filter(pk=old.pk).update(created_at=long_ago, finished_at=long_ago, content=b"{}")
+
+    empty_old_imports()
+    empty_old_imports()
+
+    (only,) = entries(start)
+    assert (only.actor_kind, only.verb, only.object_type) == ("system", "purge", "openapi_import.importjob")
+    assert only.detail == {"emptied": 1}
