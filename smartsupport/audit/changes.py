@@ -23,7 +23,11 @@ def connect() -> None:
     """Called once, when the apps are ready."""
     pre_save.connect(_before_saving, dispatch_uid="audit.before_saving")
     post_save.connect(_after_saving, dispatch_uid="audit.after_saving")
-    post_delete.connect(_after_deleting, dispatch_uid="audit.after_deleting")
+    # Only for what the console edits: a receiver of every deletion makes Django load all rows before it deletes any.
+    for model in admin.site._registry:
+        post_delete.connect(
+            _after_deleting, sender=model, dispatch_uid=f"audit.after_deleting.{model._meta.label}"
+        )
     m2m_changed.connect(_after_linking, dispatch_uid="audit.after_linking")
     post_save.connect(_log_entry, sender=LogEntry, dispatch_uid="audit.log_entry")
 
