@@ -44,7 +44,7 @@ class NoLongerHeld(ServiceError):
     """It was to be written into a conversation that somebody has, and nobody has it any more."""
 
     code, status = "not_held", 409
-    message = "It was handed back or resolved meanwhile. What you wrote was not sent."
+    message = "It was handed back or resolved meanwhile, so nothing was sent. Take it over, then send it."
 
 
 class AlreadyWithPeople(ServiceError):

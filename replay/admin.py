@@ -1,95 +1,47 @@
-"""Conversations in the console: the list, and each one's timeline. Never edited: staff write into them."""
+"""Conversations in the console: the list, and each one's page. Never edited: staff write into them."""
 
 from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from unfold.decorators import action as console_action
-from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from agents.approvals import Decider
-from chat import handoff, staffing, takeover, turns
-from chat.models import Conversation, ConversationStatus, TurnStatus
-from replay.listed import BADGES, HappenedFilter, state_of
-from replay.offers import offers
-from replay.pages import live_state, page_of
-from replay.staff_forms import TakeOverForm, WriteForm
-from smartsupport.lib.console import ReadOnlyAdmin, age, go_to, identified
+from chat import staffing, stopping, takeover, turns
+from chat.models import Conversation
+from replay.conversation_page import seen_state, shown
+from replay.desk_views import DeskViews
+from replay.list_page import ListPage
+from replay.staff_forms import EscalateForm, TakeOverForm, WriteForm
+from smartsupport.lib.console import ReadOnlyAdmin, go_to, identified
 from smartsupport.lib.errors import ServiceError
 
-TURN_BADGES = {
-    TurnStatus.QUEUED: "",
-    TurnStatus.RUNNING: "info",
-    TurnStatus.WAITING: "warning",
-    TurnStatus.COMPLETED: "success",
-    TurnStatus.FAILED: "danger",
-    TurnStatus.STOPPED: "",
-}
+
+class NothingToStop(ServiceError):
+    code, status = "nothing_to_stop", 409
+    message = "Nothing is being worked on any more, so there is nothing to stop."
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnlyAdmin):
-    list_display = ("line", "state", "who", "agent", "active")
-    list_filter = ("status", HappenedFilter, "live_agent")
-    search_fields = ("thread_id", "customer__name", "customer__email", "customer__subject", "last_line")
-    search_help_text = (
-        "Customer, thread id, the last line, or the reference that the customer was given (T-...)"
-    )
-    list_select_related = ("customer",)
-    list_per_page = 50
-    ordering = ("-last_activity_at",)
-    change_form_template = "replay/conversation.html"
-    actions_detail = ("take_over", "write", "hand_back", "retry", "resolve")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Conversation], search_term: str
-    ) -> tuple[QuerySet[Conversation], bool]:
-        if (named := handoff.with_ticket(search_term)) is not None:
-            return queryset.filter(named), False
-        return super().get_search_results(request, queryset, search_term)
+class ConversationAdmin(ListPage, DeskViews, ReadOnlyAdmin):
+    search_fields = ("thread_id",)  # of the theme's own search; the list's is `replay.search`
+    actions_detail = ("take_over", "write", "hand_back", "retry", "stop", "escalate", "resolve")
 
     def has_answer_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         # By a method: the theme looks a permission's name up in the database, before there are any tables.
         return request.user.has_perm("chat.change_conversation")
 
-    @display(description="Last line", ordering="last_line")
-    def line(self, row: Conversation) -> str:
-        return row.last_line or row.thread_id
-
-    @display(description="Status", ordering="status", label={str(s): colour for s, colour in BADGES.items()})
-    def state(self, row: Conversation) -> tuple[str, str]:
-        return state_of(row)
-
-    @display(description="Customer", ordering="customer__name")
-    def who(self, row: Conversation) -> str:
-        return str(row.customer)
-
-    @display(description="Live agent", ordering="live_agent", empty_value="None")
-    def agent(self, row: Conversation) -> str | None:
-        return row.live_agent or None
-
-    @display(description="Last activity", ordering="last_activity_at")
-    def active(self, row: Conversation) -> str:
-        return f"{age(row.last_activity_at)} ago"
-
     def get_urls(self) -> list[Any]:
         live = path(
             "<path:object_id>/live/", self.admin_site.admin_view(self.live), name="chat_conversation_live"
         )
-        return [live, *super().get_urls()]
-
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        row = identified(Conversation.objects.all(), object_id).first()
-        fitting = [offer.name for offer in offers(row)] if row else []
-        offered = super().get_actions_detail(request, object_id)
-        return [one for one in offered if one.method.original_function_name in fitting]
+        return [live, *self.desk_urls(), *super().get_urls()]
 
     def change_view(
         self,
@@ -99,49 +51,31 @@ class ConversationAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         row = self._row(request, object_id)
-        shown = self._timeline(request, row) if row else {}
-        if row and shown["may_answer"] and shown["held_by_you"]:
-            shown |= {
-                "composer": WriteForm(request, object_id),
-                "write_url": reverse("admin:chat_conversation_write", args=[row.pk]),
-            }
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+        if request.method != "GET":  # nothing of it is edited
+            raise PermissionDenied
+        if row is None:
+            messages.warning(request, "This conversation does not exist. Perhaps it was deleted.")
+            return go_to(request, reverse("admin:chat_conversation_changelist"))
+        frame = self.admin_site.each_context(request)
+        context = {**frame, **shown(request, row), "opts": self.opts, "original": row}
+        return TemplateResponse(request, "replay/conversation.html", {**context, **(extra_context or {})})
 
     def live(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The timeline, for an open page that asks every few seconds; 204 when it has not changed."""
         row = self._row(request, object_id)
         if row is None:
             raise Http404
-        shown = self._timeline(request, row)
-        if request.GET.get("state") == shown["state"]:
+        if request.GET.get("state") == seen_state(request, row)[0]:
             return HttpResponse(status=204)
-        return TemplateResponse(request, "replay/live.html", shown)
+        context = shown(request, row)
+        context["other_mode"] = request.GET.get("mode", context["mode"]) != context["mode"]
+        return TemplateResponse(request, "replay/live.html", context)
 
     def _row(self, request: HttpRequest, object_id: str) -> Conversation | None:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return identified(Conversation.objects.select_related("customer"), object_id).first()
-
-    def _timeline(self, request: HttpRequest, row: Conversation) -> dict[str, Any]:
-        asked = request.GET.get("page", "")
-        page = page_of(row, int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else None)
-        return {
-            "title": f"Conversation with {row.customer}",
-            "conversation": row,
-            "badge": BADGES[ConversationStatus(row.status)],
-            "state_text": state_of(row)[1],
-            "held_by_you": row.status == ConversationStatus.HELD
-            and row.held_by == request.user.get_username(),
-            "held_for": age(row.held_at) if row.held_at else "",
-            "offers": offers(row),
-            "turn_badges": TURN_BADGES,
-            "page": page,
-            "state": live_state(row, page),
-            "live_url": reverse("admin:chat_conversation_live", args=[row.pk]),
-            "may_answer": self.has_answer_permission(request),
-            "sees_approvals": request.user.has_perm("agents.view_action"),
-            "sees_customers": request.user.has_perm("chat.view_customer"),
-        }
+        rows = Conversation.objects.select_related("customer").prefetch_related("tags")
+        return identified(rows, object_id).first()
 
     @console_action(
         description="Take over",
@@ -255,6 +189,49 @@ class ConversationAdmin(ReadOnlyAdmin):
             lambda thread_id: staffing.resolve(thread_id=thread_id, by=by),
             logged="Marked as resolved.",
             told="Marked as resolved.",
+        )
+
+    @console_action(
+        description="Stop the agents",
+        permissions=["answer"],
+        icon="stop_circle",
+        variant=ActionVariant.DEFAULT,
+        dialog={
+            "title": "Stop what the agents are at?",
+            "description": "The answer ends where it is, and what waits for approval is cancelled. What was sent "
+            "to the business system already is finished and recorded. The agents answer the next message.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Stop the agents",
+        },
+    )
+    def stop(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        def stop(thread_id: str) -> None:
+            if not stopping.stop(customer_id=None, thread_id=thread_id):
+                raise NothingToStop()
+
+        return self._do(request, object_id, stop, logged="Stopped the agents.", told="The agents stop.")
+
+    @console_action(
+        description="Ask for a person",
+        permissions=["answer"],
+        icon="support_agent",
+        variant=ActionVariant.DEFAULT,
+        dialog={
+            "title": "Ask for a person for this customer?",
+            "description": "The conversation waits for a person until a colleague takes it over. The customer is told "
+            "that a colleague was asked to join, and the agents go on answering until then.",
+            "form_class": EscalateForm,
+            "form_submit_text": "Ask for a person",
+        },
+    )
+    def escalate(self, request: HttpRequest, form: EscalateForm, object_id: str) -> HttpResponse:
+        by, reason = Decider.of(request.user), form.cleaned_data["reason"]
+        return self._do(
+            request,
+            object_id,
+            lambda thread_id: staffing.escalate(thread_id=thread_id, reason=reason, by=by),
+            logged="Asked for a person.",
+            told="It waits for a person now.",
         )
 
     def _do(

@@ -1,10 +1,12 @@
 """What staff are offered to do with a conversation, as it is now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
 
 from chat.models import Conversation, ConversationStatus, TurnStatus
+from replay.pages import UNFINISHED
 
 LOOKS = {"take_over": "console-write", "write": "console-write", "resolve": "console-approve"}
 WORDS = {
@@ -12,6 +14,8 @@ WORDS = {
     "write": "Write to the customer",
     "hand_back": "Hand back",
     "retry": "Try again",
+    "stop": "Stop the agents",
+    "escalate": "Ask for a person",
     "resolve": "Mark as resolved",
 }
 
@@ -26,11 +30,16 @@ class Offer:
     url: str
 
 
-def offers(row: Conversation) -> list[Offer]:
+def offers(row: Conversation, statuses: Sequence[str]) -> list[Offer]:
+    """`statuses`: of its turns, in order."""
     held = row.status == ConversationStatus.HELD
     names = ["hand_back" if held else "take_over", "write"]
-    if not held and _has_failed(row):
+    if not held and statuses and statuses[-1] == TurnStatus.FAILED:
         names.append("retry")
+    if not held and any(status in UNFINISHED for status in statuses):
+        names.append("stop")
+    if row.status not in (ConversationStatus.HELD, ConversationStatus.WAITING):
+        names.append("escalate")
     if row.status != ConversationStatus.RESOLVED:
         names.append("resolve")
     return [
@@ -42,8 +51,3 @@ def offers(row: Conversation) -> list[Offer]:
         )
         for name in names
     ]
-
-
-def _has_failed(row: Conversation) -> bool:
-    newest = row.turns.order_by("-message_seq").values_list("status", flat=True).first()
-    return newest == TurnStatus.FAILED

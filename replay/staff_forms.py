@@ -1,4 +1,4 @@
-"""The dialogs in which staff write to a customer, take a conversation over, and give it back."""
+"""The forms in which staff write to a customer or for each other, take a conversation over, and ask for a person."""
 
 from typing import Any
 from uuid import uuid4
@@ -10,6 +10,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from agents.models import Action
 from chat.models import Conversation, ConversationStatus, Turn
+from chat.staffing import REASON_LIMIT
 from chat.stopping import UNFINISHED
 from chat.submission import CONTENT_LIMIT
 from smartsupport.lib.console import identified
@@ -42,16 +43,19 @@ class TakeOverForm(BaseDialogForm):
         }
 
 
+ERRORS = {
+    "required": "Write something first.",
+    "max_length": "Write at most %(limit_value)d characters; this is %(show_value)d.",
+}
+
+
 class WriteForm(TakeOverForm):
     content = MessageField(
         max_length=CONTENT_LIMIT,
         label="Message",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
         help_text="Markdown works: **bold**, lists, links.",
-        error_messages={
-            "required": "Write something first.",
-            "max_length": "Write at most %(limit_value)d characters; this is %(show_value)d.",
-        },
+        error_messages=ERRORS,
     )
     once = forms.CharField(
         initial=lambda: str(uuid4()), max_length=64, required=False, widget=forms.HiddenInput
@@ -60,3 +64,20 @@ class WriteForm(TakeOverForm):
 
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
         return {**super().get_before_template_context(request, object_id), "writing": True}
+
+
+class TextForm(forms.Form):
+    """What is written on the page itself: a message, or a note. Which of them, its route says."""
+
+    content = MessageField(max_length=CONTENT_LIMIT, error_messages=ERRORS)
+    once = forms.CharField(max_length=64, required=False)
+
+
+class EscalateForm(BaseDialogForm):
+    reason = MessageField(
+        max_length=REASON_LIMIT,
+        label="Why",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="For your colleagues, and for the systems that are told. The customer does not read it.",
+        error_messages={**ERRORS, "required": "Say why a person is needed."},
+    )
