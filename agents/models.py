@@ -382,6 +382,7 @@ from agents.spending.models import (  # noqa: E402
     BudgetChange,
     ModelCall,
     ModelPrice,
+    SpendSlice,
     SpendTotal,
 )
 
@@ -401,6 +402,7 @@ __all__ = [
     "ModelPrice",
     "Revision",
     "Risk",
+    "SpendSlice",
     "SpendTotal",
     "Tool",
     "name_validator",
