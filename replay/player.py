@@ -126,7 +126,7 @@ def _page(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
         "turns": len(turns),
         "keys": KEYS,
         "all": Totals(
-            sums["tokens_in"] or 0, sums["tokens_out"] or 0, conversation.cost_micros, sums["unknown"]
+            sums["all_in"] or 0, sums["all_out"] or 0, conversation.cost_micros, sums["unknown"]
         ),
         "whole": step_blocks.span((sums["ended"] - began).total_seconds()) if sums["ended"] else "",
         "export_url": reverse("admin:chat_conversation_replay_export", args=[conversation.pk]),
@@ -160,11 +160,11 @@ def _sums(conversation: Conversation, chosen: int) -> dict[str, Any]:
     return events.aggregate(
         began=Min("created_at"),
         ended=Max("created_at"),
-        tokens_in=Sum("tokens_in"),
-        tokens_out=Sum("tokens_out"),
+        all_in=Sum("tokens_in"),
+        all_out=Sum("tokens_out"),
         unknown=Count("pk", filter=unknown),
-        tokens_in_so_far=Sum("tokens_in", filter=so_far),
-        tokens_out_so_far=Sum("tokens_out", filter=so_far),
+        in_so_far=Sum("tokens_in", filter=so_far),
+        out_so_far=Sum("tokens_out", filter=so_far),
         cost_so_far=Sum("cost_micros", filter=so_far),
         unknown_so_far=Count("pk", filter=unknown & so_far),
         agents=ArrayAgg("agent", distinct=True, filter=~Q(agent="")),
@@ -215,8 +215,8 @@ def _chosen(
     sees_approvals = request.user.has_perm("agents.view_action")
     shown: list[Block] = step_page.of(event, conversation, sees_approvals=sees_approvals)
     so_far = Totals(
-        sums["tokens_in_so_far"] or 0,
-        sums["tokens_out_so_far"] or 0,
+        sums["in_so_far"] or 0,
+        sums["out_so_far"] or 0,
         sums["cost_so_far"] or 0,
         sums["unknown_so_far"],
     )
