@@ -44,13 +44,14 @@ _QUERY = """(
 _LINES = f"""
     SELECT id, conversation_id, seq, kind, agent, created_at, {_SAID} AS said FROM chat_event
     WHERE kind IN ('message_received', 'replied', 'question_asked', 'staff_wrote', 'note_written')"""  # noqa: S608
+_FLOOR = f"(SELECT coalesce(max(id), 0) - {NEWEST} FROM chat_event WHERE id < %(before)s)"  # noqa: S608
 _SHOWN = f"""
-SELECT id, conversation_id, seq, kind, agent, created_at, ts_headline('simple', said, {_QUERY},
+SELECT id, conversation_id, seq, kind, agent, created_at, {_FLOOR} AS floor, ts_headline('simple', said, {_QUERY},
     'StartSel={_BEGIN}, StopSel={_END}, MaxFragments=2, MaxWords=24, MinWords=12, FragmentDelimiter=" … "')
 FROM found ORDER BY id DESC"""  # noqa: S608
 _AMONG_NEWEST = f"""
 WITH newest AS MATERIALIZED ({_LINES}
-      AND id < %(before)s AND id >= (SELECT coalesce(max(id), 0) - {NEWEST} FROM chat_event WHERE id < %(before)s)
+      AND id < %(before)s AND id >= {_FLOOR}
     ORDER BY id DESC
 ), found AS MATERIALIZED (
     SELECT * FROM newest WHERE to_tsvector('simple', said) @@ {_QUERY} LIMIT {HITS_A_PAGE + 1}
@@ -131,7 +132,9 @@ def _found(text: str, before: int | None) -> Found:
     named = [] if before else _named(text, asked)
     wanted = {*named, *(line[1] for line in lines)}
     known = Conversation.objects.select_related("customer").in_bulk(wanted)
-    hits = (Hit(known[pk], seq, kind, agent, at, marked(head)) for _, pk, seq, kind, agent, at, head in lines)
+    hits = (
+        Hit(known[pk], seq, kind, agent, at, marked(head)) for _, pk, seq, kind, agent, at, _, head in lines
+    )
     return Found(tuple(known[pk] for pk in named), tuple(hits), older)
 
 
@@ -141,7 +144,8 @@ def _lines(asked: dict[str, Any]) -> tuple[list[tuple[Any, ...]], int | None]:
         cursor.execute(_AMONG_NEWEST, asked)
         lines = cursor.fetchall()
         if ENOUGH <= len(lines) <= HITS_A_PAGE:
-            return lines, lines[-1][0]
+            floor = lines[0][6]
+            return lines, floor if floor > 1 else None
         if len(lines) < ENOUGH:
             cursor.execute(_BY_INDEX, asked)
             lines = cursor.fetchall()

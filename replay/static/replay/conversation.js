@@ -66,8 +66,9 @@
     window.addEventListener("hashchange", showStep);
 
     /* The end of the conversation stays in sight of who was there. */
-    const atEnd = () => window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 80;
-    const toEnd = () => window.scrollTo(0, document.documentElement.scrollHeight);
+    const below = () => one(".desk-main").getBoundingClientRect().bottom - window.innerHeight;
+    const atEnd = () => below() <= 80;
+    const toEnd = () => window.scrollBy(0, Math.max(0, below() + 8));
     let wasAtEnd = false;
     document.addEventListener("htmx:beforeSwap", (event) => {
         if (event.detail.target?.id === "timeline") wasAtEnd = atEnd();
