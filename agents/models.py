@@ -348,6 +348,14 @@ class Action(models.Model):
                 fields=["dispatched_at"], name="action_dispatched", condition=models.Q(status="dispatching")
             ),
             models.Index(fields=["-created_at"], name="action_newest"),
+            models.Index(fields=["-created_at"], name="action_unknown", condition=models.Q(status="unknown")),
+            models.Index(
+                fields=["-created_at", "-id"], name="action_failed", condition=models.Q(status="failed")
+            ),
+            models.Index(
+                fields=["-created_at", "-id"], name="action_expired", condition=models.Q(status="expired")
+            ),
+            models.Index(fields=["tool_name", "-created_at", "-id"], name="action_of_tool"),
         ]
         verbose_name = "approval"
         permissions: ClassVar = [("decide_action", "Can approve or decline actions")]

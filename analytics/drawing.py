@@ -44,6 +44,8 @@ LISTS: dict[str, dict[str, str]] = {
     "containment_rate": {"without_person": "1"},
 }
 """The metrics that count conversations, and what their list is narrowed to."""
+Days = list[tuple[date, int, float, float]]
+"""As `summary.Headline.days`."""
 RESOLVED_LINE, ESCALATED_LINE = "var(--color-primary-500)", "#d97706"
 
 
@@ -148,6 +150,32 @@ def rates_chart(report: Report) -> str:
             ],
         }
     )
+
+
+def small_rates(days: Days) -> str:
+    """The same for the home page, from a headline's days."""
+    return json.dumps(
+        {
+            "labels": [_short(day) for day, *_ in days],
+            "datasets": [
+                _line("Resolution", RESOLVED_LINE, [_hundredths(one, rate) for _, one, rate, _ in days]),
+                _line("Escalation", ESCALATED_LINE, [_hundredths(one, rate) for _, one, _, rate in days]),
+            ],
+        }
+    )
+
+
+def small_rows(days: Days) -> list[list[str]]:
+    """The rows of the home page's table beside its chart, newest first, without empty days."""
+    return [
+        [f"{day.day} {day:%b %Y}", f"{total:,}", words.percent(resolution), words.percent(escalation)]
+        for day, total, resolution, escalation in reversed(days)
+        if total
+    ]
+
+
+def _hundredths(total: int, rate: float) -> float | None:
+    return round(rate * 100, 1) if total else None
 
 
 def conversations_chart(report: Report) -> str:

@@ -1,133 +1,143 @@
-"""What the console's home page counts, each number with the list that it counts. Only what a person may look at is
-counted for them."""
+"""The console's home page: what waits, what came of the last days, what is being imported, what went wrong, and in a
+new house what to do first. Only what a person may look at is counted for them."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 
-from agents.models import Action, ActionStatus
-from chat.models import Conversation, ConversationStatus, Turn, TurnStatus
-from smartsupport.lib.console import age
+from agents.models import Agent, Tool
+from analytics import drawing, home_cards, home_failures, ranges, summary
+from analytics.home_counts import exist
+from chat.models import Conversation
+from openapi_import.models import ImportJob, ImportStatus
+from smartsupport.lib.ids import digest
+
+CHOICES = {1: "Today", 7: "7 days", 30: "30 days", 90: "90 days"}
+DEFAULT = "7d"
+UNFINISHED = (
+    ImportStatus.PENDING,
+    ImportStatus.FETCHING,
+    ImportStatus.VALIDATING,
+    ImportStatus.PARSING,
+    ImportStatus.CLASSIFYING,
+)
+IMPORTS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """One number of the home page, and the list that it counts."""
+class Step:
+    """Something to do first. `link` is "" where this person may not."""
 
     title: str
-    number: int
-    note: str
+    why: str
     link: str
-    icon: str
-    urgent: bool = False
+    done: bool
 
 
 def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The home page's context: only what this person may look at is counted."""
-    cards: list[Card] = []
-    if request.user.has_perm("agents.view_action"):
-        cards.append(_approvals())
-        cards += _unknown_outcomes()
-    hint = ""
-    if request.user.has_perm("chat.view_conversation"):
-        cards += _conversations()
-        hint = "" if Conversation.objects.exists() else "first_run"
-    return {**context, "title": "Home", "cards": cards, "hint": hint, "chat_url": "/"}
+    """The home page's context."""
+    return {**context, "title": "Home", **_shown(request)}
 
 
-def _approvals() -> Card:
-    since = list(Action.objects.open_for_staff().values_list("created_at", flat=True))
-    return Card(
-        title="Approvals waiting for you",
-        number=len(since),
-        note=f"The oldest has waited {age(since[0])}." if since else "Nothing waits for a decision.",
-        link=reverse("admin:agents_action_changelist"),
-        icon="gavel",
-        urgent=bool(since),
-    )
+def live(request: HttpRequest) -> HttpResponse:
+    """What moves of the home page, for an open one that asks every few seconds; 204 while nothing has changed."""
+    shown = _shown(request)
+    if request.GET.get("state") == shown["state"]:
+        return HttpResponse(status=204)
+    return TemplateResponse(request, "analytics/home/live.html", shown)
 
 
-def _unknown_outcomes() -> list[Card]:
-    """Shown only when there are any: nobody saw whether these took place, so somebody has to look."""
-    count = Action.objects.filter(status=ActionStatus.UNKNOWN).count()
-    if not count:
+live_page = admin.site.admin_view(live)
+
+
+def _shown(request: HttpRequest) -> dict[str, Any]:
+    days, fault = _range(request)
+    may = request.user.has_perm
+    headline = summary.headline(days) if may("analytics.view_analytics") else None
+    cards = home_cards.now(request)
+    period = home_cards.of_period(request, days, headline) if headline else []
+    imports = _imports() if may("openapi_import.view_importjob") else []
+    failures = home_failures.newest(request)
+    steps = _steps(request)
+    seen = [
+        [[card.title, card.shown, card.note, str(card.since), card.urgent] for card in cards + period],
+        [[str(job.pk), job.status, job.stage_done, job.stage_total] for job in imports],
+        [[one.link, str(one.at), one.said] for one in failures],
+        [[step.title, step.done] for step in steps],
+    ]
+    return {
+        "days": days,
+        "fault": fault,
+        "choices": [(f"{number}d", label, number == days) for number, label in CHOICES.items()],
+        "cards": cards,
+        "period_cards": period,
+        "headline": headline,
+        "rates_chart": drawing.small_rates(headline.days) if headline and headline.total else "",
+        "day_rows": drawing.small_rows(headline.days) if headline else [],
+        "sees_imports": may("openapi_import.view_importjob"),
+        "imports": imports[:IMPORTS_SHOWN],
+        "imports_number": len(imports),
+        "imports_link": f"{reverse('admin:openapi_import_importjob_changelist')}?status__in={','.join(UNFINISHED)}",
+        "failures": failures,
+        "sees_failures": any(may(kind.permission) for kind in home_failures.KINDS.values()),
+        "steps": steps,
+        "nothing": not (cards or period),
+        "state": digest(seen)[:16],
+        "live_url": reverse("home-live"),
+        "chat_url": "/",
+    }
+
+
+def _range(request: HttpRequest) -> tuple[int, str]:
+    """The days of `?range=`, and what is wrong with it: then it is the week."""
+    try:
+        days = ranges.parse(request.GET.get("range", DEFAULT))
+    except ranges.InvalidRange as refusal:
+        return ranges.parse(DEFAULT), refusal.message
+    return (days, "") if days in CHOICES else (ranges.parse(DEFAULT), "Choose one of the ranges below.")
+
+
+def _imports() -> list[ImportJob]:
+    """Those that are not finished, the newest first; without what they carry."""
+    rows = ImportJob.objects.filter(status__in=UNFINISHED).order_by("-created_at")
+    return list(rows.only("name", "title", "spec_url", "filename", "status", "stage_done", "stage_total"))
+
+
+def _steps(request: HttpRequest) -> list[Step]:
+    """What a new house needs, in order; nothing once it has all that somebody can be answered with."""
+    may = request.user.has_perm
+    if not may("chat.view_conversation"):
         return []
+    there = exist(
+        {"tools": Tool.objects.all(), "agents": Agent.objects.all(), "written": Conversation.objects.all()}
+    )
+    if all(there.values()):
+        return []
+    add_import = reverse("admin:openapi_import_importjob_add") if may("openapi_import.add_importjob") else ""
+    add_agent = reverse("admin:agents_agent_add") if may("agents.add_agent") else ""
     return [
-        Card(
-            title="Outcome unknown",
-            number=count,
-            note="Sent, and no clear answer came. Check the business system, then say what you found.",
-            link=f"{reverse('admin:agents_action_changelist')}?which=unknown",
-            icon="help",
-            urgent=True,
-        )
+        Step(
+            "Import an API",
+            "Agents can look up and do what its document describes.",
+            add_import,
+            there["tools"],
+        ),
+        Step(
+            "Add an agent",
+            "It needs a purpose, instructions, and the tools it may use.",
+            add_agent,
+            there["agents"],
+        ),
+        Step(
+            "Set a model key",
+            "LLM_PROVIDER is offline: rules answer in place of a model. Set it and its key, and start again.",
+            "",
+            settings.LLM_PROVIDER != "offline",
+        ),
+        Step("Open the chat and write", "The conversation appears here at once.", "/", there["written"]),
     ]
-
-
-def _conversations() -> list[Card]:
-    today = start_of_today()
-    link = reverse("admin:chat_conversation_changelist")
-    waiting = list(
-        Conversation.objects.filter(status=ConversationStatus.WAITING)
-        .order_by("handoff_at")
-        .values_list("handoff_at", flat=True)
-    )
-    oldest = waiting[0] if waiting else None
-    failed = Turn.objects.filter(status=TurnStatus.FAILED, sealed_at__gte=today)
-    conversations = failed.values("conversation").distinct().count()
-    return [
-        Card(
-            title="Waiting for a person",
-            number=len(waiting),
-            note=f"The first asked {age(oldest)} ago." if oldest else "Nobody has asked for a person.",
-            link=f"{link}?status__exact={ConversationStatus.WAITING}",
-            icon="support_agent",
-            urgent=bool(waiting),
-        ),
-        _held(link),
-        Card(
-            title="Conversations today",
-            number=Conversation.objects.filter(last_activity_at__gte=today).count(),
-            note="With anything said since midnight UTC.",
-            link=f"{link}?happened=today",
-            icon="forum",
-        ),
-        Card(
-            title="Conversations with a failure today",
-            number=conversations,
-            note=_failures(failed.count()),
-            link=f"{link}?happened=failed_today",
-            icon="report",
-            urgent=bool(conversations),
-        ),
-    ]
-
-
-def _held(link: str) -> Card:
-    since = list(
-        Conversation.objects.filter(status=ConversationStatus.HELD)
-        .order_by("held_at")
-        .values_list("held_at", flat=True)
-    )
-    longest = since[0] if since else None
-    return Card(
-        title="With a colleague",
-        number=len(since),
-        note=f"The longest for {age(longest)}." if longest else "Nobody has taken one over.",
-        link=f"{link}?status__exact={ConversationStatus.HELD}",
-        icon="front_hand",
-    )
-
-
-def _failures(count: int) -> str:
-    if not count:
-        return "Every turn worked."
-    return "One turn failed." if count == 1 else f"{count} turns failed."
-
-
-def start_of_today() -> datetime:
-    return timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)

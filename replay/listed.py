@@ -15,6 +15,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import QueryDict
 from django.utils import timezone
 
+from chat import happening
 from chat.models import Conversation, ConversationStatus, Event, Tag, Turn, TurnStatus
 from smartsupport.lib.ids import parse_uuid
 
@@ -23,6 +24,7 @@ COUNTED_TO = 10_000
 HAPPENED = {
     "mine": "You have it",
     "unanswered": "With a colleague, customer wrote last",
+    "live": "Live now",
     "today": "Active today",
     "approval": "Waits for an approval",
     "failed_today": "A turn failed today",
@@ -154,7 +156,7 @@ class Wanted:
         if self.waiting:
             rows = rows.filter(waiting_since__lte=timezone.now() - timedelta(minutes=self.waiting))
         if self.escalated:
-            since = _today() - timedelta(days=self.escalated - 1)
+            since = happening.start_of_today() - timedelta(days=self.escalated - 1)
             asked = Event.objects.filter(kind="handoff_requested", created_at__gte=since)
             rows = rows.filter(pk__in=asked.values("conversation_id"))
         if self.score:
@@ -174,10 +176,6 @@ def _day(text: str) -> str:
         return ""
 
 
-def _today() -> datetime:
-    return timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
 def _happened(rows: QuerySet[Conversation], what: str, username: str) -> QuerySet[Conversation]:
     failed = Turn.objects.filter(status=TurnStatus.FAILED)
     match what:
@@ -185,13 +183,15 @@ def _happened(rows: QuerySet[Conversation], what: str, username: str) -> QuerySe
             return rows.filter(status=ConversationStatus.HELD, held_by=username)
         case "unanswered":
             return unanswered(rows)
+        case "live":
+            return rows.filter(happening.live_now())
         case "today":
-            return rows.filter(last_activity_at__gte=_today())
+            return rows.filter(happening.active_today())
         case "approval":
             waits = Turn.objects.filter(status=TurnStatus.WAITING)
             return rows.filter(pk__in=waits.values("conversation_id"))
         case "failed_today":
-            return rows.filter(pk__in=failed.filter(sealed_at__gte=_today()).values("conversation_id"))
+            return rows.filter(happening.failed_today())
     return rows.filter(pk__in=failed.values("conversation_id"))
 
 

@@ -32,7 +32,10 @@ UNFOLD: dict[str, Any] = {
     ],
     "DASHBOARD_CALLBACK": "analytics.home.home",
     "STYLES": [lambda request: static("console/console.css")],
-    "SCRIPTS": [lambda request: static("console/console.js")],
+    "SCRIPTS": [
+        lambda request: static("console/console.js"),
+        lambda request: static("console/badges.js"),
+    ],
     "COLORS": {
         "primary": {
             "50": "oklch(97% .014 254.6)",
@@ -60,6 +63,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar, built for each request: the theme draws a badge even where the badge's callback says nothing, and
     none only where the badge itself is 0.
     """
+    counts = badges(request)
     return [
         {
             "title": "Work",
@@ -69,14 +73,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "Conversations",
                     "forum",
                     "chat.conversation",
-                    badge=asking(request),
+                    badge=counts["asking"],
                     badge_variant="warning",
                 ),
                 _item(
                     "Approvals",
                     "gavel",
                     "agents.action",
-                    badge=waiting(request),
+                    badge=counts["waiting"],
                     badge_variant="danger",
                 ),
                 _item("Customers", "group", "chat.customer"),
@@ -106,7 +110,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "Credentials",
                     "passkey",
                     "agents.credential",
-                    badge=refused(request),
+                    badge=counts["refused"],
                     badge_variant="danger",
                 ),
                 _item("Canned replies", "quickreply", "chat.cannedreply"),
@@ -127,24 +131,33 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
+def badges(request: HttpRequest) -> dict[str, int]:
+    """How many conversations wait for a person ("asking"), approvals for staff ("waiting") and which credentials a
+    business refused ("refused"); 0 also for those who may not see them. One statement: every page asks."""
+    from agents.credentials import refused_rows
+    from agents.models import Action
+    from analytics.home_counts import counted
+    from chat.models import Conversation, ConversationStatus
+
+    lists = {
+        "asking": ("chat.view_conversation", Conversation.objects.filter(status=ConversationStatus.WAITING)),
+        "waiting": ("agents.view_action", Action.objects.open_for_staff()),
+        "refused": ("agents.view_credential", refused_rows()),
+    }
+    seen = {
+        name: (rows, "created_at")
+        for name, (permission, rows) in lists.items()
+        if request.user.has_perm(permission)
+    }
+    found = counted(seen)
+    return {name: found[name].number if name in found else 0 for name in lists}
+
+
 def waiting(request: HttpRequest) -> int:
     """How many approvals wait for staff, 0 also for those who may not see them."""
-    from agents.models import Action
-
-    return Action.objects.open_for_staff().count() if request.user.has_perm("agents.view_action") else 0
-
-
-def refused(request: HttpRequest) -> int:
-    """How many credentials a business refused when they were last used, 0 also for those who may not see them."""
-    from agents.credentials import refused_rows
-
-    return refused_rows().count() if request.user.has_perm("agents.view_credential") else 0
+    return badges(request)["waiting"]
 
 
 def asking(request: HttpRequest) -> int:
     """How many conversations wait for a person and have nobody, 0 also for those who may not see them."""
-    from chat.models import Conversation, ConversationStatus
-
-    if not request.user.has_perm("chat.view_conversation"):
-        return 0
-    return Conversation.objects.filter(status=ConversationStatus.WAITING).count()
+    return badges(request)["asking"]

@@ -24,6 +24,8 @@ BY_MIDDLEWARE = {
 
 TO_ALL_STAFF = {
     "admin/": "the console's home: what it counts and lists depends on the caller's permissions",
+    "admin/analytics/home/": "what moves on the console's home page: the same, counted by the caller's permissions",
+    "admin/waiting/": "the numbers in the sidebar: counted by the caller's permissions",
     "admin/search/": "finds only what the caller may see",
     "admin/password_change/": "the caller's own password",
     "admin/password_change/done/": "says that it was changed",
