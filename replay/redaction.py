@@ -37,10 +37,11 @@ _SECRET_PAIRS = frozenset(
         ("pin", "code"),
     }
 )
+_NAME = re.compile(r"[\w.\-\[\]]{1,80}")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NAMES = (
     r"(?:[\w-]*(?:password|passwd|passphrase|pwd|secret|credential|authorization|api[_-]?key|access[_-]?key|"
-    r"private[_-]?key|access[_-]?token|refresh[_-]?token|auth[_-]?token|session[_-]?id)s?|[\w-]*token|cookie|cvv2?|cvc)"
+    r"private[_-]?key|access[_-]?token|refresh[_-]?token|auth[_-]?token|session[_-]?id)s?|[\w-]*(?:token|cookie)|cvv2?|cvc)"
 )
 _NAMED = re.compile(
     rf"""(?ix)(?<![\w-])(?P<name>{_NAMES})(?P<between>\\{{0,4}}["']?\s{{0,20}}(?:[:=]|\bis\b)\s{{0,20}})"""
@@ -98,7 +99,8 @@ def _walk(value: Any, of_text: Callable[[str], str], depth: int) -> Any:
     if isinstance(value, dict):
         return _mapping(value, of_text, depth)
     if isinstance(value, list | tuple):
-        if len(value) == 2 and isinstance(value[0], str) and names_secret(value[0]):
+        first = value[0] if len(value) == 2 else None
+        if isinstance(first, str) and _NAME.fullmatch(first) and names_secret(first):
             return [of_text(value[0]), _hidden(value[1])]  # a pair of a query
         return [_walk(item, of_text, depth + 1) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
