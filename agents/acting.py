@@ -212,7 +212,7 @@ async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any
 
 
 def _to_call(tool: ToolSpec) -> tuple[Tool | None, credentials.Terms | None]:
-    row = Tool.objects.filter(pk=tool.id, enabled=True).select_related("source").first()
+    row = credentials.tools_to_call().filter(pk=tool.id, enabled=True).first()
     return row, credentials.terms_of(row) if row else None
 
 

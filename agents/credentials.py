@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from django.db import DatabaseError
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from agents import oauth
@@ -69,13 +69,23 @@ class Signed:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
+def tools_to_call() -> QuerySet[Tool]:
+    """Tools with what `terms_of` needs to know of their sources, whether anything is stored for those included: for
+    most there is nothing, and then nobody has to look for it."""
+    stored = Credential.objects.filter(source=OuterRef("source"))
+    return Tool.objects.select_related("source").annotate(source_has_credentials=Exists(stored))
+
+
 def terms_of(tool: Tool) -> Terms:
-    """The terms for a call of this tool, with the credentials of its own source and no other. Two queries at most."""
+    """The terms for a call of this tool, with the credentials of its own source and no other. Two queries at most; one
+    or none for a tool of `tools_to_call`."""
     source = tool.source
     plain = Terms(source.pk, str(source), source.calls_per_minute)
     if not tool.security:
         return plain
-    stored = {row.scheme: row for row in Credential.objects.filter(source_id=source.pk)}
+    looks = getattr(tool, "source_has_credentials", True)
+    rows = Credential.objects.filter(source_id=source.pk) if looks else ()
+    stored = {row.scheme: row for row in rows}
     held, missing = chosen(tool.security, stored)
     return replace(plain, held=held, missing=missing)
 

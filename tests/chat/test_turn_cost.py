@@ -35,7 +35,6 @@ LOOKED_UP = {
     "SELECT chat_event": 1,
     "SELECT registry": 1,
     "SELECT agents_tool": 1,
-    "SELECT agents_credential": 1,
 }
 # Events: the route, the call, its result; then the reply together with the end, which seals the turn.
 WORKED = {"UPDATE chat_turn": 1, **LOOKED_UP, "events": 4}
