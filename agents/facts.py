@@ -138,6 +138,16 @@ def note_written(*, content: str, by_name: str, once: str, key: str) -> Fact:
     return Fact("note_written", {"content": content, "by_name": by_name, "once": once}, key=key)
 
 
+def feedback_asked() -> Fact:
+    """The customer was asked whether their question was solved."""
+    return Fact("feedback_asked")
+
+
+def feedback_given(*, solved: bool | None, score: int | None, comment: str) -> Fact:
+    """All that the customer thinks now: what they said before and did not change is in it again."""
+    return Fact("feedback_given", {"solved": solved, "score": score, "comment": comment})
+
+
 def tool_called(
     *,
     agent: str,

@@ -21,7 +21,7 @@ from django.http.cookie import parse_cookie
 from redis.exceptions import RedisError
 
 from agents import approvals
-from chat import events, identity, limits, live, protocol, stopping, submission, transcript, turns
+from chat import events, feedback, identity, limits, live, protocol, stopping, submission, transcript, turns
 from chat.dispatching import DirectConsumer
 from chat.frames import Frame
 from chat.models import Conversation, Event, Turn, TurnStatus
@@ -214,6 +214,19 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
         await in_thread(lambda: retry(turn_id=turn_id))
         await self._catch_up(position)
 
+    async def _feedback(self, frame: ClientFrame) -> None:
+        visitor = self._visitor()
+        conversation = await self._owned(frame.thread_id)
+        said = feedback.checked(frame.fields)
+        await feedback.allow(visitor.customer_id)
+        position = await self._follow(conversation.pk, frame.thread_id)
+        give = partial(feedback.give, thread_id=frame.thread_id, said=said, customer_id=visitor.customer_id)
+        given = await in_thread(give)
+        if given.seq <= position.sent:  # it stands since before: answered all the same
+            for answer in given.frames:
+                await self._send(answer)
+        await self._catch_up(position)
+
     async def _ping(self, frame: ClientFrame) -> None:
         await self._send({"type": "pong"})
 
@@ -353,6 +366,7 @@ HANDLERS = {
     "history": ChatConsumer._history,
     "stop": ChatConsumer._stop,
     "retry": ChatConsumer._retry,
+    "feedback": ChatConsumer._feedback,
     "ping": ChatConsumer._ping,
 }
 

@@ -71,7 +71,8 @@ WITH held AS ({held}), {priced} numbered AS (
     SET last_seq = last_seq + %(count)s::int, last_activity_at = %(now)s::timestamptz,
         last_line = COALESCE(%(line)s::text, last_line), live_agent = COALESCE(%(live)s::text, live_agent),
         waiting_since = CASE %(waits)s::boolean WHEN true THEN COALESCE(waiting_since, %(now)s::timestamptz)
-                        WHEN false THEN NULL ELSE waiting_since END {charged}
+                        WHEN false THEN NULL ELSE waiting_since END,
+        unasked = unasked OR %(written)s::boolean {charged}
     WHERE id = %(conversation)s {epoch}
     RETURNING thread_id, customer_id, last_seq - %(count)s::int AS base
 ), added AS (
@@ -115,6 +116,8 @@ _STATEMENTS = {
 }
 _COLUMNS = ("kind", "payload", "key", "agent", "tokens_in", "tokens_out", "tokens_cached", "duration_ms")
 _ANSWERED = frozenset({"replied", "question_asked", "staff_wrote", "conversation_resolved"})
+_WRITTEN = frozenset({"message_received", "staff_wrote"})
+"""What people write: from then on the customer may be asked again what they thought."""
 
 
 def insert(
@@ -147,6 +150,7 @@ def insert(
         "line": shorten(lines[-1], 200) if lines else None,
         "live": live_agent,
         "waits": _waits(clean),
+        "written": any(fact["kind"] in _WRITTEN for fact in clean),
         "facts": json.dumps([{"place": place, **fact} for place, fact in enumerate(clean, start=1)]),
     }
     if calls := _calls(facts):
@@ -213,6 +217,42 @@ def append(conversation_id: UUID, facts: Sequence[Fact], *, turn_id: UUID | None
     batch = insert(conversation_id, facts, turn_id=turn_id)
     transaction.on_commit(lambda: async_to_sync(publish)(batch))
     return batch
+
+
+_EACH = """
+WITH chosen AS ({chosen}), numbered AS (
+    UPDATE chat_conversation c SET last_seq = c.last_seq + 1, {changes}
+    FROM chosen WHERE c.id = chosen.id RETURNING c.id, c.thread_id, c.last_seq
+), added AS (
+    INSERT INTO chat_event (conversation_id, created_at, version, seq, kind, key, agent, payload)
+    SELECT id, %(now)s, 1, last_seq, %(kind)s, '', '', %(payload)s::jsonb FROM numbered
+)
+SELECT id, thread_id, last_seq FROM numbered
+"""
+
+
+def append_each(fact: Fact, *, chosen: str, changes: str, parameters: dict[str, Any]) -> list[Batch]:
+    """Write one fact into each of many conversations, in one statement, and tell the sockets once it is committed.
+
+    `chosen` is a SELECT of their ids that locks their rows, `changes` what else becomes of these rows, both written in
+    our code; `parameters` are theirs. It is no activity of the conversations.
+    """
+    now = timezone.now()
+    clean = storable({"kind": fact.kind, "payload": fact.payload})
+    values = {**parameters, "now": now, "kind": clean["kind"], "payload": json.dumps(clean["payload"])}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_EACH.format(chosen=chosen, changes=changes), values)
+        batches = [
+            Batch(conversation_id, seq, seq, _frames(thread_id, seq - 1, [{**clean, "agent": ""}], None, now))
+            for conversation_id, thread_id, seq in cursor.fetchall()
+        ]
+        if batches:
+            transaction.on_commit(lambda: async_to_sync(_publish_all)(batches))
+    return batches
+
+
+async def _publish_all(batches: Sequence[Batch]) -> None:
+    await asyncio.gather(*(publish(batch) for batch in batches))
 
 
 def group_of(conversation_id: UUID) -> str:

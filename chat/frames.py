@@ -168,6 +168,16 @@ def _staff_message(event: Shown) -> list[Frame]:
     return [{"type": "staff_message", "content": content, "html": to_html(content)}]
 
 
+def _feedback_request(event: Shown) -> list[Frame]:
+    return [{"type": "feedback_request"}]
+
+
+def _feedback(event: Shown) -> list[Frame]:
+    return [
+        {"type": "feedback", **{name: event.payload.get(name) for name in ("solved", "score", "comment")}}
+    ]
+
+
 def _complete(status: str) -> Callable[[Shown], list[Frame]]:
     return lambda event: [{"type": "message_complete", "status": status}]
 
@@ -199,6 +209,8 @@ _MAKERS: dict[str, Callable[[Shown], list[Frame]]] = {
     "turn_completed": _complete("completed"),
     "turn_stopped": _complete("stopped"),
     "turn_failed": _failed,
+    "feedback_asked": _feedback_request,
+    "feedback_given": _feedback,
 }
 """Which kinds a customer sees. `model_called` is not here: prompts and usage are the staff's."""
 

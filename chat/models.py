@@ -106,6 +106,11 @@ class Conversation(models.Model):
     cost_micros = models.BigIntegerField(db_default=0, help_text="Micro-dollars: all its rows of the ledger.")
     solved = models.BooleanField(null=True, blank=True, help_text="What the customer said when asked.")
     score = models.PositiveSmallIntegerField(null=True, blank=True, help_text="1 to 5, from the customer.")
+    unasked = models.BooleanField(
+        db_default=False,
+        editable=False,
+        help_text="Somebody wrote since the customer was asked what they thought, or said so.",
+    )
     tags = models.ManyToManyField(Tag, related_name="conversations", blank=True)
     last_activity_at = models.DateTimeField(auto_now_add=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -131,6 +136,11 @@ class Conversation(models.Model):
                 fields=["solved", "-last_activity_at"],
                 name="conversation_by_solved",
                 condition=models.Q(solved__isnull=False),
+            ),
+            models.Index(
+                fields=["last_activity_at"],
+                name="conversation_to_ask",
+                condition=models.Q(unasked=True, status="open"),
             ),
         ]
         constraints: ClassVar = [

@@ -11,7 +11,7 @@ from smartsupport.lib.ids import is_thread_id
 
 FRAME_LIMIT_BYTES = 32_768
 CLIENT_ID_LIMIT = 200
-TYPES = frozenset({"message", "interrupt_response", "resume", "history", "stop", "retry", "ping"})
+TYPES = frozenset({"message", "interrupt_response", "resume", "history", "stop", "retry", "feedback", "ping"})
 
 
 class BadFrame(ServiceError):

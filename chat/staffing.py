@@ -13,9 +13,9 @@ import structlog
 from django.db import transaction
 
 from agents.approvals import Decider
-from agents.facts import Fact, handoff_requested
+from agents.facts import Fact, feedback_asked, handoff_requested
 from agents.models import Action, ActionStatus, Approver
-from chat import events
+from chat import events, feedback_asking
 from chat.models import Conversation, ConversationStatus, Event, Turn, TurnStatus
 from chat.submission import CONTENT_LIMIT, ContentTooLong, MissingContent
 from chat.takeover import AlreadyHeld, hold
@@ -117,7 +117,7 @@ def escalate(*, thread_id: str, reason: object, by: Decider) -> Conversation:
 @transaction.atomic
 def resolve(*, thread_id: str, by: Decider) -> Conversation:
     """Mark the conversation as resolved; nobody holds it then. A new message of its customer opens it again, for the
-    agents to answer.
+    agents to answer. The customer is asked what they thought.
 
     Raises ThreadNotFound, AlreadyResolved, NotFinished (saying what still waits).
     """
@@ -132,6 +132,8 @@ def resolve(*, thread_id: str, by: Decider) -> Conversation:
     facts = [Fact("conversation_resolved", {"by_name": by.name})]
     if conversation.status == ConversationStatus.HELD:  # the customer is told that nobody is there any more
         facts.insert(0, Fact("handed_back", {"by_name": by.name}))
+    if feedback_asking.asks_now(conversation.pk):
+        facts.append(feedback_asked())
     events.append(conversation.pk, facts)
     log.info("conversation_resolved", conversation_id=str(conversation.pk), by_name=by.name)
     conversation.refresh_from_db()

@@ -110,12 +110,18 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "smartsupport:celery:", "visibility_timeout": 600}
 CELERY_TIMEZONE = "UTC"
-CELERY_IMPORTS = ["chat.sweeping", "agents.spending.jobs"]  # beside each app's `tasks`, which Celery finds by itself
+# Beside each app's `tasks`, which Celery finds by itself.
+CELERY_IMPORTS = ["chat.sweeping", "chat.feedback_asking", "agents.spending.jobs"]
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {
         "task": "chat.sweep_turns",
         "schedule": 5.0,
         "options": {"expires": 5},
+    },
+    "ask-for-feedback": {
+        "task": "chat.ask_for_feedback",
+        "schedule": 15.0,
+        "options": {"expires": 15},
     },
     "expire-approvals": {
         "task": "agents.tasks.expire_approvals",
@@ -261,6 +267,7 @@ RESUMES_PER_MINUTE = env.integer("RESUMES_PER_MINUTE", 600, low=1, high=100_000)
 REFUSED_FRAMES_PER_MINUTE = env.integer("REFUSED_FRAMES_PER_MINUTE", 1_200, low=1, high=100_000)
 NEW_VISITORS_PER_MINUTE = env.integer("NEW_VISITORS_PER_MINUTE", 6_000 if DEBUG else 120, low=1, high=100_000)
 WRONG_KEYS_PER_MINUTE = env.integer("WRONG_KEYS_PER_MINUTE", 6_000 if DEBUG else 60, low=1, high=100_000)
+FEEDBACK_PER_MINUTE = env.integer("FEEDBACK_PER_MINUTE", 30, low=1, high=100_000)
 # In development the demo business API is always among them: the demo's tools are nothing without it.
 SAFE_HTTP_ALLOWED_HOSTS = env.hosts("SAFE_HTTP_ALLOWED_HOSTS", [], with_port=True) + (
     [f"127.0.0.1:{DEMO_PORT}", f"localhost:{DEMO_PORT}"] if DEBUG else []
@@ -282,6 +289,8 @@ MULTITASK_STRATEGY = env.choice("MULTITASK_STRATEGY", ["enqueue", "reject", "int
 # People: when somebody is there, and when a conversation is handed to them without anybody asking.
 BUSINESS_HOURS, BUSINESS_TIMEZONE = env.business_hours("BUSINESS_HOURS", "BUSINESS_TIMEZONE")
 HANDOFF_AFTER_FAILURES = env.integer("HANDOFF_AFTER_FAILURES", 3, low=0, high=100)
+# After how much silence a customer whom an agent has answered is asked what they thought; 0: only when staff resolve.
+FEEDBACK_AFTER_MINUTES = env.integer("FEEDBACK_AFTER_MINUTES", 5, low=0, high=60 * 24)
 # What a model is told of a conversation before the newest message: at most so many tokens, the older part summarised.
 PROMPT_HISTORY_TOKENS = env.integer("PROMPT_HISTORY_TOKENS", 4_000, low=500, high=200_000)
 # Whether customers see what a model thinks before it answers, where it says so.

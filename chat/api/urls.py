@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chat.api import desk_views, usage_views, views
+from chat.api import desk_views, feedback_views, usage_views, views
 from chat.api import schema as schema  # registers how the credentials are documented
 
 urlpatterns = [
@@ -14,6 +14,7 @@ urlpatterns = [
     path("conversations/<str:thread_id>/tags", desk_views.TagsView.as_view()),
     path("conversations/<str:thread_id>/escalate", desk_views.EscalateView.as_view()),
     path("conversations/<str:thread_id>/resolve", views.ResolveView.as_view()),
+    path("conversations/<str:thread_id>/feedback", feedback_views.FeedbackView.as_view()),
     path("conversations/<str:thread_id>/turns/<str:turn_id>", views.TurnView.as_view()),
     path("conversations/<str:thread_id>/stop", views.StopView.as_view()),
     path("conversations/<str:thread_id>/retry", views.RetryView.as_view()),

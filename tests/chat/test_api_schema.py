@@ -35,6 +35,7 @@ def test_it_is_valid_and_complete(document: dict) -> None:
         "/api/v1/conversations/{thread_id}/handback",
         "/api/v1/conversations/{thread_id}/staff-messages",
         "/api/v1/conversations/{thread_id}/resolve",
+        "/api/v1/conversations/{thread_id}/feedback",
         "/api/v1/interrupts",
         "/api/v1/interrupts/{interrupt_id}/decision",
         "/api/v1/replay/{thread_id}",

@@ -49,6 +49,8 @@ EVENTS: dict[str, tuple[dict[str, Any], str | None]] = {
     "taken_over": ({"by_name": "Maria"}, "A colleague has joined"),
     "handed_back": ({"by_name": "Maria"}, "handed the conversation back"),
     "turn_retried": ({"by": "customer"}, "Working on your answer…"),
+    "feedback_asked": ({}, None),  # a card below the conversation asks: test_page_feedback.py
+    "feedback_given": ({"solved": True, "score": 4, "comment": ""}, None),
     "turn_completed": ({}, None),  # what it completes says so
     "turn_stopped": ({}, "This answer was stopped."),
     "turn_failed": (

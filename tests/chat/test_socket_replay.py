@@ -77,6 +77,11 @@ SAMPLES: dict[str, list[Fact]] = {
     "staff_wrote": [Fact("staff_wrote", {"content": "Hello *you*", "by_name": "Sam"})],
     "taken_over": [Fact("taken_over", {"by_name": "Sam"})],
     "handed_back": [Fact("handed_back", {"by_name": "Sam"})],
+    "feedback_asked": [facts.feedback_asked()],
+    "feedback_given": [
+        facts.feedback_given(solved=True, score=5, comment="é 🙂"),
+        facts.feedback_given(solved=None, score=1, comment=""),
+    ],
     "turn_retried": [Fact("turn_retried", {"by": "customer"})],
     "turn_completed": [Fact("turn_completed", {}, key="end")],
     "turn_stopped": [Fact("turn_stopped", {}, key="end")],

@@ -173,7 +173,7 @@ def test_the_customer_is_told_that_nobody_is_there_any_more_when_what_was_held_i
     resolved = resolve(row)
 
     kinds = list(row.events.values_list("kind", flat=True))
-    assert kinds[-2:] == ["handed_back", "conversation_resolved"]
+    assert kinds[-3:] == ["handed_back", "conversation_resolved", "feedback_asked"]
     assert (resolved.status, resolved.held_by) == ("resolved", "")
 
 
@@ -183,7 +183,7 @@ def test_a_conversation_is_resolved_and_the_customers_next_message_opens_it_agai
 
     resolved = resolve(row)
 
-    event = row.events.last()
+    event = row.events.get(kind="conversation_resolved")
     assert (resolved.status, event.kind, event.payload) == (
         "resolved", "conversation_resolved", {"by_name": "sam"},
     )  # fmt: skip
