@@ -47,7 +47,7 @@ _LINES = f"""
 _FLOOR = f"(SELECT coalesce(max(id), 0) - {NEWEST} FROM chat_event WHERE id < %(before)s)"  # noqa: S608
 _SHOWN = f"""
 SELECT id, conversation_id, seq, kind, agent, created_at, {_FLOOR} AS floor, ts_headline('simple', said, {_QUERY},
-    'StartSel={_BEGIN}, StopSel={_END}, MaxFragments=2, MaxWords=24, MinWords=12, FragmentDelimiter=" … "')
+    'StartSel={_BEGIN}, StopSel={_END}, MaxWords=30, MinWords=15, ShortWord=0')
 FROM found ORDER BY id DESC"""  # noqa: S608
 _AMONG_NEWEST = f"""
 WITH newest AS MATERIALIZED ({_LINES}
