@@ -27,5 +27,6 @@ urlpatterns = [
     path("api/v1/", include("analytics.api.urls")),
     path("admin/analytics/", include("analytics.console_urls")),
     path("api/v1/", include("smartsupport.audit.api")),
+    path("", include("smartsupport.waiting")),
     path("admin/", admin.site.urls),
 ]

@@ -52,6 +52,7 @@ def page_context(row: Action, user: Any) -> dict[str, Any]:
         "decidable": waiting and may_decide and not for_customer and not overdue,
         "age": age(row.created_at),
         "may_decide": may_decide,
+        "sees_customers": user.has_perm("chat.view_customer"),
         "sees_conversations": user.has_perm("chat.view_conversation"),
     }
 

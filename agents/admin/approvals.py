@@ -3,13 +3,11 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from unfold.decorators import action as console_action
-from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from agents import approvals, read_back, repetition, settlement
@@ -23,26 +21,16 @@ from agents.admin.decision_forms import (
     SettleForm,
 )
 from agents.admin.decision_words import LOOK_AGAIN, SENT_AGAIN, known_id, outcome_of, page_url, refused
-from agents.admin.filters import WhichFilter
-from agents.admin.shown import BADGES, pretty
+from agents.admin.inbox import InboxAdmin
+from agents.admin.inbox_answers import from_inbox, stay
+from agents.admin.shown import pretty
 from agents.models import Action, ActionStatus
-from smartsupport.lib.console import ReadOnlyAdmin, age, go_to, identified
+from smartsupport.lib.console import go_to, identified
 from smartsupport.lib.errors import ServiceError
 
 
 @admin.register(Action)
-class ActionAdmin(ReadOnlyAdmin):
-    list_display = ("asked", "state", "who", "agent", "waits_for", "since")
-    none_yet = "Nothing waits for staff"
-    what_next = (
-        "What an agent may do only with your consent is asked here. “Filters” shows what was decided before."
-    )
-    list_filter = (WhichFilter, "tool_name")
-    search_fields = ("message", "customer__name", "customer__email", "customer__subject", "tool_name")
-    search_help_text = "What is asked, the tool, or the customer"
-    list_select_related = ("customer", "tool")
-    list_per_page = 50
-    actions_row = ("approve", "decline")
+class ActionAdmin(InboxAdmin):
     actions_detail = (
         "approve",
         "approve_with_changes",
@@ -51,15 +39,6 @@ class ActionAdmin(ReadOnlyAdmin):
         "it_happened",
         "it_did_not_happen",
     )
-
-    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm("agents.decide_action")
-
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("created_at",) if _lists_waiting(request) else ("-created_at",)
-
-    def get_actions_row(self, request: HttpRequest) -> list[Any]:
-        return super().get_actions_row(request) if _lists_waiting(request) else []
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         waiting = Action.objects.open_for_staff().filter(expires_at__gt=timezone.now())
@@ -81,7 +60,7 @@ class ActionAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        row = self._row(request, object_id)
+        row = self.row(request, object_id)
         shown = page_context(row, request.user) if row else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
@@ -95,7 +74,7 @@ class ActionAdmin(ReadOnlyAdmin):
 
     def standing(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """How things stand in the business system, as a piece of the page. It reads there and changes nothing."""
-        row = self._row(request, object_id)
+        row = self.row(request, object_id)
         if row is None:
             raise Http404
         shown: dict[str, Any] = {"looked_at": timezone.now()}
@@ -105,34 +84,6 @@ class ActionAdmin(ReadOnlyAdmin):
         except ServiceError as refusal:
             shown["refusal"] = refusal.message
         return TemplateResponse(request, "agents/console/standing.html", shown)
-
-    def _row(self, request: HttpRequest, object_id: str) -> Action | None:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        rows = Action.objects.select_related("tool__read_back", "customer", "turn__conversation")
-        return identified(rows, object_id).first()
-
-    @display(description="What is asked", ordering="message")
-    def asked(self, action: Action) -> str:
-        return action.message
-
-    @display(description="State", label={**{str(status.label): colour for status, colour in BADGES.items()}})
-    def state(self, action: Action) -> str:
-        return action.get_status_display()
-
-    @display(description="Customer", ordering="customer__name")
-    def who(self, action: Action) -> str:
-        return str(action.customer)
-
-    @display(description="Decided by", ordering="approver")
-    def waits_for(self, action: Action) -> str:
-        if action.decided_by:
-            return action.decided_by_name if action.decided_by == "staff" else "The customer"
-        return action.get_approver_display()
-
-    @display(description="Asked", ordering="created_at")
-    def since(self, action: Action) -> str:
-        return f"{age(action.created_at)} ago"
 
     @console_action(
         description="Approve",
@@ -273,17 +224,17 @@ class ActionAdmin(ReadOnlyAdmin):
                 seen=form.cleaned_data.get("seen", ""),
             )
         except ServiceError as refusal:
-            messages.error(request, refused(refusal))
             again = isinstance(refusal, LOOK_AGAIN)
+            if from_inbox(request):
+                return stay(refused(refusal), ok=False, changed=object_id if again else "")
+            messages.error(request, refused(refusal))
             return go_to(request, page_url(object_id) if again else reverse("admin:agents_action_changelist"))
         done = outcome_of(decided, approved=approved)
         self.log_change(request, decided, f"{done}.{f' {reason}' if reason else ''}")
         told = f"{done}: {decided.message}"
         if decided.status == ActionStatus.AWAITING:
             told = f"You agree: {decided.message} A second person has to approve it before anything is sent."
+        if from_inbox(request):
+            return stay(told, ok=True)
         messages.success(request, told)
         return go_to(request, reverse("admin:agents_action_changelist"))
-
-
-def _lists_waiting(request: HttpRequest) -> bool:
-    return WhichFilter.parameter_name not in request.GET
