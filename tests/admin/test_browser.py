@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -27,13 +28,13 @@ PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 
 
 @contextmanager
-def staff_browser(site: Any, **options: Any) -> Iterator[tuple[Page, list[str]]]:
-    """A page that is signed in as an administrator, and what went wrong on it so far.
+def staff_browser(site: Any, user: User | None = None, **options: Any) -> Iterator[tuple[Page, list[str]]]:
+    """A page that is signed in as `user`, an administrator without one, and what went wrong on it so far.
 
     Rows are made before it is opened and read after it is closed: meanwhile its loop runs in this thread.
     """
     client = Client()
-    client.force_login(rows.staff("root", superuser=True))
+    client.force_login(user or rows.staff("root", superuser=True))
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     faults: list[str] = []
     with sync_playwright() as playwright:
@@ -196,8 +197,8 @@ def test_declining_from_the_list_needs_a_reason(live_server: Any) -> None:
 
     with staff_browser(live_server, viewport=DESK) as (page, faults):
         page.goto(reverse("admin:agents_action_changelist"))
-        page.get_by_text("more_horiz").last.click()
-        page.get_by_role("link", name="Decline").click()
+        page.get_by_role("link", name="Give 10% off order 1042.").click()
+        page.locator(".inbox-decide").get_by_role("button", name="Decline").click()
         dialog = page.locator("#dialog")
         dialog.get_by_role("button", name="Decline").click()
         expect(dialog).to_contain_text("Say why")
