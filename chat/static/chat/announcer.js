@@ -64,6 +64,8 @@ function wordsFor(item) {
       return text.retrying;
     case "handback":
       return text.handback;
+    case "feedback":
+      return text.announceFeedback;
     case "stopped":
       return text.stopped;
     case "error":

@@ -10,6 +10,8 @@ const FRAME_OVERHEAD = 512;
 const WARN_FROM = 0.9;
 
 export class Composer {
+  holds = false;
+
   /**
    * @param {{form: HTMLFormElement, box: HTMLTextAreaElement, send: HTMLButtonElement, counter: HTMLElement,
    *          note: HTMLElement, limit: number, onSend: (content: string) => void}} parts
@@ -27,7 +29,7 @@ export class Composer {
       this.submit();
     });
     box.addEventListener("input", () => {
-      this.say("");
+      if (!this.holds) this.say("");
       this.refresh();
       keepDraft(box.value);
     });
@@ -52,8 +54,10 @@ export class Composer {
     this.parts.box.focus({ preventScroll: true });
   }
 
-  /** Says something about what is in the box, until it changes. @param {string} words */
-  say(words) {
+  /** Says something about what is in the box, until it changes; or, where it `holds`, until it is sent.
+   * @param {string} words @param {{holds?: boolean}} [options] */
+  say(words, { holds = false } = {}) {
+    this.holds = holds;
     this.parts.note.textContent = words;
   }
 

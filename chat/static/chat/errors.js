@@ -4,7 +4,7 @@ const CODES = /** @type {Record<string, string>} */ ({
   rate_limited: "rate",
   queue_full: "queue",
   busy: "busy",
-  usage_limit: "usage",
+  usage_limit_reached: "usage",
   content_too_long: "long",
   message_too_large: "large",
   thread_not_found: "thread",
@@ -12,6 +12,7 @@ const CODES = /** @type {Record<string, string>} */ ({
   not_allowed: "not_allowed",
   invalid_interrupt_response: "invalid_answer",
   not_retriable: "not_retriable",
+  invalid_feedback: "feedback",
   turn_failed: "turn",
   unavailable: "turn",
 });
@@ -29,6 +30,7 @@ const KINDS = /** @type {[string, string][]} */ ([
   ["Not allowed to decide", "not_allowed"],
   ["Invalid interrupt response", "invalid_answer"],
   ["There is nothing to try again", "not_retriable"],
+  ["Invalid feedback", "feedback"],
   ["An error occurred processing", "turn"],
 ]);
 

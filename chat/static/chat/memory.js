@@ -5,6 +5,7 @@
 const THREAD = "smartsupport.thread";
 const UNSENT = "smartsupport.unsent";
 const DRAFT = "smartsupport.draft";
+const DISMISSED = "smartsupport.feedback";
 
 /** @param {() => Storage} storage @param {string} key @returns {any} */
 function read(storage, key) {
@@ -54,3 +55,12 @@ export const draft = () => String(read(tab, DRAFT) ?? "");
 
 /** @param {string} text */
 export const keepDraft = (text) => write(tab, DRAFT, text || null);
+
+/** @param {string} threadId @returns {number} up to which seq the customer does not want to be asked what they thought */
+export function dismissedFeedback(threadId) {
+  const kept = read(browser, DISMISSED);
+  return kept?.threadId === threadId && Number.isInteger(kept.seq) ? kept.seq : 0;
+}
+
+/** @param {string} threadId @param {number} seq */
+export const dismissFeedback = (threadId, seq) => write(browser, DISMISSED, { threadId, seq });

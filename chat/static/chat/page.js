@@ -4,6 +4,7 @@ import { Composer } from "./composer.js";
 import { EarlierMessages } from "./earlier.js";
 import { REWRITE } from "./errors.js";
 import { Session } from "./session.js";
+import { FeedbackCard } from "./feedback.js";
 import { StickyScroll } from "./scroll.js";
 import { ConversationView } from "./view.js";
 import { isEmpty, isHeld } from "./order.js";
@@ -18,6 +19,9 @@ const config = JSON.parse(byId("page-config").textContent ?? "{}");
 let token = takeToken();
 let unread = 0;
 let frameAsked = false;
+let limitTimer = 0;
+/** What browsers can wait for at most. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 const pageTitle = document.title;
 
 const session = new Session({ url: socketUrl, heartbeatSeconds: config.heartbeatSeconds, onChange: scheduleRender });
@@ -41,6 +45,17 @@ const composer = new Composer({
   note: byId("composer-note"),
   limit: config.maxLength ?? 10_000,
   onSend: send,
+});
+
+const feedback = new FeedbackCard({
+  give: (said) => session.giveFeedback(said),
+  askForPerson: () => send(text.wantPerson),
+  changed() {
+    render();
+    scroll.toLatest();
+  },
+  connected: () => session.status === "open",
+  opener: byId("feedback-open"),
 });
 
 const earlier = new EarlierMessages(
@@ -107,6 +122,7 @@ function render() {
       earlier.show(state.earlier);
     });
   }
+  feedback.render(state, session.loading);
   byId("welcome").hidden = session.loading || !isEmpty(state);
   byId("loading").hidden = !session.loading;
   byId("ended").hidden = !state.ended;
@@ -131,6 +147,17 @@ function returnRefused(state) {
   if (!refused.length || !composer.isEmpty) return;
   const note = refusal(refused[0]);
   composer.fill(refused.map((one) => session.takeBack(one.id)).join("\n\n"), note);
+  if (refused[0].refused === "usage") waitForLimit(refused[0].detail);
+}
+
+/** What was refused for a limit stands in the box, with the reason, until it begins anew. @param {string} resetsAt */
+function waitForLimit(resetsAt) {
+  const left = Date.parse(resetsAt) - serverNow();
+  if (Number.isNaN(left)) return;
+  composer.say(byId("composer-note").textContent ?? "", { holds: true });
+  clearTimeout(limitTimer);
+  const done = () => composer.holds && composer.say(text.usageAgain);
+  limitTimer = setTimeout(done, Math.min(Math.max(left, 0), LONGEST_TIMER));
 }
 
 /** @param {boolean} held  by a colleague */

@@ -1,5 +1,6 @@
 /** What each kind of frame does to the conversation. */
 import { actionFrames } from "./reduce_actions.js";
+import { feedbackFrames } from "./reduce_feedback.js";
 import { turnFrames } from "./reduce_turns.js";
 import { add } from "./state.js";
 
@@ -13,6 +14,7 @@ import { add } from "./state.js";
 export const reducers = {
   ...turnFrames,
   ...actionFrames,
+  ...feedbackFrames,
   routing(state, frame) {
     const specialists = (frame.agents ?? []).filter((/** @type {string} */ agent) => agent !== "fallback");
     if (specialists.length) add(state, frame, { kind: "routing", agents: specialists, reason: frame.reason });

@@ -1,5 +1,6 @@
 /** What an `error` frame without a turn does: something that this page sent was refused, and nothing was written. */
 import { FOR_NOW, kindOfError } from "./errors.js";
+import { refuseFeedback } from "./reduce_feedback.js";
 import { put } from "./state.js";
 
 /**
@@ -13,6 +14,7 @@ export function refuse(state, frame) {
   if (kind === "thread") state.ended = "gone";
   else if (kind === "not_retriable") refuseRetry(state, "refused");
   else if (["decided", "not_allowed", "invalid_answer"].includes(kind)) refuseAnswer(state, frame, kind);
+  else if (kind === "feedback") refuseFeedback(state, kind);
   else refuseMessage(state, frame, kind);
 }
 
@@ -32,6 +34,7 @@ function refuseMessage(state, frame, kind) {
   const named = state.pending.find((one) => one.id === frame.client_message_id);
   const meant = named ?? state.pending.find((one) => one.inFlight);
   if (kind === "expired") state.ended = "expired";
+  if (!meant && refuseFeedback(state, kind)) return;
   // Something broke that was no message: an answer, then, or trying again.
   if (!meant) return void (refuseRetry(state, "unsent"), refuseAnswer(state, frame, "invalid_answer"));
   const detail = kind === "usage" ? String(frame.resets_at ?? "") : String(frame.message ?? "");

@@ -9,6 +9,7 @@
  */
 import { ReconnectingSocket } from "./socket.js";
 import { kindOfError } from "./errors.js";
+import { answerFeedback } from "./reduce_feedback.js";
 import { answer, apply, applyPage, createState, hasGap, settle } from "./store.js";
 import { runningTurn } from "./order.js";
 import { Questions } from "./questions.js";
@@ -130,6 +131,13 @@ export class Session {
     this.changed();
   }
 
+  /** @param {import("./reduce_feedback.js").Said} said */
+  giveFeedback(said) {
+    answerFeedback(this.state, said);
+    this.#sendFeedback();
+    this.changed();
+  }
+
   stop() {
     const turn = this.running;
     if (!turn || !this.socket.send({ type: "stop", thread_id: this.state.threadId })) return;
@@ -196,6 +204,7 @@ export class Session {
       }
     }
     for (const turn of this.state.turns.values()) if (turn.retry === "asked") this.#sendRetry(turn.id);
+    this.#sendFeedback();
   }
 
   /** A conversation of which nothing is here yet is read from its end. */
@@ -244,7 +253,7 @@ export class Session {
     if (frame.type !== "error" || Number.isInteger(frame.seq) || !(this.#catchingUp || this.#paging)) return false;
     const { pending, items, turns } = this.state;
     const sent = [...items.values()].some((item) => item.sending) || [...turns.values()].some((turn) => turn.retry === "asked");
-    return !sent && !pending.some((one) => one.inFlight) && kindOfError(frame) !== "thread";
+    return !sent && !this.state.feedback.sending && !pending.some((one) => one.inFlight) && kindOfError(frame) !== "thread";
   }
 
   /** A thread without a word in it may be unknown: not there yet, or not ours any more. */
@@ -291,6 +300,12 @@ export class Session {
   #sendRetry(turnId) {
     if (this.#catchingUp) return; // sent when everything missed is here, if it is still failed then
     this.socket.send({ type: "retry", thread_id: this.state.threadId, turn_id: turnId });
+  }
+
+  #sendFeedback() {
+    const { threadId, feedback } = this.state;
+    if (this.#catchingUp || !feedback.sending) return; // sent when everything missed is here, if it does not stand then
+    this.socket.send({ type: "feedback", thread_id: threadId, ...feedback.sending });
   }
 
   /** @param {string} interruptId @param {boolean} approved */

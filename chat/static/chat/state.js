@@ -30,6 +30,15 @@
  * @property {"idle" | "loading" | "failed"} status
  * @property {number} pages  how many have been loaded
  *
+ * @typedef {object} Feedback  what the customer said about the conversation, and was asked
+ * @property {number} asked  seq of the newest request, 0 before there is one
+ * @property {number} seq  of the answer that stands, 0 before there is one
+ * @property {boolean | null} solved
+ * @property {number | null} score
+ * @property {string} comment
+ * @property {import("./reduce_feedback.js").Said | null} sending  what was clicked and does not stand yet
+ * @property {string | null} problem  what kind of refusal it met
+ *
  * @typedef {object} State
  * @property {string} threadId
  * @property {Map<string, Item>} items
@@ -42,6 +51,7 @@
  * @property {boolean} torn  a streamed piece is missing
  * @property {"expired" | "gone" | null} ended
  * @property {Earlier | null} earlier  null: all that there is was said on this page
+ * @property {Feedback} feedback
  * @property {Item[]} news  finished things that a screen reader should hear of; the page empties it
  */
 import { createStream } from "./stream.js";
@@ -60,6 +70,7 @@ export function createState(threadId) {
     torn: false,
     ended: null,
     earlier: null,
+    feedback: { asked: 0, seq: 0, solved: null, score: null, comment: "", sending: null, problem: null },
     news: [],
   };
 }

@@ -125,6 +125,17 @@ export const text = {
   earlierLoaded: "Earlier messages are here.",
   beginning: "This is the beginning of the conversation.",
 
+  // Feedback
+  feedbackAsk: "Was your question solved?",
+  announceFeedback: "Was your question solved? You can answer below the conversation.",
+  feedbackThanks: "Thank you",
+  feedbackUsed: "Your answer helps us to get better.",
+  feedbackSending: "Sending your answer…",
+  feedbackWaits: "Your answer is sent as soon as you are connected.",
+  feedbackTooFast: "That was a lot at once. Wait a minute, then answer again.",
+  feedbackRefused: "Your answer did not arrive. Please send it again.",
+  wantPerson: "I want to talk to a person",
+
   // Errors
   turnFailed: "Something went wrong on our side, and this message was not answered. Nothing else is lost.",
   retry: "Try again",
@@ -138,8 +149,9 @@ export const text = {
   busy: "An earlier message is still being answered. Send this one when that is done.",
   usageLimit: (/** @type {string} */ when) =>
     when
-      ? `You have reached the usage limit. You can write again ${when}.`
+      ? `You have reached the usage limit. You can write again ${when}; your message stays here until then.`
       : "You have reached the usage limit. Please try again later.",
+  usageAgain: "You can write again now.",
   refused: (/** @type {string} */ message) => `This message was not sent: ${message}`,
   unavailable: "We could not take this message just now. Try again in a moment.",
   threadGone: "This conversation is no longer available here.",
