@@ -63,11 +63,11 @@ def shown(request: HttpRequest, row: Conversation) -> dict[str, Any]:
         "mode": "held" if held else "free",
         "live_url": reverse("admin:chat_conversation_live", args=[row.pk]),
         "replay_url": replay_url(row),
-        "may_answer": user.has_perm("chat.change_conversation"),  # type: ignore[union-attr]
-        "sees_approvals": user.has_perm("agents.view_action"),  # type: ignore[union-attr]
-        "sees_customers": user.has_perm("chat.view_customer"),  # type: ignore[union-attr]
-        "sees_costs": user.has_perm("agents.view_modelcall"),  # type: ignore[union-attr]
-        "sees_replies": user.has_perm("chat.view_cannedreply"),  # type: ignore[union-attr]
+        "may_answer": user.has_perm("chat.change_conversation"),
+        "sees_approvals": user.has_perm("agents.view_action"),
+        "sees_customers": user.has_perm("chat.view_customer"),
+        "sees_costs": user.has_perm("agents.view_modelcall"),
+        "sees_replies": user.has_perm("chat.view_cannedreply"),
         "reply_once": str(uuid4()),
         "note_once": str(uuid4()),
     }

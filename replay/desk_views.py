@@ -49,7 +49,7 @@ class DeskViews:
 
     def _answered(self, request: HttpRequest, object_id: str) -> Conversation:
         """The conversation of a request from somebody who may answer in it. Raises PermissionDenied, Http404."""
-        if not request.user.has_perm("chat.change_conversation"):  # type: ignore[union-attr]
+        if not request.user.has_perm("chat.change_conversation"):
             raise PermissionDenied
         row = identified(Conversation.objects.select_related("customer"), object_id).first()
         if row is None:
@@ -88,7 +88,7 @@ class DeskViews:
     def canned(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Canned replies that fit `q`, filled in for this customer, as options of a list box."""
         row = self._answered(request, object_id)
-        if not request.user.has_perm("chat.view_cannedreply"):  # type: ignore[union-attr]
+        if not request.user.has_perm("chat.view_cannedreply"):
             raise PermissionDenied
         typed = request.GET.get("q", "")[:80]
         context = {"offered": canned.offered(typed, row.customer), "typed": typed}
@@ -124,7 +124,7 @@ class DeskViews:
 
     def tag_many(self, request: HttpRequest) -> HttpResponse:
         """Give the ticked conversations of the list a tag, and go back to the list."""
-        if not request.user.has_perm("chat.change_conversation"):  # type: ignore[union-attr]
+        if not request.user.has_perm("chat.change_conversation"):
             raise PermissionDenied
         back = request.POST.get("back", "")
         home = reverse("admin:chat_conversation_changelist")

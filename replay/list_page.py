@@ -108,8 +108,8 @@ class ListPage:
 
     def _rights(self, request: HttpRequest) -> dict[str, Any]:
         return {
-            "may_answer": request.user.has_perm("chat.change_conversation"),  # type: ignore[union-attr]
-            "sees_costs": request.user.has_perm("agents.view_modelcall"),  # type: ignore[union-attr]
+            "may_answer": request.user.has_perm("chat.change_conversation"),
+            "sees_costs": request.user.has_perm("agents.view_modelcall"),
             "list_url": reverse("admin:chat_conversation_changelist"),
         }
 
