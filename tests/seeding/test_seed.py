@@ -231,7 +231,7 @@ def test_without_the_demo_business_the_rest_is_done_and_the_reason_told(settings
 def test_in_production_there_is_no_demo(settings: Settings) -> None:
     settings.DEBUG = False
 
-    assert set(seed()) == {"Log in as", "API key"}
+    assert set(seed()) == {"Log in as", "API key", "Model prices"}
 
     assert not Tool.objects.exists()
 
@@ -240,7 +240,7 @@ def test_staff_who_are_there_are_not_joined_by_another_admin(settings: Settings)
     settings.DEBUG = False
     get_user_model().objects.create_user("ada", is_staff=True)
 
-    assert set(seed()) == {"API key"}
+    assert set(seed()) == {"API key", "Model prices"}
 
     assert not get_user_model().objects.filter(username="admin").exists()
 
@@ -258,7 +258,8 @@ def test_two_seeds_at_once_do_everything_once(server_environment: dict[str, str]
 
     assert [process.returncode for process in running] == [0, 0], told
     lines = "".join(out for out, _ in told).splitlines()
-    assert sorted(line[:14].strip() for line in lines) == ["API key", "Agents", "Log in as", "Tools", "or as"]
+    told_once = ["API key", "Agents", "Log in as", "Model prices", "Tools", "or as"]
+    assert sorted(line[:14].strip() for line in lines) == told_once
     assert ApiKey.objects.count() == SpecSource.objects.count() == 1
     users = get_user_model().objects.order_by("username").values_list("username", "is_superuser")
     assert [name for name, _ in users] == ["admin", "agent", "approver", "manager", "viewer"]
