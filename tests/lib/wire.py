@@ -58,6 +58,7 @@ class Wire:
         self.closing = asyncio.Event()
         self._tls = tls
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._transports: list[asyncio.WriteTransport] = []
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
@@ -69,8 +70,13 @@ class Wire:
     async def __aexit__(self, *_: object) -> None:
         self.closing.set()
         self._server.close()
-        await self.hang_up()
         await self._server.wait_closed()
+        await asyncio.sleep(0)  # who was let in last is known after this
+        while self._open:
+            await self.hang_up()
+        for transport in self._transports:
+            transport.abort()  # a client that does not read would keep it open
+        await asyncio.sleep(0)  # sockets are closed in the loop's next round
 
     async def hang_up(self) -> None:
         """Close every open connection and wait until their tasks are done."""
@@ -81,6 +87,7 @@ class Wire:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._transports.append(writer.transport)
         task = asyncio.ensure_future(self._serve(reader, writer, self.connections))
         self._open[task] = writer
         task.add_done_callback(self._open.pop)
