@@ -122,12 +122,13 @@ def _page(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
         "earlier": wanted.query(before=listed.rows[0].seq) if listed.earlier and listed.rows else "",
         "later": wanted.query(after=listed.rows[-1].seq) if listed.later and listed.rows else "",
         "groups": [(name, words, name in wanted.kind) for name, (words, _) in KINDS.items()],
-        "agents": sorted({*(sums["agents"] or ()), *([wanted.agent] if wanted.agent else [])}),
+        "agents": [
+            (name, visible(name))
+            for name in sorted({*(sums["agents"] or ()), *([wanted.agent] if wanted.agent else [])})
+        ],
         "turns": len(turns),
         "keys": KEYS,
-        "all": Totals(
-            sums["all_in"] or 0, sums["all_out"] or 0, conversation.cost_micros, sums["unknown"]
-        ),
+        "all": Totals(sums["all_in"] or 0, sums["all_out"] or 0, conversation.cost_micros, sums["unknown"]),
         "whole": step_blocks.span((sums["ended"] - began).total_seconds()) if sums["ended"] else "",
         "export_url": reverse("admin:chat_conversation_replay_export", args=[conversation.pk]),
         "conversation_url": reverse("admin:chat_conversation_change", args=[conversation.pk]),

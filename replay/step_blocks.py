@@ -54,17 +54,19 @@ def cut(text: str) -> str:
 
 def facts(title: str, rows: list[tuple[str, Any]]) -> Block:
     """Those that are known: None and "" are left out."""
-    said = [(name, visible(str(value))) for name, value in rows if value is not None and value != ""]
-    return Block("facts", title, facts=said)
+    said = [
+        (visible(name), visible(cut(str(value)))) for name, value in rows if value is not None and value != ""
+    ]
+    return Block("facts", visible(title), facts=said)
 
 
 def text(title: str, value: str, *, folded: bool = False) -> Block:
-    return Block("text", title, text=visible(cut(value)), folded=folded)
+    return Block("text", visible(title), text=visible(cut(value)), folded=folded)
 
 
 def code(title: str, value: Any, *, folded: bool = False) -> Block:
     """JSON, or a text as it is."""
-    return Block("code", title, text=visible(cut(written(value))), folded=folded)
+    return Block("code", visible(title), text=visible(cut(written(value))), folded=folded)
 
 
 def written(value: Any) -> str:
