@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from agents import approvals, read_back, repetition
+from agents.admin.inbox_reasons import why
 from agents.admin.shown import BADGES, argument_rows, bound_rows, difference_rows, proposed_rows, shown_value
 from agents.models import Action, ActionStatus, Approver
 from smartsupport.lib.console import age
@@ -24,6 +25,7 @@ def page_context(row: Action, user: Any) -> dict[str, Any]:
     overdue = waiting and row.expires_at <= timezone.now()
     own = decider_id(user)
     fresh = approvals.drift(row) if waiting else []
+    sees_conversations = user.has_perm("chat.view_conversation")
     return {
         "title": "Approval",
         "approval": row,
@@ -53,7 +55,8 @@ def page_context(row: Action, user: Any) -> dict[str, Any]:
         "age": age(row.created_at),
         "may_decide": may_decide,
         "sees_customers": user.has_perm("chat.view_customer"),
-        "sees_conversations": user.has_perm("chat.view_conversation"),
+        "sees_conversations": sees_conversations,
+        "why": why(row) if sees_conversations else None,
     }
 
 

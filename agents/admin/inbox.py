@@ -13,7 +13,7 @@ from django.urls import path, reverse
 
 from agents.admin.approval_page import page_context
 from agents.admin.inbox_bulk import decide_many
-from agents.admin.inbox_reasons import arguments_of, why
+from agents.admin.inbox_reasons import arguments_of
 from agents.admin.inbox_rows import OLDER, WHICH, Wanted, choices, page_of, these
 from agents.admin.inbox_words import looking_words, row_of
 from agents.models import Action, Risk
@@ -105,8 +105,6 @@ class InboxAdmin(ReadOnlyAdmin):
         if row is None:
             raise Http404
         shown = page_context(row, request.user)
-        if shown["sees_conversations"]:
-            shown["why"] = why(row)
         own = decider_id(request.user)
         names = presence.seen(LOOKED_AT, row.pk, request.user.get_username())
         row.asked_by_you = shown["asked_by_you"]  # type: ignore[attr-defined]

@@ -31,7 +31,7 @@
 
     const say = (text, bad = false) => {
         const line = byId("inbox-said");
-        line.textContent = text;
+        line.textContent = line.title = text;
         line.classList.toggle("inbox-said-bad", bad);
     };
 
