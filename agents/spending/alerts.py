@@ -28,9 +28,14 @@ budget_reached = Signal()
 
 _INSERT = """
 INSERT INTO agents_budgetalert (budget_id, customer_id, period_start, percent, spent_micros, limit_micros, at)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
+SELECT budget.id, %(customer)s, %(start)s, %(percent)s, %(spent)s, %(limit)s, %(now)s
+FROM agents_budget AS budget
+WHERE budget.id = %(budget)s
+  AND (%(customer)s::uuid IS NULL OR EXISTS (SELECT 1 FROM chat_customer WHERE id = %(customer)s FOR KEY SHARE))
+FOR KEY SHARE OF budget
 ON CONFLICT (budget_id, customer_id, period_start, percent) DO NOTHING RETURNING id
 """
+"""No row where the budget or the customer was deleted meanwhile, and neither is until this one is written."""
 
 
 def look(*, whole_period: bool = False) -> int:
@@ -75,7 +80,15 @@ def _has_reached(standing: Standing, percent: int) -> bool:
 @transaction.atomic
 def _tell_once(standing: Standing, percent: int) -> bool:
     """Whether it was this one who told."""
-    values = [*_named(standing), percent, standing.spent, standing.limit, timezone.now()]
+    values = {
+        "budget": standing.budget_id,
+        "customer": standing.customer_id,
+        "start": standing.period_start,
+        "percent": percent,
+        "spent": standing.spent,
+        "limit": standing.limit,
+        "now": timezone.now(),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, values)
         row = cursor.fetchone()

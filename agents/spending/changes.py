@@ -1,7 +1,8 @@
 """What staff do to somebody's budget: grants, resets, exemptions. Each is a row that stays, with who and why.
 
 `customer_id` None is the deployment. Each takes an optional `id`: with the id of an earlier one, that one is returned
-and nothing is written, so a request that is sent again does nothing twice.
+and nothing is written, so a request that is sent again does nothing twice. Where that one was something else, the
+request is refused (KeyReused).
 """
 
 from datetime import datetime
@@ -40,6 +41,11 @@ class EndsInThePast(ServiceError):
         "ends_in_the_past",
         "The exemption would be over already. Choose a time that is still to come.",
     )
+
+
+class KeyReused(ServiceError):
+    code, status = "key_reused", 409
+    message = "This key was used for another change before. Nothing was changed now: take a new key."
 
 
 def grant(
@@ -107,10 +113,17 @@ def _write(
     text = storable(reason).strip()
     if not text:
         raise MissingReason()
-    defaults = {"kind": kind, "customer_id": customer_id, "by_name": by_name[:150], **fields}
+    wanted = {"kind": kind, "customer_id": customer_id, "reason": text[:REASON_LIMIT], **fields}
     row, made = BudgetChange.objects.get_or_create(
-        pk=id or uuid4(), defaults={**defaults, "reason": text[:REASON_LIMIT]}
+        pk=id or uuid4(), defaults={**wanted, "by_name": by_name[:150]}
     )
     if made:
         log.info("budget_changed", kind=kind, customer_id=str(customer_id or ""), by_name=by_name)
+    elif any(getattr(row, name) != value for name, value in wanted.items() if not _moves(kind, name)):
+        raise KeyReused()
     return row
+
+
+def _moves(kind: str, field: str) -> bool:
+    """What differs between a request and the same one sent again later: the period, and what was spent so far."""
+    return field == "period_start" or (kind == BudgetChange.Kind.RESET and field == "micros")

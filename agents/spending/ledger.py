@@ -18,6 +18,7 @@ from django.utils import timezone
 from agents.spending import periods
 from agents.spending.models import Period, SpendTotal
 from agents.spending.usage import Call, undated
+from smartsupport.lib.text import storable
 
 log = structlog.get_logger(__name__)
 
@@ -114,11 +115,11 @@ def parameter(calls: Sequence[tuple[int | None, Call]]) -> str:
 
 
 def _row(call: Call) -> dict[str, Any]:
-    usage, model = call.usage, call.model[:120]
+    usage, model = call.usage, storable(call.model)[:120]
     return {
         "purpose": call.purpose,
-        "agent": call.agent[:64],
-        "provider": call.provider[:32],
+        "agent": storable(call.agent)[:64],
+        "provider": storable(call.provider)[:32],
         "model": model,
         "family": undated(model),
         "free": call.free,

@@ -90,6 +90,7 @@ class ModelCall(models.Model):
             models.Index(
                 fields=["-at", "-id"], name="call_unknown", condition=models.Q(cost_source="unknown")
             ),
+            models.Index(fields=["model", "-at", "-id"], name="call_of_model"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(

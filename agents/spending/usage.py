@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from math import isfinite
 from typing import Any
 
 import structlog
@@ -76,7 +75,7 @@ def _sum(details: Any, names: tuple[str, ...]) -> int | None:
         if any(key == name or key.endswith(f"_{name}") for name in names)
         and (count := _count(value)) is not None
     ]
-    return sum(found) if found else None
+    return _count(sum(found)) if found else None
 
 
 def reported_micros(metadata: dict[str, Any]) -> int | None:
@@ -86,10 +85,17 @@ def reported_micros(metadata: dict[str, Any]) -> int | None:
     if cost is None:
         return None
     is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
-    if not is_number or not isfinite(cost) or not 0 <= cost <= MOST_DOLLARS:
-        log.error("model_call_cost_impossible", reported=repr(cost)[:80])
+    if not is_number or not 0 <= cost <= MOST_DOLLARS:  # NaN is neither
+        log.error("model_call_cost_impossible", reported=_shown(cost))
         return None
     return int((Decimal(repr(cost)) * 1_000_000).to_integral_value(ROUND_HALF_UP))
+
+
+def _shown(cost: Any) -> str:
+    try:
+        return repr(cost)[:80]
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number beyond all bounds"
 
 
 def reported_cost(metadata: dict[str, Any]) -> Any:
