@@ -260,7 +260,7 @@ class Turn(models.Model):
                 condition=models.Q(status__in=["queued", "running", "waiting"]),
             ),
             models.Index(
-                fields=["sealed_at", "conversation"],
+                fields=["conversation", "sealed_at"],
                 name="turn_failed",
                 condition=models.Q(status="failed"),
             ),

@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             "turn",
             models.Index(
-                fields=["sealed_at", "conversation"], name="turn_failed", condition=Q(status="failed")
+                fields=["conversation", "sealed_at"], name="turn_failed", condition=Q(status="failed")
             ),
         ),
         AddIndexConcurrently(

@@ -140,12 +140,17 @@ def test_a_search_is_bounded_in_time_and_says_so(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_bound_ends_with_its_block() -> None:
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', '7s', true)")
+        cursor.execute("SHOW max_parallel_workers_per_gather")
+        workers = cursor.fetchone()
         with bounded(0.05):
-            pass
-        with connection.cursor() as cursor:
             cursor.execute("SHOW statement_timeout")
-            assert cursor.fetchone() == ("0",)
+            assert cursor.fetchone() == ("50ms",)
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("7s",)
+        cursor.execute("SHOW max_parallel_workers_per_gather")
+        assert cursor.fetchone() == workers
     with pytest.raises(TooLong), bounded(0.05), connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(5)")
 
