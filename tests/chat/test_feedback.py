@@ -1,21 +1,25 @@
 """What customers thought: given, changed, asked for. And that it is nothing else: no activity, no turn, no prompt."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import current_app
+from channels.layers import get_channel_layer
 from django.conf import LazySettings
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from agents.approvals import Decider
-from chat import feedback, feedback_asking, history, staffing, takeover
+from chat import events, feedback, feedback_asking, history, staffing, takeover
 from chat.feedback import Answer, InvalidFeedback
 from chat.models import Conversation, ConversationStatus, Event, Turn, TurnStatus, WebhookDelivery
 from smartsupport.lib.errors import ThreadNotFound
 from tests import rows
 from tests.at_once import at_once
+from tests.factories import on_loop
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SAM = Decider(kind="staff", name="sam", id="user:1")
@@ -200,6 +204,44 @@ def test_several_sweeps_at_once_ask_everybody_once() -> None:
         asked = sorted([*asked, *more])
     assert asked == sorted(row.pk for row in several)
     assert Event.objects.filter(kind="feedback_asked").count() == 6
+
+
+def test_the_job_tells_the_open_sockets() -> None:
+    row = answered()
+    silent(row)
+
+    async def heard() -> dict[str, Any]:
+        layer = get_channel_layer()
+        channel = await layer.new_channel()
+        await layer.group_add(events.group_of(row.pk), channel)
+        await asyncio.to_thread(_run_the_job)
+        async with asyncio.timeout(30):
+            message: dict[str, Any] = await layer.receive(channel)
+        return message
+
+    message = on_loop(heard())
+
+    row.refresh_from_db()
+    [frame] = message["frames"]
+    assert (message["first"], message["last"]) == (row.last_seq, row.last_seq)
+    assert (frame["type"], frame["thread_id"], frame["seq"]) == (
+        "feedback_request",
+        row.thread_id,
+        row.last_seq,
+    )
+    assert events.frames_after(row.pk, row.thread_id, row.last_seq - 1) == ([frame], row.last_seq)
+
+
+def _run_the_job() -> None:
+    try:
+        current_app.tasks["chat.ask_for_feedback"].apply(throw=True)
+    finally:
+        connection.close()
+
+
+def test_the_job_is_on_the_schedule() -> None:
+    scheduled = {entry["task"] for entry in current_app.conf.beat_schedule.values()}
+    assert "chat.ask_for_feedback" in scheduled
 
 
 def _question(row: Conversation) -> None:
