@@ -48,17 +48,28 @@ _NAMED = re.compile(
     r"""(?P<value> \\{0,4}"(?:[^"\\]|\\[^"]){0,500}\\{0,4}" | '[^']{0,500}'"""
     r"""| (?!\[hidden) (?:(?:bearer|basic|token)\s{1,3})? [^\s"'&;,}\]]{3,})"""
 )
+_HINTS = re.compile(r"pass|pwd|secret|credential|auth|key|token|session|cookie|cvv|cvc", re.I)
+"""Each name of _NAMES has one of these in it: a text without them is not searched for names."""
 _SHAPES = tuple(
-    re.compile(shape)
-    for shape in (
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-        r"\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*",
-        r"\b[srp]k[-_](?:live|test|proj|ant)?[-_]?[A-Za-z0-9_-]{16,}",
-        r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|whsec_|ya29\.|npm_|hf_|shpat_|dop_v1_|SG\.)[A-Za-z0-9_.+/=-]{10,}",
-        r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-        r"\bAIza[0-9A-Za-z_-]{30,}",
+    (hints, re.compile(shape))
+    for hints, shape in (
+        (
+            ("-----BEGIN",),
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+        ),
+        (("eyJ",), r"\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*"),
+        (("k-", "k_"), r"\b[srp]k[-_](?:live|test|proj|ant)?[-_]?[A-Za-z0-9_-]{16,}"),
+        (("gh", "glpat-", "github_"), r"\b(?:gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_.+/=-]{10,}"),
+        (
+            ("xox", "whsec_", "ya29.", "npm_", "hf_"),
+            r"\b(?:xox[abeoprs]-|whsec_|ya29\.|npm_|hf_)[A-Za-z0-9_.+/=-]{10,}",
+        ),
+        (("shpat_", "dop_v1_", "SG."), r"\b(?:shpat_|dop_v1_|SG\.)[A-Za-z0-9_.+/=-]{10,}"),
+        (("AKIA", "ASIA"), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+        (("AIza",), r"\bAIza[0-9A-Za-z_-]{30,}"),
     )
 )
+"""(one of these is in the text, the shape)"""
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?=[^\s\"',]*[\d._~+/=-])[A-Za-z0-9._~+/=-]{8,}")
 _USERINFO = re.compile(r"(?<=://)[^\s/@:\"']{1,200}:[^\s/@\"']{1,200}(?=@)")
 _EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]{0,63}(@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6})")
@@ -138,14 +149,18 @@ def _text(text: str) -> str:
             return json.dumps(_walk(json.loads(text), _text, 1), ensure_ascii=False)
         except (ValueError, RecursionError):
             pass
-    return _EMAIL.sub(r"\1***\2", _cards(_secrets(text)))
+    text = _cards(_secrets(text))
+    return _EMAIL.sub(r"\1***\2", text) if "@" in text else text
 
 
 def _secrets(text: str) -> str:
-    text = _NAMED.sub(_named, text)
-    for shape in _SHAPES:
-        text = shape.sub(SECRET, text)
-    text = _USERINFO.sub(SECRET, text)
+    if _HINTS.search(text):
+        text = _NAMED.sub(_named, text)
+    for hints, shape in _SHAPES:
+        if any(hint in text for hint in hints):
+            text = shape.sub(SECRET, text)
+    if "://" in text:
+        text = _USERINFO.sub(SECRET, text)
     return _BEARER.sub(lambda match: f"{match[1]} {SECRET}", text)
 
 

@@ -132,7 +132,14 @@ def step(event: Event) -> Step:
 
 
 def shown_payload(event: Event) -> dict[str, Any]:
-    """The event's payload as people are shown it."""
+    """The event's payload as people are shown it. Worked out once for an event, however often it is asked."""
+    known: dict[str, Any] | None = event.__dict__.get("shown_payload")
+    if known is None:
+        known = event.__dict__["shown_payload"] = _shown(event)
+    return known
+
+
+def _shown(event: Event) -> dict[str, Any]:
     payload = event.payload if isinstance(event.payload, dict) else {"payload": event.payload}
     shown: dict[str, Any] = redaction.redacted(payload)
     words = payload.get(SAID.get(event.kind, ""))
