@@ -31,7 +31,7 @@ async def test_taking_over_writing_and_giving_back(offline_stack: Stack, browser
     await expect(_told(customer, "Order 1064 is")).to_be_visible(timeout=PATIENCE_MS)
     await _sign_in(staff, offline_stack)
     await staff.goto(f"{offline_stack.url}/admin/chat/conversation/?q=1064")
-    await staff.locator("#result_list tbody a").first.click()
+    await staff.locator(".desk-hits a").first.click()
     content, dialog = staff.locator("#content-main"), staff.locator("#dialog")
 
     await content.get_by_role("button", name="Take over").click()
