@@ -1,7 +1,7 @@
 """The replay: a conversation step by step, for whoever asks why an agent did what it did. Read-only.
 
-`urls` are routed by the conversations' admin. The page works without scripts; `player.js` asks for the same addresses
-and puts the pieces of the answer in place.
+`urls` are routed by the conversations' admin. Its links and forms load the page whole; `player.js` asks for the same
+addresses and puts the pieces of the answer in place.
 """
 
 from dataclasses import dataclass
