@@ -14,7 +14,7 @@ from django.urls import path, reverse
 from agents.admin.approval_page import page_context
 from agents.admin.inbox_bulk import decide_many
 from agents.admin.inbox_reasons import arguments_of
-from agents.admin.inbox_rows import OLDER, WHICH, Wanted, choices, page_of, these
+from agents.admin.inbox_rows import LOOKED_THROUGH, OLDER, WHICH, Wanted, choices, page_of, these
 from agents.admin.inbox_words import looking_words, row_of
 from agents.models import Action, Risk
 from smartsupport.lib import presence
@@ -47,7 +47,8 @@ class InboxAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view
         return [
             path("live/", view(self.live), name="agents_action_live"),
-            path("many/<str:how>/", view(self.many), name="agents_action_many"),
+            path("many/approve/", view(self.approve_many), name="agents_action_approve_many"),
+            path("many/decline/", view(self.decline_many), name="agents_action_decline_many"),
             path("<path:object_id>/detail/", view(self.detail), name="agents_action_detail"),
             path("<path:object_id>/here/", view(self.here), name="agents_action_here"),
             *super().get_urls(),
@@ -68,6 +69,7 @@ class InboxAdmin(ReadOnlyAdmin):
             "rows": [row_of(action, looking, own) for action in listed.rows],
             "further": listed.further,
             "looked": listed.looked,
+            "looked_through": LOOKED_THROUGH,
             "first": wanted.query() if wanted.behind else "",
             "states": [("", "Waits for staff"), *WHICH.items()],
             "chips": _chips(wanted),
@@ -128,11 +130,15 @@ class InboxAdmin(ReadOnlyAdmin):
         context = {"words": looking_words(names), "state": state, "object_id": known}
         return TemplateResponse(request, "agents/inbox/here.html", context)
 
-    def many(self, request: HttpRequest, how: str) -> HttpResponse:
-        """The dialog that decides several at once."""
-        if not self.has_decide_permission(request):
-            raise PermissionDenied
-        return decide_many(self, request, how)
+    def approve_many(self, request: HttpRequest) -> HttpResponse:
+        """The dialog that approves several at once."""
+        self._must_decide(request)
+        return decide_many(self, request, approved=True)
+
+    def decline_many(self, request: HttpRequest) -> HttpResponse:
+        """The dialog that declines several at once."""
+        self._must_decide(request)
+        return decide_many(self, request, approved=False)
 
     def row(self, request: HttpRequest, object_id: str) -> Action | None:
         self._must_view(request)
@@ -141,6 +147,10 @@ class InboxAdmin(ReadOnlyAdmin):
 
     def _must_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def _must_decide(self, request: HttpRequest) -> None:
+        if not self.has_decide_permission(request):
             raise PermissionDenied
 
 

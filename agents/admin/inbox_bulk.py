@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib.admin import ModelAdmin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -63,11 +63,8 @@ class Outcome:
     ok: bool
 
 
-def decide_many(admin: "ModelAdmin[Action]", request: HttpRequest, how: str) -> HttpResponse:
+def decide_many(admin: "ModelAdmin[Action]", request: HttpRequest, *, approved: bool) -> HttpResponse:
     """Shows the dialog (GET), or decides what it showed (POST). Whoever calls has asked for the permission."""
-    if how not in ("approve", "decline"):
-        raise Http404
-    approved = how == "approve"
     wanted = [known for one in request.GET.getlist("id") if (known := parse_uuid(one))]
     wanted = list(dict.fromkeys(wanted))
     own = decider_id(request.user)

@@ -20,7 +20,7 @@ from agents.models import Action, ActionStatus, Approver, Risk
 from smartsupport.lib.ids import parse_uuid
 
 ROWS_A_PAGE = 50
-LOOKED_THROUGH = 10_000
+LOOKED_THROUGH = 5_000
 """So many decided ones are searched at a time: their words have no index."""
 WHICH = {
     "customer": "Waits for the customer",

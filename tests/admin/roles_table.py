@@ -51,7 +51,7 @@ TABLE = {
     ),
     **_rows("chat_customer", LOOK, SHOWN),
     **_rows("chat_cannedreply", LOOK, EDITED, add=MANAGES, delete=MANAGES),
-    **_rows("chat_tag", LOOK, SHOWN),
+    **_rows("chat_tag", LOOK, EDITED, add=MANAGES, delete=MANAGES),
     **_rows("chat_webhookdelivery", LOOK, SHOWN, send_again=MANAGES),
     **_rows("chat_apikey", RULES, RULES, add=RULES, disable=RULES),
     **_rows(
@@ -62,7 +62,8 @@ TABLE = {
         live=LOOK,
         detail=LOOK,
         here=LOOK,
-        many=DECIDES,
+        approve_many=DECIDES,
+        decline_many=DECIDES,
         approve=DECIDES,
         approve_with_changes=DECIDES,
         decline=DECIDES,

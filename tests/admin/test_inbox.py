@@ -229,7 +229,7 @@ def test_nobody_without_the_permission_sees_any_of_it(client: Client) -> None:
 
 
 def test_what_does_not_exist_is_not_found(sam: Client) -> None:
-    asked = [f"{LIST}{uuid4()}/detail/", f"{LIST}x/detail/", f"{LIST}x/here/", f"{LIST}many/eat/"]
+    asked = [f"{LIST}{uuid4()}/detail/", f"{LIST}x/detail/", f"{LIST}x/here/"]
     assert [sam.get(url).status_code for url in asked] == [404] * len(asked)
 
 
