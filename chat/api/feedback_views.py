@@ -33,7 +33,7 @@ class FeedbackSerializer(serializers.Serializer[Any]):
     """At least one of them. What is left out stays as the customer said it before."""
 
     solved = SolvedField(required=False, help_text="Whether the customer's question was solved.")
-    score = ScoreField(required=False, help_text="1 (very bad) to 5 (very good).")
+    score = ScoreField(required=False, help_text="1 (awful) to 5 (great).")
     comment = CommentField(required=False, help_text='In the customer\'s own words; `""` takes it back.')
 
 
