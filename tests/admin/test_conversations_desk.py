@@ -81,6 +81,7 @@ def test_a_note_is_kept_once_and_only_staff_see_it(sam: Client) -> None:
 def test_a_note_changes_nothing_else_of_the_conversation(sam: Client) -> None:
     row = rows.waiting_for_a_person()
     kept = ("status", "held_by", "epoch", "last_line", "last_activity_at", "live_agent", "waiting_since")
+    Conversation.objects.update(waiting_since=row.created_at)
     before = Conversation.objects.values(*kept).get()
 
     do(sam, row, "note", content=SECRET)

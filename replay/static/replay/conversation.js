@@ -122,6 +122,11 @@
         told.textContent = "A colleague handed it back or resolved it meanwhile. Take it over to send this.";
     });
 
+    /* A preview of what is no longer there says nothing. */
+    document.addEventListener("input", (event) => {
+        if (event.target.id === "reply-content") one("#reply-preview")?.replaceChildren();
+    });
+
     const focusAgain = (id) => () => {
         window.htmx.trigger("#timeline", "refresh");
         window.setTimeout(() => document.getElementById(id)?.focus(), 0);
