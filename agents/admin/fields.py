@@ -5,6 +5,14 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+NUMBER_MOST = 18
+
+
+def whole_number(text: Any) -> int | None:
+    """The number that stands in an address or a hidden field; None for what is none, or larger than any of ours."""
+    written = isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= NUMBER_MOST
+    return int(text) if written else None
+
 
 class LinesField(forms.CharField):
     """A list of texts, one per line."""
@@ -17,6 +25,9 @@ class LinesField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value) or ""
         return [line.strip() for line in text.splitlines() if line.strip()]
+
+    def run_validators(self, value: Any) -> None:
+        super().run_validators("\n".join(value))  # of a list they would check how Python writes it
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return list(initial or []) != self.to_python(data)

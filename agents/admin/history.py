@@ -12,6 +12,7 @@ from django.urls import path, reverse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from agents.admin import history_words as words
+from agents.admin.fields import whole_number
 from agents.history import restoring
 from agents.history.recording import WHY_MOST, recorded_as
 from agents.models import Revision
@@ -97,14 +98,14 @@ class RecordedAdmin(HistoryAdmin):
     def _listed(
         self, request: HttpRequest, rows: models.QuerySet[Revision], title: str, **more: Any
     ) -> HttpResponse:
-        before = request.GET.get("before", "")
-        shown = rows.filter(pk__lt=int(before)) if before.isascii() and before.isdigit() else rows
+        before = whole_number(request.GET.get("before"))
+        shown = rows if before is None else rows.filter(pk__lt=before)
         page = list(shown.order_by("-pk")[: A_PAGE + 1])
         context = {
             **self._context(request, title),
             "told": words.told(page[:A_PAGE]),
             "next": page[A_PAGE - 1].pk if len(page) > A_PAGE else None,
-            "first": not before,
+            "first": before is None,
             "may_change": self.has_change_permission(request),
             **more,
         }
@@ -115,12 +116,11 @@ class RecordedAdmin(HistoryAdmin):
         does. Without a number: the history, to choose from."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        asked = request.GET.get("change", "")
-        if not (asked.isascii() and asked.isdigit()):
+        if not request.GET.get("change"):
             return self.history_view(request, str(object_id))
-        number = int(asked)
+        number = whole_number(request.GET["change"])
         try:
-            revision = restoring.found(number, self.subject, object_id)
+            revision = restoring.found(number or 0, self.subject, object_id)
             plan = restoring.plan(revision)
         except restoring.NoSuchRevision as refusal:
             raise Http404 from refusal
@@ -130,10 +130,10 @@ class RecordedAdmin(HistoryAdmin):
             if not self._may_make(request, revision):
                 raise PermissionDenied
             if form.is_valid():
-                why = form.cleaned_data["why"] or f"Put back as it was before change {number}."
+                why = form.cleaned_data["why"] or f"Put back as it was before change {revision.pk}."
                 try:
                     restored = restoring.restore(
-                        number,
+                        revision.pk,
                         self.subject,
                         object_id,
                         by=request.user.get_username(),
@@ -162,8 +162,11 @@ class RecordedAdmin(HistoryAdmin):
     restore.allowed_permissions = ("change",)  # type: ignore[attr-defined]
 
     def _may_make(self, request: HttpRequest, revision: Revision) -> bool:
-        """Whoever brings back what was deleted makes it."""
-        return revision.kind != Revision.Kind.DELETED or self.has_add_permission(request)
+        """Whoever brings back what was deleted makes it, by whichever of its changes."""
+        there = (
+            cast(models.QuerySet[Any], self.model._default_manager).filter(pk=revision.subject_id).exists()
+        )
+        return there or self.has_add_permission(request)
 
     def _history(self, object_id: Any) -> str:
         return reverse(f"admin:agents_{self.subject}_history", args=[object_id])

@@ -14,7 +14,7 @@ from agents.history import versions
 from agents.history.recording import recorded_as
 from agents.history.versions import Version
 from agents.models import Agent, AgentTool, Revision, Tool
-from agents.retired import retired
+from agents.retired import REASONS, retired
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import digest
 
@@ -26,6 +26,7 @@ TOOL_FIELDS = (
 """What people decide about a tool. The rest is of its API document, which is put back by rolling a publication back."""
 FIELDS = {Revision.Subject.AGENT: AGENT_FIELDS, Revision.Subject.TOOL: TOOL_FIELDS}
 STAYS_OFF = "It is switched off, and stays so: {why} Switch it on by itself, on its page."
+STAYS_HERE = "It was deleted or taken back then. It is there again, and stays as it is: on or off."
 
 
 class NoSuchRevision(ServiceError):
@@ -85,7 +86,7 @@ def _plan(revision: Revision) -> tuple[Plan, Version, Version]:
         name: value for name, value in (then.fields or {}).items() if name in FIELDS[_subject(revision)]
     }
     notes: list[str] = []
-    if revision.subject == Revision.Subject.TOOL:
+    if revision.subject == Revision.Subject.TOOL and there:
         _leave_off(there, wanted, notes)
         if any((then.fields or {}).get(name) != there.get(name) for name in set(there) - set(TOOL_FIELDS)):
             notes.append(
@@ -107,10 +108,16 @@ def _subject(revision: Revision) -> Revision.Subject:
 
 
 def _leave_off(there: dict[str, Any], wanted: dict[str, Any], notes: list[str]) -> None:
-    """Nobody switches a tool on by the way that something else has switched off for a reason."""
-    if wanted.get("enabled") and not there.get("enabled") and there.get("paused_because"):
-        notes.append(STAYS_OFF.format(why=there["paused_because"]))
-        wanted["enabled"], wanted["paused_because"] = False, there["paused_because"]
+    """Nobody switches a tool on by the way that something else has switched off for a reason, takes that reason from
+    it, or takes a tool away that was published again."""
+    why, then = there.get("paused_because"), wanted.get("paused_because")
+    if why and not there.get("enabled") and (wanted.get("enabled") or then != why):
+        notes.append(STAYS_OFF.format(why=why))
+    elif then in REASONS and not wanted.get("enabled") and then != why:
+        notes.append(STAYS_HERE)
+    else:
+        return
+    wanted["enabled"], wanted["paused_because"] = there["enabled"], why
 
 
 def _faults(revision: Revision, now: Version, then: Version, wanted: dict[str, Any]) -> list[str]:
@@ -153,6 +160,7 @@ def _faults_of_tool(revision: Revision, wanted: dict[str, Any]) -> list[str]:
     checks = (
         tool_faults.of_approval(tool.access, wanted["approval"], wanted["approvals_needed"]),
         tool_faults.of_limit(tool, wanted["staff_above_argument"], amount),
+        tool_faults.of_confirmation(tool, wanted["confirmation"]),
         tool_faults.of_requires(tool.name, wanted["requires"]),
         tool_faults.of_read_back(tool, reading),
         tool_faults.of_projection(wanted["projection"]),

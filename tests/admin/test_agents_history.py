@@ -9,10 +9,11 @@ from django.urls import reverse
 from agents import approvals
 from agents.history.recording import recorded_as
 from agents.models import Agent, AgentTool, Revision, Tool
-from agents.retired import DELETED
+from agents.retired import DELETED, TAKEN_BACK, retired
 from tests import rows
 
 pytestmark = pytest.mark.django_db
+CHANGES = ("agents.view_agent", "agents.change_agent")
 
 
 @pytest.fixture
@@ -226,3 +227,56 @@ def test_who_may_only_look_sees_the_history_and_no_way_back(client: Client) -> N
     client.force_login(rows.staff("nina"))
     assert client.get(reverse("admin:agents_tool_history", args=[tool.pk])).status_code == 403
     assert client.get(reverse("admin:agents_agent_changes")).status_code == 403
+
+
+def test_bringing_back_what_was_deleted_needs_the_permission_to_add_by_any_change(client: Client) -> None:
+    with recorded_as("kim"):
+        agent = rows.agent("orders", rows.reading_tool(), tone="Cold")
+    with recorded_as("kim"):
+        agent.tone = "Warm"
+        agent.save()
+    warmer = newest(agent)
+    agent.delete()
+    client.force_login(rows.staff("mia", *CHANGES))
+
+    assert put_back(client, warmer).status_code == 403
+
+    assert not Agent.objects.exists()
+    client.force_login(rows.staff("max", *CHANGES, "agents.add_agent"))
+    assert put_back(client, warmer).status_code == 302
+    assert Agent.objects.get().tone == "Cold"
+
+
+def test_a_tool_that_was_taken_back_stays_so_whatever_is_put_back(root: Client) -> None:
+    tool = rows.tool(enabled=False)
+    first = change(tool, title="Worse")
+    change(tool, paused_because=TAKEN_BACK)
+
+    put_back(root, first)
+
+    tool.refresh_from_db()
+    assert (tool.title, tool.enabled, tool.paused_because) == ("Cancel order", False, TAKEN_BACK)
+
+
+def test_a_tool_that_is_there_again_is_not_taken_away_by_the_way(root: Client) -> None:
+    tool = rows.tool(enabled=False, paused_because=TAKEN_BACK)
+    first = change(tool, enabled=True, paused_because="", title="Worse")
+    rows.agent("orders", tool, permission="write")
+
+    put_back(root, first)
+
+    tool.refresh_from_db()
+    assert (tool.title, tool.enabled, retired(tool)) == ("Cancel order", True, False)
+
+
+def test_a_question_that_names_what_the_tool_has_no_more_is_not_put_back(root: Client) -> None:
+    tool = rows.tool(confirmation="Cancel {order_id}, {percent} off?")
+    first = change(tool, confirmation="Cancel {order_id}?")
+    schema = {**tool.input_schema, "properties": {"order_id": {"type": "string"}}}
+    change(tool, input_schema=schema)
+
+    answer = put_back(root, first)
+
+    assert answer.status_code == 409
+    assert "The tool has no argument percent" in answer.content.decode()
+    assert Tool.objects.get().confirmation == "Cancel {order_id}?"
