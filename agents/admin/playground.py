@@ -24,7 +24,7 @@ from agents.playground.limits import MOST_A_MINUTE, admits
 from agents.playground.trial import LIMIT_SECONDS, Step, Trial
 from agents.providers import configuration_problem, model_label
 from smartsupport.lib.console import identified
-from smartsupport.lib.own_loop import on_own_loop
+from smartsupport.lib.text import storable
 
 STREAM = "application/x-ndjson"
 TOO_MANY = f"You may try {MOST_A_MINUTE} messages a minute. Wait a moment."
@@ -81,10 +81,11 @@ class PlaygroundPages:
             asynchronous = isinstance(request, ASGIRequest)
             lines = _lines(trial, memory) if asynchronous else _lines_in_turn(trial, memory)
             return StreamingHttpResponse(lines, content_type=STREAM, headers=headers)
-        from agents.playground.running import run  # what asks models is loaded where models are asked
+        from agents.playground.streaming import (
+            steps_in_turn,
+        )  # what asks models is loaded where models are asked
 
-        told: list[Step] = []
-        on_own_loop(run(trial, told.append))
+        told = list(steps_in_turn(trial))
         return self._page(request, _after(request, form, told, memory), told=told)
 
     playground_run.allowed_permissions = ("change",)  # type: ignore[attr-defined]
@@ -136,7 +137,8 @@ def _line(step: Step, memory: dict[str, Any]) -> str:
 
 
 def _html(step: Step) -> str:
-    return render_to_string("agents/console/playground_step.html", {"step": step, "payload": step.payload})
+    shown = {"step": step, "payload": step.payload}
+    return str(storable(render_to_string("agents/console/playground_step.html", shown)))
 
 
 def _grown(memory: dict[str, Any], end: Step) -> dict[str, Any]:

@@ -16,13 +16,14 @@ from unfold.widgets import (
 )
 
 from agents import agent_faults, registry, tool_faults
-from agents.admin.fields import LinesField
+from agents.admin.fields import LinesField, whole_number
 from agents.context import Said
 from agents.models import Access, Action, Agent, AgentTool, Approver, Tool, name_validator
 from agents.playground.drafts import Draft, Rule
 from agents.playground.trial import Trial
 from agents.registry import AgentSpec, ToolSpec, tool_spec
 from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.text import storable
 
 RULES_MOST = 40
 SAID_MOST, TEXT_MOST = 60, 8000
@@ -106,7 +107,8 @@ class PlaygroundForm(forms.Form):
 
     def _rule_fields(self) -> list[RuleFields]:
         """A rule for each tool of the draft that writes."""
-        names: list[str] = LinesField().to_python(self._text("tools"))
+        # Not checked yet, and the database refuses what cannot be stored.
+        names: list[str] = storable(LinesField().to_python(self._text("tools")))
         writing = Tool.objects.filter(name__in=names, access=Access.WRITE, enabled=True).order_by("name")
         return [self._rule_of(tool) for tool in writing[:RULES_MOST]]
 
@@ -257,7 +259,7 @@ class PlaygroundForm(forms.Form):
 
 def readable_memory(memory: Any) -> dict[str, Any]:
     """What was said and done in the messages before, as a browser sends it back, in bounds."""
-    given = memory if isinstance(memory, dict) else {}
+    given = storable(memory) if isinstance(memory, dict) else {}
     said = [
         {"role": line["role"], "text": str(line["text"])[:TEXT_MOST]}
         for line in _listed(given.get("said"))
@@ -307,12 +309,12 @@ def initial_of_edit(agent: Agent | None, posted: Any) -> dict[str, Any]:
             initial[name] = posted[name]
     places = {str(one.pk): (one.position, str(one.tool_id)) for one in _links(agent)}
     fresh: list[tuple[int, str]] = []
-    for number in range(min(int_of(posted.get("tool_links-TOTAL_FORMS")), 1000)):
+    for number in range(min(whole_number(posted.get("tool_links-TOTAL_FORMS")) or 0, 1000)):
         row = f"tool_links-{number}-"
         link_id, tool_id = posted.get(row + "id", ""), posted.get(row + "tool", "")
         places.pop(link_id, None)
         if tool_id and parse_uuid(tool_id) and not posted.get(row + "DELETE"):
-            fresh.append((int_of(posted.get(row + "position")), tool_id))
+            fresh.append((whole_number(posted.get(row + "position")) or 0, tool_id))
     ordered = [tool_id for _, tool_id in sorted([*places.values(), *fresh], key=lambda one: one[0])]
     names = {str(pk): name for pk, name in Tool.objects.filter(pk__in=ordered).values_list("pk", "name")}
     initial["tools"] = list(dict.fromkeys(names[one] for one in ordered if one in names))
@@ -321,7 +323,3 @@ def initial_of_edit(agent: Agent | None, posted: Any) -> dict[str, Any]:
 
 def _links(agent: Agent | None) -> Iterable[AgentTool]:
     return AgentTool.objects.filter(agent=agent) if agent else ()
-
-
-def int_of(value: Any) -> int:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else 0

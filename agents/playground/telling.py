@@ -50,7 +50,11 @@ def _replied(fact: Fact) -> Step:
 
 
 def _called(fact: Fact) -> Step:
-    return Step("called", f"Calls {fact.payload['title']}", payload={**fact.payload})
+    return Step(
+        "called",
+        f"Calls {fact.payload['title']}",
+        payload={**fact.payload, "arguments": [*fact.payload["args"].items()]},
+    )
 
 
 def _returned(fact: Fact) -> Step:

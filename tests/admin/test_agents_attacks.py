@@ -1,0 +1,119 @@
+"""What somebody tries on the pages of agents and tools who means no good, or whose data are odd."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from agents.models import Agent, ModelCall, Revision, Tool
+from agents.playground import streaming
+from tests import rows
+from tests.admin.test_agents_history import newest, url
+from tests.admin.test_agents_pages import drafted, model, root, send
+from tests.agents.graph_script import answers, call, routed
+from tests.scripted_model.fixture import RunningModel
+
+__all__ = ["model", "root"]  # fixtures
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5000])
+def test_numbers_that_nothing_has_are_no_error(root: Client, number: str) -> None:
+    tool = rows.tool()
+    page = reverse("admin:agents_tool_history", args=[tool.pk])
+
+    assert root.get(f"{page}?before={number}").status_code == 200
+    assert root.get(url(newest(tool)).replace(f"={newest(tool).pk}", f"={number}")).status_code == 404
+    form = {"name": "x", "tool_links-TOTAL_FORMS": number}
+    assert root.post(reverse("admin:agents_agent_playground"), form).status_code == 200
+
+
+def test_a_step_is_shown_whatever_arguments_are_named(root: Client, model: RunningModel) -> None:
+    tool = rows.reading_tool()
+    tool.input_schema["properties"] |= {"items": {"type": "array", "items": {"type": "string"}}}
+    tool.save()
+    agent = rows.agent("orders", tool)
+    rows.customer(subject="cus_1001")
+    asked = call("get_order_status", {"order_id": "7", "items": ["a red one"]})
+    model.script(answers(asked), answers(text="It is on its way."))
+
+    page = send(root, **drafted(agent, message="Hi", customer="cus_1001", reads="on")).content.decode()
+
+    assert "items: [&#x27;a red one&#x27;]" in page
+    assert "order_id: 7" in page
+
+
+@pytest.mark.parametrize("field", ["tools", "message", "customer", "agent", "keywords", "tone", "memory"])
+def test_what_no_database_stores_is_refused_in_words(root: Client, model: RunningModel, field: str) -> None:
+    agent = rows.agent("orders", rows.tool("refund"), permission="write")
+
+    answer = send(root, **{**drafted(agent, message="Hi"), field: "ref\x00und"})
+
+    assert answer.status_code == 422
+    assert model.requests() == []
+
+
+@pytest.mark.parametrize("field", ["requires", "projection", "title", "confirmation"])
+def test_a_tool_is_not_saved_with_what_no_database_stores(root: Client, field: str) -> None:
+    tool = rows.tool()
+    form = {name: getattr(tool, name) for name in ("title", "description", "approval", "confirmation")}
+
+    page = reverse("admin:agents_tool_change", args=[tool.pk])
+    answer = root.post(page, {**form, "approvals_needed": "1", "enabled": "on", field: "a\x00b"})
+
+    assert answer.status_code == 200
+    assert "Null characters are not allowed." in str(answer.context["errors"])
+    assert Tool.objects.get().title == tool.title
+
+
+def test_half_a_character_from_a_model_or_a_browser_breaks_no_page(root: Client, model: RunningModel) -> None:
+    rows.agent("orders", rows.reading_tool())
+    odd: Any = '{"order_id": "\\ud83d\\u0000"}'
+    model.script(routed("orders"), answers(call("get_order_status", odd)), answers(text="Fine."))
+
+    assert "Fine." in send(root, message="Hi").content.decode()
+
+    model.script(routed("orders"), answers(text="Again."))
+    said = '{"said": [{"role": "agent", "text": "Fine \\ud83d"}], "live_agent": "\\u0000"}'
+    assert "Again." in send(root, message="Hi", memory=said).content.decode()
+
+
+def test_hostile_words_are_shown_and_not_obeyed(root: Client, model: RunningModel) -> None:
+    agent = rows.agent("orders", rows.tool("refund"), permission="write")
+    rows.customer(subject="cus_1001")
+    hostile = '<script>alert(1)</script>{{ secret }}{% now "Y" %}'
+    model.script(answers(call("refund", {"order_id": hostile})), answers(text=hostile))
+
+    page = send(root, **drafted(agent, message=hostile, tone=hostile, customer="cus_1001")).content.decode()
+
+    assert "<script>alert(1)" not in page
+    assert "{% now &quot;Y&quot; %}" in page
+
+
+def test_a_trial_without_scripts_counts_among_those_that_run_at_once(
+    root: Client, model: RunningModel
+) -> None:
+    rows.agent("orders", rows.reading_tool())
+    taken = [streaming._room.acquire(blocking=False) for _ in range(streaming.AT_ONCE)]
+    try:
+        page = send(root, message="Hi").content.decode()
+    finally:
+        for _ in filter(None, taken):
+            streaming._room.release()
+
+    assert "4 trials are running here already." in page
+    assert model.requests() == []
+    assert not ModelCall.objects.exists()
+
+
+def test_a_draft_changes_no_row(root: Client, model: RunningModel) -> None:
+    agent = rows.agent("orders", rows.tool("refund"), permission="write")
+    before = (list(Agent.objects.values()), list(Tool.objects.values()), Revision.objects.count())
+    model.script(answers(text="Hello."))
+
+    wanted: dict[str, Any] = {"description": "Else", "tone": "Else", "rule-refund-approval": "staff"}
+    assert send(root, **drafted(agent, message="Hi", **wanted)).status_code == 200
+
+    assert before == (list(Agent.objects.values()), list(Tool.objects.values()), Revision.objects.count())
