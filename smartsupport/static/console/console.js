@@ -27,6 +27,13 @@
     };
     setInterval(tick, 15000);
 
+    /* Django's fields of two lists put a name on a mark that has no role to bear it. They are made when the page is loaded. */
+    addEventListener("load", () =>
+        setTimeout(() => {
+            for (const mark of document.querySelectorAll("span.help-tooltip[aria-label]")) mark.setAttribute("role", "img");
+        }),
+    );
+
     /* One line for all polling pieces of a page: what is wrong, and that it goes on trying. */
     const tell = (text) => {
         let line = document.getElementById("console-offline");

@@ -1,0 +1,71 @@
+"""Whether everybody can use the console: axe-core finds nothing on any page, light and dark, wide and narrow."""
+
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from django.test import Client
+from playwright.sync_api import Page as BrowserPage
+
+from tests import rows
+from tests.admin.console_pages import furnished, pages
+from tests.admin.roles_table import SIDEBAR
+from tests.admin.test_browser import DESK, PHONE, staff_browser
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
+"""What another theme can change."""
+
+
+def violations(page: BrowserPage, *, only: list[str] | None = None) -> list[str]:
+    """What axe finds on the page as it is: rule, where, and what it says. `only`: these rules."""
+    chosen = {"type": "rule", "values": only} if only else {"type": "tag", "values": TAGS}
+    options = {"resultTypes": ["violations"], "runOnly": chosen}
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)  # by the devtools protocol: the page's own policy forbids foreign scripts
+    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
+    return [
+        f"{rule['id']}: {node['target']} {node['html'][:160]} {_why(node)}"
+        for rule in found
+        for node in rule["nodes"][:3]
+    ]
+
+
+def _why(node: Any) -> str:
+    return "; ".join(check["message"] for check in [*node["any"], *node["all"], *node["none"]])
+
+
+def wear(page: BrowserPage, theme: Literal["light", "dark"]) -> None:
+    """As the theme does when it is chosen: the console by a class, the chat page by what the system says."""
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", theme == "dark")
+
+
+def faults(page: BrowserPage, name: str, url: str) -> list[str]:
+    """What axe finds in each theme and width; the page is loaded once."""
+    page.set_viewport_size(DESK)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.goto(url)
+    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    found = [f"{name} wide, light: {fault}" for fault in violations(page)]
+    wear(page, "dark")
+    found += [f"{name} wide, dark: {fault}" for fault in violations(page, only=OF_COLOURS)]
+    page.set_viewport_size(PHONE)
+    found += [f"{name} narrow, dark: {fault}" for fault in violations(page)]
+    wear(page, "light")
+    return found + [f"{name} narrow, light: {fault}" for fault in violations(page, only=OF_COLOURS)]
+
+
+def test_nobody_is_kept_out_of_any_page(live_server: Any, client: Client) -> None:
+    client.force_login(rows.staff("walker", superuser=True))
+    world = furnished()
+    found = pages(client, world)
+    assert set(SIDEBAR) - {page.name for page in found} <= {"index"}
+
+    with staff_browser(live_server) as (page, _):
+        faulty = [fault for one in found for fault in faults(page, one.name, one.url)]
+        faulty += faults(page, "chat", "/")
+
+    assert not faulty, "\n" + "\n".join(faulty)
