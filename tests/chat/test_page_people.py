@@ -169,6 +169,20 @@ def _outside_hours(**fields: Any) -> dict[str, Any]:
     }
 
 
+def test_staff_who_ask_for_a_colleague_have_not_joined(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Hello")
+    peer.accept(1, "t1")
+    peer.send("message_complete", seq=2, turn_id="t1", status="completed")
+
+    peer.send("handoff", seq=3, turn_id=None, by="staff", reason="", ticket="T-1A2B3C4D-5E6F")
+
+    expect(visitor.log.locator(".handoff")).to_contain_text("A colleague was asked to join.")
+    expect(visitor.log.locator(".handoff")).to_contain_text("T-1A2B3C4D-5E6F")
+    expect(visitor.log.locator(".joined")).to_have_count(0)
+    expect(page.locator("#presence")).to_be_hidden()
+
+
 def test_outside_business_hours_the_page_says_when_somebody_is_there_and_the_reference(
     visitor: Visitor, page: Page
 ) -> None:
