@@ -1,9 +1,13 @@
-"""Staff and groups, with the console's own forms."""
+"""Staff and groups, with the console's own forms. Whoever may edit them gives what they have themselves and no more."""
+
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from smartsupport.audit import pages  # noqa: F401 - the audit's page registers itself
@@ -16,15 +20,56 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+def held_by(user: Any) -> QuerySet[Permission]:
+    """What this member of staff may, by themselves or by their groups."""
+    return Permission.objects.filter(Q(user=user.pk) | Q(group__user=user.pk)).distinct()
+
+
+def _beyond(user: Any) -> QuerySet[Permission]:
+    return Permission.objects.exclude(pk__in=held_by(user).values("pk"))
+
+
+def _is_above(user: Any, obj: User | Group | None) -> bool:
+    """Whether this member of staff or group may something that `user` may not: then it is not theirs to edit."""
+    if user.is_superuser or obj is None:
+        return False
+    if isinstance(obj, Group):
+        return obj.permissions.filter(pk__in=_beyond(user).values("pk")).exists()
+    return obj.is_superuser or held_by(obj).filter(pk__in=_beyond(user).values("pk")).exists()
+
+
+class NoHigherAdmin(HistoryAdmin):
+    """Nobody edits, deletes or makes what may more than they do, unless they are a superuser."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not _is_above(request.user, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not _is_above(request.user, obj)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offers, and takes, only what the member of staff has."""
+        if not request.user.is_superuser:
+            if db_field.related_model is Permission:
+                kwargs["queryset"] = held_by(request.user).select_related("content_type")
+            elif db_field.related_model is Group:
+                kwargs["queryset"] = Group.objects.exclude(permissions__in=_beyond(request.user))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
 @admin.register(User)
-class StaffAdmin(DjangoUserAdmin, HistoryAdmin):
+class StaffAdmin(NoHigherAdmin, DjangoUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser")
     list_filter = ("is_active", "is_superuser", "groups")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = super().get_readonly_fields(request, obj)
+        return fixed if request.user.is_superuser else (*fixed, "is_superuser")
+
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, HistoryAdmin):
+class GroupAdmin(NoHigherAdmin, DjangoGroupAdmin):
     pass

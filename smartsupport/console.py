@@ -25,6 +25,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Operations console",
     "SITE_SYMBOL": "support_agent",
     "SITE_URL": "/",
+    "LOGIN": {"form": "smartsupport.sign_in_form.SignInForm"},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [

@@ -113,7 +113,8 @@ def outcome_of(of: audit.Recording, response: HttpResponseBase) -> str:
 
 def typed_name(name: str) -> audit.Actor:
     """Who tried. The name is kept only where there is such an account: people type passwords into the wrong field."""
-    user = get_user_model()._default_manager.filter(username=name[:150]).first()
+    name = audit.plain(name, 200)  # longer than any account's
+    user = get_user_model()._default_manager.filter(username=name).first()
     return (
         audit.Actor("unknown", str(user.pk), name) if user else audit.Actor("unknown", "", "No such account")
     )

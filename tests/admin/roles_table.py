@@ -34,6 +34,8 @@ TABLE = {
         LOOK,
         SHOWN,
         live=LOOK,
+        replay=LOOK,
+        replay_export=LOOK,
         take_over=ANSWERS,
         write=ANSWERS,
         hand_back=ANSWERS,

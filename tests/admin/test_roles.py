@@ -131,14 +131,16 @@ def test_what_an_administrator_took_away_or_gave_stays() -> None:
 
 
 def test_a_permission_of_a_later_version_is_added_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    later = {name: wanted | {"chat.delete_tag"} for name, wanted in staff.ROLES.items()}
+    later = {name: wanted | {"chat.delete_customer"} for name, wanted in staff.ROLES.items()}
     before = had(staff.VIEWER)
     monkeypatch.setattr(staff, "ROLES", later)
 
     staff.make_roles()
-    assert had(staff.VIEWER) == before | {"chat.delete_tag"}
+    assert had(staff.VIEWER) == before | {"chat.delete_customer"}
 
-    Group.objects.get(name=staff.VIEWER).permissions.remove(Permission.objects.get(codename="delete_tag"))
+    Group.objects.get(name=staff.VIEWER).permissions.remove(
+        Permission.objects.get(codename="delete_customer")
+    )
     staff.make_roles()
     assert had(staff.VIEWER) == before
 

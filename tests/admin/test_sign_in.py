@@ -2,11 +2,13 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from asgiref.sync import async_to_sync
 from axes.models import AccessAttempt
 from django.conf import settings as configured
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
@@ -17,6 +19,7 @@ from pytest_django import Settings
 from smartsupport import sign_in
 from smartsupport.models import AuditEntry
 from tests import rows
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/admin/login/"
@@ -203,3 +206,56 @@ def test_it_holds_when_the_site_is_served_asynchronously(start: int) -> None:
     assert answers == [200, 200, 200, 200, 429, 429]
     assert (right.status_code, right.headers["Retry-After"].isdigit()) == (429, True)
     assert since(start)[-1] == ("login_locked", "sam", "refused")
+
+
+@pytest.mark.parametrize(
+    "name", ["sam\0", "s" * 151, "s" * 300, "s" * 100_000], ids=["NUL", "151", "300", "100000"]
+)
+def test_a_name_that_no_account_can_have_gets_the_form_again(name: str, start: int) -> None:
+    rows.staff("sam")
+
+    assert post(name, WRONG).status_code == 200
+
+    assert not AccessAttempt.objects.exists()
+    assert {who for _, who, _ in since(start)} <= {"No such account"}
+
+
+@pytest.mark.parametrize("name", [" sam", "sam\t", "ｓam", "ſam"])
+def test_a_name_written_otherwise_is_counted_as_the_name_that_it_is(name: str) -> None:
+    rows.staff("sam")
+    fail(4)
+
+    assert post(name, WRONG).status_code == 429
+    assert post("sam", RIGHT).status_code == 429
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_attempts_at_once_are_checked_no_more_often_than_one_after_the_other(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a hash that takes a while, as in production: all of them would begin before the first one is counted."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    rows.staff("sam")
+    rows.staff("alex")
+    checked: list[str] = []
+    check_password = User.check_password
+
+    def counted(user: User, raw_password: str) -> bool:
+        checked.append(user.username)
+        return check_password(user, raw_password)
+
+    monkeypatch.setattr(User, "check_password", counted)
+
+    told = at_once([partial(fail, 1, name) for name in ("sam", "alex") for _ in range(8)])
+
+    assert (checked.count("sam"), checked.count("alex")) == (5, 5)
+    assert told.count([200]) == 8
+    assert told.count([429]) == 8
+
+
+def test_whoever_signs_in_without_having_asked_for_a_page_sees_the_console() -> None:
+    rows.staff("sam")
+
+    answer = Client().post(LOGIN, {"username": "sam", "password": RIGHT})
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")
