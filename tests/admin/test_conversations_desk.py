@@ -19,7 +19,6 @@ from chat import (
     history,
     notes,
     staffing,
-    submission,
     summaries,
     tagging,
     takeover,
@@ -30,6 +29,7 @@ from chat.models import CannedReply, Conversation, Event, Tag, Turn, WebhookDeli
 from smartsupport.lib import presence
 from smartsupport.lib.errors import ServiceError
 from tests import rows
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -469,18 +469,39 @@ def test_pages_ask_for_few_statements(sam: Client, django_assert_max_num_queries
             assert sam.get(address).status_code == 200
 
 
-def test_two_who_add_the_same_tag_and_submissions_go_on() -> None:
-    """Tags and notes take the conversation's row, a message its customer's: they do not wait for each other."""
+@pytest.mark.django_db(transaction=True)
+def test_colleagues_at_once() -> None:
+    """Eight clicks on one conversation: the same tag is made once, ten stay ten, and a note is kept once."""
+    row = rows.waiting_for_a_person()
+    tagging.put(thread_id=row.thread_id, names=[f"t{n}" for n in range(8)], by=SAM)
+
+    def tag(name: str) -> Any:
+        return lambda: tagging.add(conversation_ids=[row.pk], name=name, by=SAM)
+
+    def note() -> Any:
+        return notes.write(thread_id=row.thread_id, text="x", by=SAM, once="same").seq
+
+    def ask() -> Any:
+        return staffing.resolve(thread_id=row.thread_id, by=SAM).status
+
+    outcomes = at_once([tag("vip"), tag("vip"), tag("late"), tag("refund"), note, note, note, ask])
+
+    assert sorted(outcomes[:4]) in ([(0, 0), (0, 1), (1, 0), (1, 0)], [(0, 1), (0, 1), (1, 0), (1, 0)])
+    assert len(set(outcomes[4:7])) == 1
+    assert outcomes[7] == "resolved"
+    assert row.tags.count() <= tagging.MOST
+    assert row.events.filter(kind="note_written").count() == 1
+    assert list(row.events.order_by("seq").values_list("seq", flat=True)) == list(
+        range(1, row.events.count() + 1)
+    )
+
+
+def test_keys_of_notes_are_their_writers_own() -> None:
     row = rows.waiting_for_a_person()
     assert tagging.add(conversation_ids=[row.pk], name="vip", by=SAM) == (1, 0)
     assert tagging.add(conversation_ids=[row.pk], name="vip", by=NINA) == (0, 0)
     note = notes.write(thread_id=row.thread_id, text="x", by=SAM, once="same")
+
     assert notes.write(thread_id=row.thread_id, text="x", by=NINA, once="same").repeated is False
     assert notes.write(thread_id=row.thread_id, text="y", by=SAM, once="same").seq == note.seq
-
-    submission.submit(
-        customer_id=row.customer_id, thread_id=row.thread_id, content="Hello?", client_message_id=None
-    )
-
-    assert row.tags.count() == 1
     assert row.events.filter(kind="note_written").count() == 2
