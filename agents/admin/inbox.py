@@ -1,7 +1,8 @@
 """The approvals inbox: what waits for staff, followed live, opened in place. How things are decided is in
 `agents.approvals`; the dialogs are those of `agents.admin.approvals`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,26 @@ KEYS = (
     (("x",), "tick"),
     (("?",), "all keys"),
 )
+
+
+View = Callable[[Any, HttpRequest], HttpResponse]
+
+
+def asks_for(*permissions: str) -> Callable[[View], View]:
+    """A page that refuses whoever lacks one of these permissions of its admin; named as the theme's actions name
+    theirs."""
+
+    def asking(page: View) -> View:
+        @wraps(page)
+        def view(admin: Any, request: HttpRequest) -> HttpResponse:
+            if not all(getattr(admin, f"has_{one}_permission")(request) for one in permissions):
+                raise PermissionDenied
+            return page(admin, request)
+
+        vars(view)["allowed_permissions"] = permissions
+        return view
+
+    return asking
 
 
 class InboxAdmin(ReadOnlyAdmin):
@@ -130,14 +151,14 @@ class InboxAdmin(ReadOnlyAdmin):
         context = {"words": looking_words(names), "state": state, "object_id": known}
         return TemplateResponse(request, "agents/inbox/here.html", context)
 
+    @asks_for("view", "decide")
     def approve_many(self, request: HttpRequest) -> HttpResponse:
         """The dialog that approves several at once."""
-        self._must_decide(request)
         return decide_many(self, request, approved=True)
 
+    @asks_for("view", "decide")
     def decline_many(self, request: HttpRequest) -> HttpResponse:
         """The dialog that declines several at once."""
-        self._must_decide(request)
         return decide_many(self, request, approved=False)
 
     def row(self, request: HttpRequest, object_id: str) -> Action | None:
@@ -147,10 +168,6 @@ class InboxAdmin(ReadOnlyAdmin):
 
     def _must_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
-            raise PermissionDenied
-
-    def _must_decide(self, request: HttpRequest) -> None:
-        if not self.has_decide_permission(request):
             raise PermissionDenied
 
 
