@@ -35,6 +35,15 @@ _DIFFERING = """
 FROM chat_conversation AS c LEFT JOIN analytics_conversationfact AS f ON f.conversation_id = c.id
 WHERE (c.last_seq, c.cost_micros, %(rules)s) IS DISTINCT FROM (f.seq, f.cost_seen, f.rules::int)
 """
+_UNTOLD = """
+SELECT DISTINCT conversation_id
+FROM agents_modelcall AS call JOIN analytics_conversationfact AS f USING (conversation_id)
+WHERE call.cost_source = 'unknown' AND call.event_seq IS NULL AND call.at >= %(since)s AND f.unpriced_calls <> (
+    SELECT count(*) FROM agents_modelcall AS own
+    WHERE own.conversation_id = f.conversation_id AND own.cost_micros IS NULL
+) LIMIT %(limit)s
+"""
+"""Calls that no event tells of, and that cost nothing that is known, change neither of what is compared."""
 _STALE = f"""
 SELECT c.id, c.last_activity_at {_DIFFERING} AND c.last_activity_at >= %(since)s
 ORDER BY c.last_activity_at LIMIT %(limit)s
@@ -53,6 +62,7 @@ SELECT earlier.conversation_id FROM chat_conversation AS c, LATERAL (
 ) AS earlier
 WHERE c.id = ANY(%(ids)s) AND earlier.watched_until >= c.created_at
 """
+UNTOLD_SINCE = timedelta(days=7)
 EVER = datetime(1, 1, 2, tzinfo=UTC)
 
 
@@ -83,7 +93,7 @@ def roll_up(
 
 def _compare(now: datetime, deadline: float, wait: bool) -> int:
     """Compare every conversation with its fact and count those that differ; how many."""
-    counted = 0
+    counted = _count_untold(now, wait)
     while True:
         found = _different()
         for place in range(0, len(found), BATCH):
@@ -97,6 +107,18 @@ def _compare(now: datetime, deadline: float, wait: bool) -> int:
             counted += len(still)
         if len(found) < AT_ONCE:
             return counted
+
+
+@transaction.atomic
+def _count_untold(now: datetime, wait: bool) -> int:
+    """Count conversations again of which only a call of unknown cost is new; how many."""
+    if not _locked(wait):
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_UNTOLD, {"since": now - UNTOLD_SINCE, "limit": BATCH})
+        found = [row[0] for row in cursor.fetchall()]
+    _count(found, now)
+    return len(found)
 
 
 def _different() -> list[UUID]:
