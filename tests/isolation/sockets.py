@@ -51,6 +51,7 @@ def frame(kind: str, thread_id: str, ids: Ids) -> Frame:
         "content": "Hello",
         "client_message_id": uuid4().hex,
         "approved": True,
+        "solved": True,
         "interrupt_id": ids.interrupt_id,
         "turn_id": ids.turn_id,
         "after": 0,
