@@ -47,7 +47,7 @@ class NoHigherAdmin(HistoryAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and not _is_above(request.user, obj)
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """Offers, and takes, only what the member of staff has."""
         if not request.user.is_superuser:
             if db_field.related_model is Permission:
@@ -58,7 +58,7 @@ class NoHigherAdmin(HistoryAdmin):
 
 
 @admin.register(User)
-class StaffAdmin(NoHigherAdmin, DjangoUserAdmin):
+class StaffAdmin(DjangoUserAdmin, NoHigherAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -71,5 +71,5 @@ class StaffAdmin(NoHigherAdmin, DjangoUserAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(NoHigherAdmin, DjangoGroupAdmin):
+class GroupAdmin(DjangoGroupAdmin, NoHigherAdmin):
     pass

@@ -9,7 +9,7 @@ from django.db import Error as DatabaseFault
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from smartsupport.audit import requests
+from smartsupport.audit import repeats, requests
 from smartsupport.lib import audit
 
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
@@ -85,9 +85,10 @@ class AuditMiddleware:
         """A request that changes nothing: only an export, or what was refused, leaves a line."""
         if requests.is_worth_a_line(request, response):
             of = requests.recording_of(request)
-            if of.actor.kind in ("staff", "key"):
+            is_export = requests.is_export(request, response)
+            if of.actor.kind in ("staff", "key") and (is_export or repeats.is_news(of, response.status_code)):
                 requests.add_outcome(of, request, response)
-                of.verb = "export" if requests.is_export(request, response) else of.verb
+                of.verb = "export" if is_export else of.verb
                 self._write(of, response)
         return response
 

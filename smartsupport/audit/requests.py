@@ -15,6 +15,7 @@ from chat import api_keys
 from chat.authentication import HEADER
 from smartsupport.audit.addresses import address_of
 from smartsupport.lib import audit
+from smartsupport.lib.audit_redaction import plain
 
 WATCHED = ("/admin/", "/api/")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -113,7 +114,7 @@ def outcome_of(of: audit.Recording, response: HttpResponseBase) -> str:
 
 def typed_name(name: str) -> audit.Actor:
     """Who tried. The name is kept only where there is such an account: people type passwords into the wrong field."""
-    name = audit.plain(name, 200)  # longer than any account's
+    name = plain(name, 200)  # longer than any account's
     user = get_user_model()._default_manager.filter(username=name).first()
     return (
         audit.Actor("unknown", str(user.pk), name) if user else audit.Actor("unknown", "", "No such account")

@@ -11,8 +11,21 @@ from django.core.serializers.json import DjangoJSONEncoder
 from smartsupport.logs import MASK, SECRET_FIELD, masked_text
 
 # Beside the names that logs mask: stored hashes, sealed values and what sessions and keys are recognised by.
-MORE_SECRET_FIELD = re.compile(r"(?i)(hash|sealed|secret|signature|session|private|otp|passphrase)")
-SECRET_SHAPE = re.compile(r"\b(?:sk|ss|pk|whsec|ghp|xox[abp])[_-][A-Za-z0-9_\-+/=]{8,}")
+MORE_SECRET_FIELD = re.compile(
+    r"(?i)(hash|sealed|secret|signature|session|private|otp|passphrase|passcode|(access|refresh|auth|id)_?token"
+    r"|(^|_)(cvv2?|cvc|pin|pwd)($|_))"
+)
+SECRET_SHAPE = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|\b(?:sk|ss|pk|rk|whsec|gh[pousr]|xox[abeoprs]|hf|npm)[_-][A-Za-z0-9_\-+/=]{8,}"
+    r"|\b(?:github_pat_|glpat-|SG\.|ya29\.)[A-Za-z0-9_.\-+/=]{8,}"
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{30,}"
+)
+SECRET_PARAMETER = re.compile(  # of an address, or as people write it
+    r"(?i)((?:[?&](?:key|sig|signature|code|auth|access_key|client_secret)=|\b(?:password|passphrase|secret)\s?:\s?))"
+    r"[^&\s\"'#]+"
+)
+CARD = re.compile(r"(?<![\w.-])(?:\d[ -]?){12,18}\d(?![\w.-])")
 RANDOM_SHAPE = re.compile(r"\b(?![a-z_]+\b)[A-Za-z0-9_-]{40,}\b")  # words joined by lines are no secret
 MARKUP = re.compile(r"<[^>]{1,200}>")
 DEEPEST = 6
@@ -26,7 +39,16 @@ def plain(text: str, longest: int) -> str:
 
 def without_secrets(text: str) -> str:
     """The text with tokens, keys and passwords in it masked, and without markup."""
-    return RANDOM_SHAPE.sub(MASK, SECRET_SHAPE.sub(MASK, masked_text(MARKUP.sub("", text))))
+    plainer = SECRET_SHAPE.sub(MASK, masked_text(MARKUP.sub("", text)))
+    plainer = SECRET_PARAMETER.sub(rf"\g<1>{MASK}", plainer)
+    return CARD.sub(_hidden_card, RANDOM_SHAPE.sub(MASK, plainer))
+
+
+def _hidden_card(found: re.Match[str]) -> str:
+    """A run of digits is a card's number where its check digit is right (Luhn)."""
+    digits = [int(one) for one in found[0] if one.isdigit()][::-1]
+    checked = sum(digits[::2]) + sum(sum(divmod(2 * one, 10)) for one in digits[1::2])
+    return found[0] if checked % 10 else MASK
 
 
 def redacted(value: Any, name: str = "", depth: int = DEEPEST) -> Any:

@@ -20,6 +20,7 @@ from chat.models import ApiKey
 from openapi_import.tasks import empty_old_imports
 from smartsupport.audit import chain
 from smartsupport.lib import audit
+from smartsupport.lib.audit_redaction import redacted
 from smartsupport.models import AuditEntry
 from tests import rows
 from tests.admin import import_rows
@@ -484,3 +485,57 @@ def test_the_jobs_record_what_they_purge(start: int) -> None:
     (only,) = entries(start)
     assert (only.actor_kind, only.verb, only.object_type) == ("system", "purge", "openapi_import.importjob")
     assert only.detail == {"emptied": 1}
+
+
+def test_a_page_that_asks_again_and_again_and_is_refused_is_told_once(client: Client, start: int) -> None:
+    client.force_login(rows.staff("nina"))
+
+    polled = [client.get("/admin/agents/action/live/?state=1").status_code for _ in range(5)]
+    client.get("/admin/auth/user/")
+    client.post("/admin/auth/user/add/", {"username": "mine"})
+    client.post("/admin/auth/user/add/", {"username": "mine"})
+
+    assert polled == [403] * 5
+    told = [(one.method, one.path, one.outcome) for one in entries(start)]
+    assert told == [
+        ("GET", "/admin/agents/action/live/", "refused"),
+        ("GET", "/admin/auth/user/", "refused"),
+        *[("POST", "/admin/auth/user/add/", outcome) for outcome in ("begun", "refused") * 2],
+    ]
+    client.force_login(rows.staff("mia"))
+    client.get("/admin/agents/action/live/?state=1")
+    assert entries(start)[-1].actor_name == "mia"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("https://h/x?key=xyzzy123", "xyzzy"),
+        ("https://h/x?a=1&sig=QQQ777&b=2", "QQQ"),
+        ("AKIAIOSFODNN7EXAMPLE", "IOSF"),
+        ("github_pat_11ABCDEFG0abc_mnop", "11ABC"),
+        ("AIzaSyA1234567890abcdefghijklmnopqrstuv", "SyA1"),
+        ("glpat-abcdefghij1234567890", "abcd"),
+        ("rk_live_abcdefghijkl", "abcd"),
+        ("SG.abcdefgh.ijklmnop", "ijkl"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN", "MIIE"),
+        ("The password: hunter22, please", "hunter"),
+        ("Card 4111 1111 1111 1111", "1111"),
+        ("4111-1111-1111-1111 it is", "1111"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked_in_any_text(text: str, secret: str) -> None:
+    assert secret not in json.dumps(redacted({"note": text, "more": [{"words": text}]}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["order 4111 1111 1111 1112", "2026-11-20T14:50:03", "refunded $20.00", "sam-and-max", "20261120145003"],
+)
+def test_ordinary_words_and_numbers_stay(text: str) -> None:
+    assert redacted({"note": text}) == {"note": text}
+
+
+@pytest.mark.parametrize("name", ["accessToken", "refresh_token", "cvv", "pin", "apiKey", "client_secret"])
+def test_a_field_of_a_secret_is_masked_by_its_name(name: str) -> None:
+    assert redacted({name: "1234"}) == {name: "[hidden]"}
