@@ -30,17 +30,16 @@ class Why:
 
     said: str
     chosen: str
-    by: str
 
 
 def why(action: Action) -> Why:
     """One statement, however long the turn was: the newest answers of the model in it, and how it was routed."""
     told = action.turn.events.filter(kind__in=["model_called", "routed"]).order_by("-seq")[:40]
-    said = chosen = by = ""
+    said = chosen = ""
     for event in told:
         payload: dict[str, Any] = event.payload
         if event.kind == "routed" and not chosen:
-            chosen, by = _text(payload.get("reason")), _text(payload.get("by"))
+            chosen = _text(payload.get("reason"))
         elif (
             event.kind == "model_called"
             and not said
@@ -48,7 +47,7 @@ def why(action: Action) -> Why:
             and _asks(payload, action)
         ):
             said = _text(payload.get("text"))
-    return Why(said, chosen, by)
+    return Why(said, chosen)
 
 
 def _asks(payload: dict[str, Any], action: Action) -> bool:

@@ -52,6 +52,11 @@ def test_a_morning_by_keys(live_server: Any) -> None:
         expect(row(page, "B").locator(".inbox-open")).to_be_focused()  # on to the next
         keys.press("r")
         expect(dialog.get_by_label("Reason")).to_be_focused()
+        within = "document.getElementById('modal-content').contains(document.activeElement)"
+        for _ in range(6):
+            keys.press("Tab")
+            assert page.evaluate(within)  # the focus goes round within the dialog
+        dialog.get_by_label("Reason").focus()
         keys.type("a r j x?")  # letters, while somebody types
         keys.press("Control+Enter")
         expect(said).to_have_text("Declined: Give 10% off order B.")
@@ -158,7 +163,7 @@ def test_on_a_phone_it_opens_below_its_row_and_new_ones_come(live_server: Any) -
     assert set(Action.objects.values_list("status", flat=True)) == {"approved", "rejected"}
 
 
-def test_a_viewers_keys_decide_nothing(live_server: Any) -> None:
+def test_a_viewers_keys_decide_nothing_and_the_page_says_when_it_is_old(live_server: Any) -> None:
     action = rows.waiting_for_staff(order_id="A", percent=10)
     vera = rows.staff("vera", "agents.view_action")
 
@@ -171,7 +176,16 @@ def test_a_viewers_keys_decide_nothing(live_server: Any) -> None:
             page.keyboard.press(key)
         expect(page.locator("#modal-content")).to_be_empty()
         expect(page.get_by_text("You may look at it, but not decide.")).to_be_visible()
+        expect(page.locator("#inbox-alert")).not_to_be_checked()
+        page.locator("#inbox-alert").check()
+        page.reload()
+        expect(page.locator("#inbox-alert")).to_be_checked()
         assert faults == []
+        page.route("**/live/**", lambda route: route.fulfill(status=503))
+        old = page.get_by_text("The server could not update this page. Trying again.")
+        expect(old).to_be_visible(timeout=15_000)
+        page.unroute("**/live/**")
+        expect(old).to_be_hidden(timeout=15_000)
 
     action.refresh_from_db()
     assert (action.status, action.votes) == ("awaiting", [])

@@ -295,6 +295,7 @@
         if (modalOpen()) {
             if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) modal.querySelector("form")?.requestSubmit();
             if (event.key === "Escape") setTimeout(back, 50);
+            if (event.key === "Tab") stayInside(event);
             return;
         }
         if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
@@ -305,7 +306,15 @@
         work();
     });
 
-    /* Dialogs: the focus goes in, and back out again. */
+    /* Dialogs: the focus goes in, stays in, and goes back out again. */
+    const stayInside = (event) => {
+        const all = [...modal.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, [tabindex='0']")];
+        const stops = all.filter((one) => one.getClientRects().length > 0 && !one.disabled);
+        const edge = event.shiftKey ? stops[0] : stops.at(-1);
+        if (document.activeElement !== edge && modal.contains(document.activeElement)) return;
+        event.preventDefault();
+        (event.shiftKey ? stops.at(-1) : stops[0])?.focus();
+    };
     const back = () => {
         if (modalOpen()) return;
         const row = rowOf(current);
@@ -317,6 +326,9 @@
         const field = modal.querySelector(".errors textarea, textarea[required], input:not([type=hidden]), select, textarea");
         const submit = modal.querySelector("[type=submit]");
         const optional = field?.name === "reason" && !modal.querySelector("[name=arg_0]") && !/decline/i.test(submit?.textContent || "");
+        modal.setAttribute("role", "dialog");
+        modal.setAttribute("aria-modal", "true");
+        modal.setAttribute("aria-label", title?.textContent.trim() || "Dialog");
         const target = submit ? (optional || !field ? submit : field) : title;
         if (target === title) title?.setAttribute("tabindex", "-1");
         target?.focus();
@@ -332,7 +344,7 @@
         if (shut) {
             const id = open || current;
             window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
-            own.add(id);
+            if (!changed) own.add(id);
             const row = rowOf(id);
             if (changed && row) show(row);
             else if (row) {
