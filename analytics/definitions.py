@@ -17,7 +17,7 @@ from django.db import models
 from analytics import histogram
 from analytics.histogram import Histogram
 
-RULES = 1
+RULES = 2
 """The version of the rules. A conversation that was counted by older ones is counted again."""
 QUIET = timedelta(hours=24)
 """How long after the last words a conversation settles, and a customer who begins another one counts as come back."""
@@ -47,7 +47,7 @@ class Signs:
     effect: int = 0
     """An action took place: its call succeeded, or staff found that it happened."""
     read: int = 0
-    """A tool that reads has answered. Looking for tools is not reading."""
+    """A tool that reads has answered, and an agent the customer after it. Looking for tools is not reading."""
     failure: int = 0
     """A turn failed, a call brought nothing, or staff found that an action did not happen."""
     person: int = 0
@@ -73,8 +73,9 @@ def confirmed(signs: Signs) -> bool:
 
 def by_evidence(signs: Signs) -> bool:
     """Something in the log shows that it was done: an action took place (it succeeded, or staff found that it
-    happened), or a reading tool answered and the customer did not come back within 24 hours. Nothing failed after
-    that, no person was asked for or came in after that, no turn is under way, and the customer did not say no."""
+    happened), or a reading tool answered, an agent told the customer after it, and they did not come back within 24
+    hours. Nothing failed after that, no person was asked for or came in after that, no turn is under way, and the
+    customer did not say no."""
     shown = max(signs.effect, 0 if signs.came_back else signs.read)
     later = max(signs.failure, signs.person)
     return signs.solved is not False and not signs.under_way and shown > later
@@ -225,9 +226,9 @@ def total_conversations(totals: Totals) -> int:
 
 @_metric("Resolution rate", "share")
 def resolution_rate(totals: Totals) -> float:
-    """How many the agents resolved: confirmed by the customer, by evidence, or contained. A customer who comes
-    back within 24 hours is not counted as resolved twice: then only a yes of theirs, or an action that took place,
-    resolves the first conversation. Formula: (confirmed + by evidence + contained) / conversations."""
+    """How many were resolved: confirmed by the customer (also where a colleague helped), by evidence, or contained. A
+    customer who comes back within 24 hours is not counted as resolved twice: then only a yes of theirs, or an action
+    that took place, resolves the first conversation. Formula: (confirmed + by evidence + contained) / conversations."""
     return _share(totals.resolved, totals.total)
 
 

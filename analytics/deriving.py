@@ -64,13 +64,19 @@ def fact_of(log: ConversationLog, now: datetime) -> ConversationFact:
     )
 
 
+def _told_place(log: ConversationLog) -> int:
+    """The newest answer of a reading tool that an agent's whole answer followed."""
+    told = _place(event for event in log.events if event.kind == "replied" and event.cut is not True)
+    return _place(event for event in log.events if _is_read(event) and event.seq < told)
+
+
 def _signs(log: ConversationLog, words: Said | None, watched_until: datetime, now: datetime) -> Signs:
     quiet = now >= watched_until
     answers = [event.solved for event in log.events if event.kind == "feedback_given"]
     return Signs(
         solved=next((one for one in reversed(answers) if one is True or one is False), None),
         effect=_place(event for event in log.events if _is_effect(event)),
-        read=_place(event for event in log.events if _is_read(event)),
+        read=_told_place(log),
         failure=_place(event for event in log.events if _is_failure(event)),
         person=_place(event for event in log.events if event.kind in PERSON),
         answered=words is not None and words.kind == "replied" and words.cut is not True,

@@ -43,7 +43,7 @@ class Walk:
         self.first_answer: int | None = None
         self.staff_answer: int | None = None
         self.staff_wrote = self.person = self.agent_answered = self.asked = self.fed_back = False
-        self.effect_stands = self.read_stands = self.broken = False
+        self.effect_stands = self.read_stands = self.read_untold = self.broken = False
         self.solved: bool | None = None
         self.score: int | None = None
         self.answers: list[datetime] = []
@@ -80,11 +80,13 @@ class Walk:
         self.fails()
 
     def fails(self) -> None:
-        self.effect_stands = self.read_stands = False
+        self.effect_stands = self.read_stands = self.read_untold = False
         self.broken = True
 
     def on_replied(self, event: Event) -> None:
         self.agent_answered = True
+        if self.read_untold and not event.payload.get("cut", False):
+            self.read_stands, self.read_untold, self.broken = True, False, False
         self.answers.append(event.created_at)
         self.on_question_asked(event)
 
@@ -95,7 +97,7 @@ class Walk:
 
     def comes(self) -> None:
         self.person = True
-        self.effect_stands = self.read_stands = False
+        self.effect_stands = self.read_stands = self.read_untold = False
 
     def on_handoff_requested(self, event: Event) -> None:
         self.asked_at = self.asked_at or event.created_at
@@ -116,12 +118,10 @@ class Walk:
         payload = event.payload
         if payload["tool"] == "find_tools":
             return
-        if payload["ok"]:
-            self.broken = False
-            if "action_id" in payload:
-                self.effect_stands = True
-            else:
-                self.read_stands = True
+        if payload["ok"] and "action_id" in payload:
+            self.effect_stands, self.broken = True, False
+        elif payload["ok"]:
+            self.read_untold = True
         else:
             self.fails()
         unseen = not payload["ok"] and payload["error"]["kind"] == "unknown"

@@ -55,6 +55,25 @@ def test_dramas_are_counted_as_the_raw_log_says(piecewise: bool) -> None:
         assert sum(sums.get(name, 0) for name in names) == sums["total"] == len(DRAMAS)
 
 
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        ("0s m, 2s read.ok/100, 3s stop", "unresolved"),
+        ("0s m, 2s read.ok/100, 3s r.cut, 4s stop", "unresolved"),
+        ("0s m, 2s read.ok/100, 3s r, 3s end, 4s m, 5s stop", "evidence"),
+        ("0s m, 2s fail, 3s m, 4s read.ok/100, 5s stop", "unresolved"),
+        ("0s m, 2s act.ok/100, 3s stop", "evidence"),
+    ],
+)
+def test_what_was_read_shows_nothing_before_the_customer_is_told(script: str, outcome: str) -> None:
+    made = write("t", customer="ada", start=moment("02 10:00"), script=script)
+
+    rollups.roll_up(now=moment("09 10:00"))
+
+    assert outcome_of(made.pk) == outcome
+    assert counted() == raw(moment("09 10:00"))
+
+
 def test_a_call_whose_cost_nobody_knows_is_counted_though_no_event_tells_of_it() -> None:
     turn = rows.turn(rows.customer())
     rows.finish(turn)
