@@ -24,6 +24,7 @@ from django.utils import timezone
 from agents import facts, policy
 from agents.models import Action, ActionStatus, Approver, Tool
 from agents.registry import tool_spec
+from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import canonical_json
 from smartsupport.lib.rest import decider_id
@@ -412,6 +413,12 @@ def _settle(action: Action, *, approved: bool, by: Decider, reason: str) -> None
         changed=changes(action),
     )
     settled.send(Action, action=action, fact=fact)
+    audit.changed(
+        "agents.action",
+        action.pk,
+        before={"status": ActionStatus.AWAITING},
+        after={"status": status, "tool": action.tool_name, "arguments": action.args, "reason": reason},
+    )
     log.info(
         "approval_decided", action_id=str(action.pk), resolution=action.status, by=by.kind, by_name=by.name
     )

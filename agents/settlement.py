@@ -8,6 +8,7 @@ from django.db import transaction
 from agents import approvals, facts
 from agents.approvals import Decider, NotAllowed
 from agents.models import Action, ActionStatus
+from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.text import shorten, storable
 
@@ -70,5 +71,11 @@ def settle(*, action_id: UUID, happened: bool, by: Decider, note: str) -> Action
             interrupt_id=action.pk, action=action.tool_name, happened=happened, by_name=by.name, note=note
         )
         approvals.settled.send(Action, action=action, fact=fact)
+    audit.changed(
+        "agents.action",
+        action.pk,
+        before={"status": ActionStatus.UNKNOWN},
+        after={"status": action.status, "tool": action.tool_name, "note": note},
+    )
     log.info("action_settled_by_staff", action_id=str(action.pk), happened=happened, by_name=by.name)
     return action

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from chat.models import ApiKey
+from smartsupport.lib import audit
 
 SCOPES = {
     "conversations:read": "Read conversations, their events and replays",
@@ -73,4 +74,7 @@ def record_use(key: ApiKey) -> None:
 
 def disable(key: ApiKey) -> bool:
     """Switch a key off for good. False: it was off."""
-    return bool(ApiKey.objects.filter(pk=key.pk, enabled=True).update(enabled=False))
+    if not ApiKey.objects.filter(pk=key.pk, enabled=True).update(enabled=False):
+        return False
+    audit.changed("chat.apikey", key.pk, before={"enabled": True}, after={"enabled": False})
+    return True

@@ -20,6 +20,7 @@ from chat.models import Conversation, ConversationStatus, Event, Turn, TurnStatu
 from chat.submission import CONTENT_LIMIT, ContentTooLong, MissingContent
 from chat.takeover import AlreadyHeld, hold
 from chat.turns import lock_customer
+from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import digest
 from smartsupport.lib.text import storable
@@ -135,6 +136,12 @@ def resolve(*, thread_id: str, by: Decider) -> Conversation:
     if feedback_asking.asks_now(conversation.pk):
         facts.append(feedback_asked())
     events.append(conversation.pk, facts)
+    audit.changed(
+        "chat.conversation",
+        conversation.pk,
+        before={"status": conversation.status, "held_by": conversation.held_by},
+        after={"status": ConversationStatus.RESOLVED, "held_by": ""},
+    )
     log.info("conversation_resolved", conversation_id=str(conversation.pk), by_name=by.name)
     conversation.refresh_from_db()
     return conversation

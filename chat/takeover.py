@@ -17,6 +17,7 @@ from agents.facts import Fact
 from chat import events, stopping, turns
 from chat.models import Conversation, ConversationStatus, Turn, TurnStatus
 from chat.wakeups import tell_workers
+from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ def take_over(*, thread_id: str, by: Decider) -> Conversation:
 def hold(conversation_id: UUID, by: Decider) -> Conversation:
     """Take over, in a transaction that holds the customer's lock. Raises AlreadyHeld, with nothing changed."""
     conversation = Conversation.objects.get(pk=conversation_id)
+    before = {"status": conversation.status, "held_by": conversation.held_by}
     if conversation.status == ConversationStatus.HELD:
         raise AlreadyHeld(f"{conversation.held_by} has taken over already.", held_by=conversation.held_by)
     # All turns and actions before the conversation, whatever their number: the order of locks that everybody keeps.
@@ -65,6 +67,8 @@ def hold(conversation_id: UUID, by: Decider) -> Conversation:
         events.append(conversation.pk, stopping.ended(turn), turn_id=turn.pk)
     events.append(conversation.pk, [Fact("taken_over", {"by_name": by.name})])
     conversation.refresh_from_db()
+    after = {"status": conversation.status, "held_by": conversation.held_by, "turns_stopped": len(stopped)}
+    audit.changed("chat.conversation", conversation.pk, before=before, after=after)
     log.info(
         "conversation_taken_over", conversation_id=str(conversation.pk), by_name=by.name, turns=len(stopped)
     )
@@ -89,12 +93,19 @@ def hand_back(*, thread_id: str, by: Decider) -> Conversation:
     conversation = _of_thread(thread_id)
     turns.lock_customer(conversation.customer_id)
     held = Conversation.objects.filter(pk=conversation.pk, status=ConversationStatus.HELD)
+    held_by = held.values_list("held_by", flat=True).first()
     if not held.update(
         status=ConversationStatus.OPEN, held_by="", held_at=None, handoff_reason="", handoff_at=None
     ):
         raise NotHeld()
     events.append(conversation.pk, [Fact("handed_back", {"by_name": by.name})])
     conversation.refresh_from_db()
+    audit.changed(
+        "chat.conversation",
+        conversation.pk,
+        before={"status": ConversationStatus.HELD, "held_by": held_by},
+        after={"status": conversation.status, "held_by": ""},
+    )
     log.info("conversation_handed_back", conversation_id=str(conversation.pk), by_name=by.name)
     return conversation
 

@@ -16,6 +16,7 @@ from agents.approvals import Decider
 from agents.spending.limits import Standing
 from agents.spending.models import BudgetAlert
 from chat.models import Conversation, DeliveryStatus, Event, WebhookDelivery
+from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 
 log = structlog.get_logger(__name__)
@@ -159,5 +160,8 @@ def resend(*, delivery_id: UUID, by: Decider) -> WebhookDelivery:
                 raise StillPending()
             raise DeliveryNotFound()
         transaction.on_commit(kick_webhooks, robust=True)
+    audit.changed(
+        "chat.webhookdelivery", delivery_id, after={"status": DeliveryStatus.PENDING, "failures": 0}
+    )
     log.info("webhook_resent", delivery_id=str(delivery_id), by_name=by.name)
     return WebhookDelivery.objects.get(pk=delivery_id)

@@ -23,6 +23,7 @@ from openapi_import.group_agents import give
 from openapi_import.models import Classification, ImportJob, ImportStatus, Publication, SpecSource
 from openapi_import.planning import NewerPublished as NewerPublished
 from openapi_import.planning import plan_of
+from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.locks import one_at_a_time
 
@@ -38,6 +39,10 @@ class AlreadyPublished(ServiceError):
     """It is live already; `publication` is the id of what was published, `by` who did it."""
 
     code, status = "already_published", 409
+
+
+MOST_TOOLS_TOLD = 100
+"""So many of a publication's tools are named in the audit; all of them are in the publication."""
 
 
 def publish(job_id: UUID, by: Decider) -> Publication:
@@ -76,6 +81,9 @@ def publish(job_id: UUID, by: Decider) -> Publication:
         ImportJob.objects.filter(pk=job.pk, status=ImportStatus.DONE).update(
             status=ImportStatus.APPROVED, source=source, published_at=now, published_by=by.name[:150]
         )
+    added = [tool.name for tool in plan.new[:MOST_TOOLS_TOLD]]
+    told = {"tools_added": added, "tools_added_in_all": len(plan.new)}
+    audit.changed("openapi_import.specsource", source.pk, after=told)
     log.info(
         "import_published",
         job_id=str(job_id),
@@ -99,6 +107,10 @@ def record(source: SpecSource, kind: str, by: Decider, **fields: Any) -> Publica
     made: Publication = Publication.objects.create(
         source=source, number=last + 1, kind=kind, by_id=by.id[:100], by_name=by.name[:150], **fields
     )
+    told = {"publication": made.number, "kind": kind, "api": source.name, "note": made.note}
+    told["tools"] = {entry["tool"]: entry["change"] for entry in made.changes[:MOST_TOOLS_TOLD]}
+    told["tools_in_all"], told["agents"] = len(made.changes), made.agents[:MOST_TOOLS_TOLD]
+    audit.changed("openapi_import.specsource", source.pk, after=told)
     return made
 
 

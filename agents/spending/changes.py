@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from agents.spending import limits, periods
 from agents.spending.models import BudgetChange, Period
+from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.text import storable
 
@@ -118,6 +119,9 @@ def _write(
         pk=id or uuid4(), defaults={**wanted, "by_name": by_name[:150]}
     )
     if made:
+        whose = ("chat.customer", customer_id) if customer_id else ("agents.budget", "deployment")
+        told = {name: value for name, value in wanted.items() if name != "customer_id"}
+        audit.changed(*whose, after=told | {"change": row.pk})
         log.info("budget_changed", kind=kind, customer_id=str(customer_id or ""), by_name=by_name)
     elif any(getattr(row, name) != value for name, value in wanted.items() if not _moves(kind, name)):
         raise KeyReused()

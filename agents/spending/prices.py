@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from agents.providers.catalogue import PROVIDERS
 from agents.spending.models import ModelPrice
+from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.locks import one_at_a_time
 
@@ -89,8 +90,11 @@ def add(price: NewPrice, *, by_name: str) -> ModelPrice:
                 raise PastIsCharged()
     except IntegrityError as collision:
         raise PriceExists() from collision
+    made = ModelPrice.objects.get(pk=row["id"])
+    told = {"provider", "model", "effective_from", *(f"{kind}_micros" for kind in KINDS)}
+    audit.changed("agents.modelprice", made.pk, after={name: getattr(made, name) for name in sorted(told)})
     log.info("model_price_added", provider=price.provider, model=price.model, by_name=by_name)
-    return ModelPrice.objects.get(pk=row["id"])
+    return made
 
 
 def _checked(price: NewPrice) -> dict[str, Any]:

@@ -102,6 +102,20 @@ def note(
         into.messages.append(message)
 
 
+def changed(
+    object_type: str, object_id: object, *, before: Mapping[str, Any] | None = None, after: Mapping[str, Any]
+) -> None:
+    """Note what a service changed by a statement of its own. Fields of a row that the request is not about are named
+    with the row before them, so that one request may change many."""
+    into = current()
+    if into is None:
+        return
+    about = into.object_type == object_type and into.object_id in ("", str(object_id))
+    row = "" if about else f"{object_type} {object_id}: "
+    into.before |= {f"{row}{name}": value for name, value in (before or {}).items()}
+    into.after |= {f"{row}{name}": value for name, value in after.items()}
+
+
 def write(
     *,
     actor: Actor,
