@@ -1,13 +1,13 @@
 """What is tried out: the message, whom it is from, and the agent as it is or as a draft would make it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -100,6 +100,7 @@ class PlaygroundForm(forms.Form):
         self.sees_customers = user.has_perm("chat.view_customer")
         if not self.sees_customers:
             del self.fields["customer"], self.fields["reads"]
+        self._sees_tools = user.has_perm("agents.view_tool")
         self.name = str(self["agent"].value() or "")
         self.rules = self._rule_fields() if self.name else []
         self._business_id = ""
@@ -109,8 +110,14 @@ class PlaygroundForm(forms.Form):
         """A rule for each tool of the draft that writes."""
         # Not checked yet, and the database refuses what cannot be stored.
         names: list[str] = storable(LinesField().to_python(self._text("tools")))
-        writing = Tool.objects.filter(name__in=names, access=Access.WRITE, enabled=True).order_by("name")
+        writing = self._tools(names).filter(access=Access.WRITE, enabled=True).order_by("name")
         return [self._rule_of(tool) for tool in writing[:RULES_MOST]]
+
+    def _tools(self, names: Collection[str]) -> QuerySet[Tool]:
+        """Those with these names; for who may not look at tools only what the agent has already."""
+        found = Tool.objects.filter(name__in=names)
+        own = AgentTool.objects.filter(agent__name=storable(self.name)).values("tool")
+        return found if self._sees_tools else found.filter(pk__in=own)
 
     def _text(self, name: str) -> str:
         value = self[name].value()
@@ -199,7 +206,7 @@ class PlaygroundForm(forms.Form):
         if not values.get("description", "").strip() and "description" not in self.errors:
             self.add_error("description", "Say what the agent is for.")
         names = list(dict.fromkeys(values.get("tools", [])))
-        known = {tool.name: tool for tool in Tool.objects.filter(name__in=names)}
+        known = {tool.name: tool for tool in self._tools(names)}
         faults = agent_faults.of_tools(names, known, values.get("permission") or Access.READ)
         for fault in faults:
             self.add_error("tools", fault)

@@ -10,7 +10,7 @@ from agents.models import Agent, ModelCall, Revision, Tool
 from agents.playground import streaming
 from tests import rows
 from tests.admin.test_agents_history import newest, url
-from tests.admin.test_agents_pages import drafted, model, root, send
+from tests.admin.test_agents_pages import NEEDS, drafted, model, root, send
 from tests.agents.graph_script import answers, call, routed
 from tests.scripted_model.fixture import RunningModel
 
@@ -78,6 +78,28 @@ def test_half_a_character_from_a_model_or_a_browser_breaks_no_page(root: Client,
     model.script(routed("orders"), answers(text="Again."))
     said = '{"said": [{"role": "agent", "text": "Fine \\ud83d"}], "live_agent": "\\u0000"}'
     assert "Again." in send(root, message="Hi", memory=said).content.decode()
+
+
+@pytest.mark.parametrize("may_look", [False, True])
+def test_a_draft_gets_no_tool_that_its_author_may_not_look_at(
+    client: Client, model: RunningModel, may_look: bool
+) -> None:
+    agent = rows.agent("orders", rows.reading_tool(), permission="write")
+    rows.tool("wire_money", title="Wire money to Bern")
+    client.force_login(rows.staff("mia", *NEEDS, *(["agents.view_tool"] if may_look else [])))
+    model.script(answers(text="Hello."))
+    draft = drafted(agent, message="Hi")
+
+    answer = send(client, **{**draft, "tools": "get_order_status\nwire_money"})
+
+    page = answer.content.decode()
+    assert (answer.status_code, "Wire money to Bern" in page) == ((200, True) if may_look else (422, False))
+    assert bool(model.requests()) == may_look
+    if not may_look:
+        unknown = send(client, **{**draft, "tools": "nothing"}).context["form"].errors["tools"]
+        told = str(answer.context["form"].errors["tools"])
+        assert told == str(unknown).replace("nothing", "wire_money")
+    assert send(client, **draft).status_code == 200
 
 
 def test_hostile_words_are_shown_and_not_obeyed(root: Client, model: RunningModel) -> None:

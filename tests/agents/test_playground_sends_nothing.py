@@ -1,6 +1,7 @@
 """A trial beside a business system that really listens: what arrives there, and what does not."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from agents import registry
 from agents.models import Agent, ModelCall, Tool
 from agents.playground import streaming
 from agents.playground.drafts import Draft
+from agents.playground.trial import Step, Trial
 from tests import rows
 from tests.agents.graph_script import answers, call, routed
 from tests.agents.test_playground import BOUND, model, trial, tried
@@ -92,14 +94,39 @@ def test_a_tool_that_writes_since_it_was_read_is_not_called(
     assert business._seen == []
 
 
+def closes_the_page(wanted: Trial) -> list[Step]:
+    steps = streaming.steps_in_turn(wanted)
+    told = [next(steps) for _ in range(2)]
+    steps.close()  # type: ignore[attr-defined]
+    return told
+
+
+def breaks_off_the_request(wanted: Trial) -> list[Step]:
+    told: list[Step] = []
+
+    async def listen(enough: asyncio.Event) -> None:
+        async for step in streaming.steps(wanted):
+            told.append(step)
+            if len(told) == 2:
+                enough.set()
+
+    async def leave() -> None:
+        enough = asyncio.Event()
+        listening = asyncio.create_task(listen(enough))
+        await enough.wait()
+        listening.cancel()
+        await asyncio.wait([listening])
+
+    asyncio.run(leave())
+    return told
+
+
+@pytest.mark.parametrize("leave", [closes_the_page, breaks_off_the_request])
 def test_who_leaves_ends_the_call_of_the_model_and_pays_for_no_other(
-    model: RunningModel, orders: Agent
+    model: RunningModel, orders: Agent, leave: Callable[[Trial], list[Step]]
 ) -> None:
     model.script(routed("orders"), answers(text="Too late", delay_ms=20_000))
-    steps = streaming.steps_in_turn(trial())
-    told = [next(steps) for _ in range(2)]
-
-    steps.close()  # type: ignore[attr-defined]
+    told = leave(trial())
 
     taken = [streaming._room.acquire(timeout=5) for _ in range(streaming.AT_ONCE)]
     for _ in filter(None, taken):
