@@ -10,7 +10,7 @@ from analytics.definitions import Outcome
 from analytics.ranges import Period
 from smartsupport.lib.errors import ServiceError
 
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class UnknownTable(ServiceError):

@@ -146,11 +146,11 @@ def test_tables_as_csv(integrator: Client) -> None:
 
 
 def test_no_cell_is_a_formula() -> None:
-    texts = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "a=1", ""]
+    texts = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "＝1", "＠a", "a=1", ""]
 
     (read,) = csv.reader(io.StringIO(spreadsheets.written([texts]), newline=""))
 
-    assert read == ["'=1+1", "'+1", "'-1", "'@a", "'\t=1", "'\r=1", "a=1", ""]
+    assert read == ["'=1+1", "'+1", "'-1", "'@a", "'\t=1", "'\r=1", "'\n=1", "'＝1", "'＠a", "a=1", ""]
 
 
 def test_it_is_documented_with_an_example(client: Client) -> None:
