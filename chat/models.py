@@ -177,8 +177,9 @@ class CannedReply(models.Model):
 
 
 class PromptPart(models.Model):
-    """A piece of a prompt as it was sent: the system prompt, the tool list, or one message. Pieces come again from call
-    to call, so each is kept once and a `model_called` event names its own by digest, in order.
+    """A piece of a prompt as it was sent: the system prompt, the tool list, one message, or a list of further pieces
+    (`agents.prompt_parts`). Pieces come again from call to call, so each is kept once and a `model_called` event names
+    its own by digest, in order.
 
     `conversation` null: the same for everybody (a system prompt, a tool list).
     """
