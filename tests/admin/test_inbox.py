@@ -309,6 +309,16 @@ def test_a_dialog_of_the_inbox_leaves_the_page_as_it_is(sam: Client) -> None:
     assert (action.status, LogEntry.objects.count()) == ("approved", 1)
 
 
+def test_without_scripts_the_list_says_what_came_of_a_decision(sam: Client) -> None:
+    action = rows.waiting_for_staff()
+    form = {"_form_submitted": "True", "seen": action.arguments_hash}
+
+    page = sam.post(f"{LIST}{action.pk}/approve/", form, follow=True)
+
+    assert page.request["PATH_INFO"] == LIST
+    assert "Approved: Give 10% off order 1042." in page.content.decode()
+
+
 def test_the_dialog_for_several_lists_each_call_with_its_hash(sam: Client) -> None:
     first, second = (
         rows.waiting_for_staff(order_id="1", percent=5),
