@@ -23,10 +23,15 @@ from agents.models import Agent
 from agents.playground.limits import MOST_A_MINUTE, admits
 from agents.playground.trial import LIMIT_SECONDS, Step, Trial
 from agents.providers import configuration_problem, model_label
+from agents.spending import limits
 from smartsupport.lib.console import identified
 from smartsupport.lib.text import storable
 
 STREAM = "application/x-ndjson"
+USED_UP = (
+    "The budget of the whole deployment is used up, and trials cost, too. It begins anew on {until} UTC. "
+    "Whoever may change budgets can grant more, under Costs, Budgets."
+)
 TOO_MANY = f"You may try {MOST_A_MINUTE} messages a minute. Wait a moment."
 
 
@@ -71,6 +76,13 @@ class PlaygroundPages:
         form = PlaygroundForm(request.POST, user=request.user)
         if not form.is_valid():
             return self._page(request, form, status=422)
+        try:
+            limits.check(None)
+        except limits.UsageLimitReached as refusal:
+            form.add_error(
+                None, USED_UP.format(until=f"{refusal.extra['resets_at']:.16}".replace("T", " at "))
+            )
+            return self._page(request, form, status=refusal.status)
         if not admits(request.user.get_username()):
             form.add_error(None, TOO_MANY)
             return self._page(request, form, status=429)

@@ -126,9 +126,11 @@ def standings(customers: Sequence[UUID] = (), *, deployment: bool = True) -> lis
     ]
 
 
-def check(customer_id: UUID) -> None:
-    """Whether another turn of this customer may begin. Raises UsageLimitReached; writes nothing."""
-    reached = [standing for standing in standings([customer_id]) if standing.reached]
+def check(customer_id: UUID | None) -> None:
+    """Whether another turn of this customer may begin (None: anything else that asks a model, which the deployment's
+    budget alone limits). Raises UsageLimitReached; writes nothing."""
+    whose = [customer_id] if customer_id else []
+    reached = [standing for standing in standings(whose) if standing.reached]
     if reached:
         resets_at = max(standing.resets_at for standing in reached)
         raise UsageLimitReached(resets_at=resets_at.isoformat())

@@ -31,6 +31,7 @@ class Actor:
 
 
 SYSTEM = Actor("system", "", "Smart Support")
+COMMANDS = Actor("system", "", "manage.py")
 NOBODY = Actor("unknown")
 
 

@@ -18,6 +18,7 @@ from chat.models import Conversation
 from smartsupport.lib.own_loop import on_own_loop
 from tests import rows
 from tests.agents.graph_script import answers, call, routed
+from tests.agents.spending_rows import budget, spent
 from tests.factories import close_threads
 from tests.scripted_model.fixture import RunningModel
 
@@ -347,6 +348,22 @@ def test_a_minute_has_room_for_ten_messages(root: Client, model: RunningModel, m
     assert answer.status_code == 429
     assert "You may try 10 messages a minute." in answer.content.decode()
     assert model.requests() == []
+
+
+def test_a_trial_is_refused_where_the_deployments_budget_is_used_up(root: Client, model: RunningModel) -> None:
+    rows.agent("orders", rows.reading_tool())
+    budget(1_000, "deployment")
+    spent(1_000)
+    before = ModelCall.objects.count()
+    url = reverse("admin:agents_agent_playground_run")
+
+    for accept in ("text/html", "application/x-ndjson"):
+        answer = root.post(url, {"approver_says": "yes", "message": "Hi"}, headers={"accept": accept})
+        assert answer.status_code == 429
+        assert "The budget of the whole deployment is used up" in answer.content.decode()
+
+    assert model.requests() == []
+    assert ModelCall.objects.count() == before
 
 
 @pytest.mark.django_db(transaction=True)

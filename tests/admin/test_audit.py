@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group, User
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import AsyncClient, Client
 from django.urls import path, reverse
@@ -485,6 +486,21 @@ def test_the_jobs_record_what_they_purge(start: int) -> None:
     (only,) = entries(start)
     assert (only.actor_kind, only.verb, only.object_type) == ("system", "purge", "openapi_import.importjob")
     assert only.detail == {"emptied": 1}
+
+
+def test_commands_that_change_things_are_recorded_without_what_they_tell(
+    settings: Settings, start: int
+) -> None:
+    settings.DEBUG = False
+    said = StringIO()
+    call_command("seed", stdout=said)
+    call_command("seed", stdout=said)
+    call_command("rebuild_analytics", since="2026-11-02", stdout=said)
+
+    seeded, rebuilt = entries(start)
+    assert (seeded.actor_kind, seeded.actor_name, seeded.verb) == ("system", "manage.py", "seed")
+    assert seeded.detail == {"made": ["Log in as", "API key", "Model prices"]}
+    assert (rebuilt.verb, rebuilt.detail) == ("rebuild", {"since": "2026-11-02", "counted": 0})
 
 
 def test_a_page_that_asks_again_and_again_and_is_refused_is_told_once(client: Client, start: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from analytics import rollups
+from smartsupport.lib import audit
 
 
 class Command(BaseCommand):
@@ -30,4 +31,6 @@ class Command(BaseCommand):
         rollups.forget(first)
         counted = rollups.roll_up(everything=True, seconds=float("inf"), wait=True)
         rollups.sweep_days(first)
+        told = {"since": since or "the beginning", "counted": counted}
+        audit.write(actor=audit.COMMANDS, verb="rebuild", object_type="analytics", detail=told)
         self.stdout.write(f"Counted {counted} {'conversation' if counted == 1 else 'conversations'}.")

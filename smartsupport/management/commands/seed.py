@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from agents.spending import prices
 from openapi_import.errors import SpecUnavailable
+from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.seeding.access import create_first_api_key, create_first_staff_user, create_one_of_each_role
 from smartsupport.seeding.demo_tools import document_url, publish_demo_tools
@@ -28,6 +29,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self.made: list[str] = []
+        try:
+            self.fill(**options)
+        finally:
+            if self.made:
+                audit.write(
+                    actor=audit.COMMANDS, verb="seed", object_type="console", detail={"made": self.made}
+                )
+
+    def fill(self, **options: Any) -> None:
         first = create_first_staff_user()
         self.tell("Log in as", first)
         if first and settings.DEBUG and not options["no_demo"]:
@@ -53,4 +64,5 @@ class Command(BaseCommand):
 
     def tell(self, what: str, news: str) -> None:
         if news:
+            self.made.append(what)  # and not the news, which tells passwords
             self.stdout.write(f"{what:<14}{news}")
