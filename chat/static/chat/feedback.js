@@ -94,8 +94,9 @@ export class FeedbackCard {
   /** @param {State} state @param {boolean} done */
   #words({ feedback }, done) {
     if (feedback.problem) return feedback.problem === "rate" ? text.feedbackTooFast : text.feedbackRefused;
-    if (feedback.sending) return this.context.connected() ? text.feedbackSending : text.feedbackWaits;
-    return done ? text.feedbackUsed : "";
+    if (feedback.sending && !this.context.connected()) return text.feedbackWaits;
+    if (!done) return ""; // nothing below moves for the moment that a click takes
+    return feedback.sending ? text.feedbackSending : text.feedbackUsed;
   }
 
   /** @param {boolean} solved */
