@@ -24,6 +24,11 @@ def at(page: Page, seq: int) -> None:
     page.wait_for_function("seq => new URL(location.href).searchParams.get('step') === seq", arg=str(seq))
 
 
+def ready(page: Page) -> None:
+    """The page's script listens: a key that is pressed before goes nowhere."""
+    expect(page.locator("[data-player=ready]")).to_be_attached()
+
+
 @pytest.mark.parametrize(("viewport", "theme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk", "phone"])
 def test_stepping_through_a_conversation(live_server: Any, viewport: Any, theme: Any) -> None:
     turn = a_turn()
@@ -34,6 +39,7 @@ def test_stepping_through_a_conversation(live_server: Any, viewport: Any, theme:
 
     with staff_browser(live_server, viewport=viewport, color_scheme=theme) as (page, faults):
         page.goto(url)
+        ready(page)
         page.keyboard.press("j")
         at(page, 2)
         expect(page.locator("#player-detail")).to_contain_text("asks for a status")
@@ -60,6 +66,7 @@ def test_stepping_through_a_conversation(live_server: Any, viewport: Any, theme:
         page.get_by_label("Tool calls").check()
         page.get_by_role("button", name="Show").click()
         expect(page.locator("#player-list a[data-step]")).to_have_count(2)
+        ready(page)
         page.keyboard.press("k")
         at(page, 4)
         page.goto(page.url)  # the address has the step and the filter
@@ -68,6 +75,7 @@ def test_stepping_through_a_conversation(live_server: Any, viewport: Any, theme:
         expect(page.locator("#player-list a[data-step]")).to_have_count(2)
 
         page.goto(f"{other}?step=120")
+        ready(page)
         at(page, 120)
         page.keyboard.press("t")
         at(page, 121)
@@ -85,6 +93,7 @@ def test_stepping_through_a_conversation(live_server: Any, viewport: Any, theme:
         page.get_by_label("or turn").fill("3")
         page.get_by_role("button", name="Go").click()
         expect(page.locator("#player-detail")).to_have_attribute("data-step", "21")
+        ready(page)
         wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert (wider, faults) == (0, [])
 

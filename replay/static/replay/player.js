@@ -164,4 +164,5 @@
     });
 
     reveal(byId("player-list"));
+    root.dataset.player = "ready";
 })();
