@@ -5,6 +5,7 @@
 #   make bench   benchmarks
 #   make bench-import  what becomes of 2,600 real OpenAPI documents, beside FastMCP (BENCH_ARGS="FOLDER ... --every 10")
 #   make faults  kills processes at every boundary and audits what is left; the table is docs/faults.md
+#   make screenshots  pictures of every page of the console, into docs/images/console
 #   make soak    customers, staff and faults at random for 20 minutes, then an audit (SOAK_ARGS="--minutes 1 --customers 20")
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check install --quiet
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 
-.PHONY: run test check lint bench bench-import faults soak browser install install-dev clean
+.PHONY: run test check lint bench bench-import faults soak screenshots browser install install-dev clean
 
 run: .venv/installed
 	@$(PY) -m smartsupport.supervisor --with-parent
@@ -31,6 +32,9 @@ faults: .venv/installed-dev
 
 soak: .venv/installed-dev
 	$(PY) -m tests.faults.soak $(SOAK_ARGS)
+
+screenshots: .venv/installed-dev browser
+	$(PY) -m pytest -q tests/screenshots.py
 
 check: .venv/installed-dev
 	$(PY) -m ruff format --check .

@@ -4,17 +4,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
+from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from chat import api_keys, canned_admin, webhook_admin  # noqa: F401 - their pages register themselves
 from chat.models import ApiKey, Conversation, Customer
-from smartsupport.lib.console import HistoryAdmin, ReadOnlyAdmin, go_to, identified
+from smartsupport.lib.console import HistoryAdmin, ReadOnlyAdmin, ago, go_to, identified
 
 
 @admin.register(Customer)
@@ -38,9 +39,21 @@ class CustomerAdmin(ReadOnlyAdmin):
         sees_costs = request.user.has_perm("agents.view_modelcall")
         return [name for name in self.fields if name != "limits" or sees_costs]
 
+    paginator = InfinitePaginator  # a million customers are not counted to show the newest
+    show_full_result_count = False
+    list_per_page = 50
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
-        rows = super().get_queryset(request)
-        return rows.annotate(total=Count("conversations"), seen=Max("conversations__last_activity_at"))
+        """Each with how many conversations it has and when the last was: looked up for the rows of a page only."""
+        own = Conversation.objects.filter(customer=OuterRef("pk")).order_by().values("customer")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                total=Subquery(own.annotate(n=Count("pk")).values("n")),
+                seen=Subquery(own.annotate(at=Max("last_activity_at")).values("at")),
+            )
+        )
 
     @display(description="Customer", ordering="name")
     def who(self, customer: Customer) -> str:
@@ -61,15 +74,15 @@ class CustomerAdmin(ReadOnlyAdmin):
 
     @display(description="First seen")
     def first_seen(self, customer: Customer) -> Any:
-        return customer.created_at
+        return ago(customer.created_at)
 
-    @display(description="Conversations", ordering="total")
+    @display(description="Conversations")
     def conversation_count(self, customer: Customer) -> int:
-        return customer.total  # type: ignore[attr-defined]
+        return customer.total or 0  # type: ignore[attr-defined]
 
-    @display(description="Last seen", ordering="seen")
+    @display(description="Last seen")
     def last_seen(self, customer: Customer) -> Any:
-        return customer.seen  # type: ignore[attr-defined]
+        return ago(customer.seen) if customer.seen else "Never"  # type: ignore[attr-defined]
 
     @display(description="Newest conversations")
     def conversation_list(self, customer: Customer) -> str:
@@ -99,9 +112,9 @@ class NewKeyForm(forms.ModelForm):
 class ApiKeyAdmin(HistoryAdmin):
     """Keys are made and switched off; nothing about one is edited, and its text is shown once."""
 
-    list_display = ("name", "starts_with", "scope_list", "state", "last_used_at", "created_at")
+    list_display = ("name", "starts_with", "scope_list", "state", "used", "made")
     search_fields = ("name", "prefix")
-    readonly_fields = ("name", "starts_with", "scope_list", "state", "last_used_at", "created_at")
+    readonly_fields = ("name", "starts_with", "scope_list", "state", "used", "made")
     actions_detail = ("disable",)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
@@ -141,6 +154,14 @@ class ApiKeyAdmin(HistoryAdmin):
     @display(description="Scopes")
     def scope_list(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
+
+    @display(description="Last used", ordering="last_used_at")
+    def used(self, key: ApiKey) -> str:
+        return ago(key.last_used_at) if key.last_used_at else "Never"
+
+    @display(description="Made", ordering="created_at")
+    def made(self, key: ApiKey) -> str:
+        return ago(key.created_at)
 
     @display(description="State", label={"Enabled": "success", "Disabled": "danger"}, ordering="enabled")
     def state(self, key: ApiKey) -> str:

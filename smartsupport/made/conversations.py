@@ -1,8 +1,9 @@
-"""One batch of made-up conversations, in a handful of statements: drawn from their numbers, so a batch made twice is the
-same batch, and spread over a year as customers write."""
+"""One batch of made-up conversations, in a handful of statements: drawn from their numbers, so a batch made twice is
+the same batch, and spread over a year as customers write."""
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -13,6 +14,11 @@ from smartsupport.made.insert import insert
 
 HERE = Path(__file__).parent
 TAGS = ("refund", "shipping", "urgent", "bug", "vip", "invoice")
+FIRST = (
+    "Ada,Ben,Chloe,Dev,Emma,Farid,Grace,Hiro,Ines,Jonas,Kira,Liam,Maya,Noah,Olga,Pavel,Rosa,Sami,Tessa,Yusuf"
+)
+LAST = "Stone,Becker,Novak,Okafor,Silva,Tanaka,Weber,Moreau,Khan,Larsen,Rossi,Meyer,Costa"
+NAMES = f"('{{{FIRST}}}'::text[])[1 + person % 20] || ' ' || ('{{{LAST}}}'::text[])[1 + person % 13]"
 LATEST = 400
 """So many of the newest are of the last hour, and some of them wait for somebody."""
 
@@ -30,12 +36,12 @@ ON CONFLICT (day, shard) DO UPDATE SET micros = agents_spendtotal.micros + EXCLU
 def make(first: int, last: int, *, count: int, now: datetime, tools: dict[str, str]) -> int:
     """Conversations `first` to `last` of `count`, all or none of them. `tools` {name: id}. Returns how many there were
     not yet."""
-    numbers = {
+    numbers: dict[str, Any] = {
         "first": first,
         "last": last,
         "count": count,
         "people": max(10, count // 3),
-        "latest": LATEST,
+        "latest": min(LATEST, count // 10),
         "now": now,
     }
     with transaction.atomic(), connection.cursor() as cursor:
@@ -49,6 +55,7 @@ def make(first: int, last: int, *, count: int, now: datetime, tools: dict[str, s
         if written:
             _effects(tools)
             cursor.execute(_SPENT)
+        cursor.execute("DROP TABLE made, said, called")  # also where a caller's transaction goes on
     return written
 
 
@@ -56,7 +63,7 @@ def _talk() -> int:
     """Customers, conversations, turns, events."""
     people = {
         "id": "customer",
-        "name": "'Customer ' || person",
+        "name": NAMES,
         "email": "'c' || person || '@example.com'",
         "created_at": "min(at)",
     }
@@ -123,8 +130,8 @@ def _effects(tools: dict[str, str]) -> None:
             "id": "action",
             "turn_id": "turn",
             "customer_id": "customer",
-            "tool_id": f"'{tools['made_give_discount']}'::uuid",
-            "tool_name": "'made_give_discount'",
+            "tool_id": f"'{tools['give_discount']}'::uuid",
+            "tool_name": "'give_discount'",
             "tool_call_id": "'c1'",
             "agent": "agent",
             "arguments": """'{"order_id":"' || n || '","percent":10}'""",
@@ -132,7 +139,7 @@ def _effects(tools: dict[str, str]) -> None:
             "message": "'Give 10% off order ' || n || '.'",
             "approver": "'staff'",
             "status": "decided",
-            "expires_at": "at + interval '30 minutes'",
+            "expires_at": "at + interval '2 hours'",
             "decided_by": "CASE WHEN decided IN ('awaiting', 'expired') THEN '' ELSE 'staff' END",
             "decided_at": "CASE WHEN decided <> 'awaiting' THEN at + mood * interval '1 second' END",
             "created_at": "at",

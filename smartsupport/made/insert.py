@@ -13,7 +13,8 @@ def insert(model: type[models.Model], columns: dict[str, str], source: str) -> i
     wanted = dict(columns)
     for field in model._meta.concrete_fields:
         if (
-            field.column in wanted
+            not field.column
+            or field.column in wanted
             or field.db_default is not NOT_PROVIDED
             or isinstance(field, models.BigAutoField)
         ):

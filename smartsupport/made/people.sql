@@ -11,7 +11,7 @@ WITH drawn AS (
 )
 SELECT n, conversation, customer, person, luck, mood, topic, second,
     CASE WHEN age < %(latest)s THEN %(now)s::timestamptz - interval '1 minute' - age * interval '9 seconds'
-        ELSE %(now)s::timestamptz - interval '2 hours' - interval '364 days' * (age::float / %(count)s) - pause * interval '1 second'
+        ELSE %(now)s::timestamptz - interval '2 hours' - interval '364 days' * ((age - %(latest)s)::float / %(count)s) - pause * interval '1 second'
     END AS at,
     md5('made-turn-' || n)::uuid AS turn, md5('made-second-' || n)::uuid AS later, md5('made-action-' || n)::uuid AS action,
     age < 60 AND luck < 300 AS waits, age < 200 AND luck BETWEEN 300 AND 400 AS held,
@@ -21,8 +21,8 @@ SELECT n, conversation, customer, person, luck, mood, topic, second,
     CASE WHEN mood < 200 THEN 4 + mood %% 2 WHEN mood < 280 THEN 1 + mood %% 3 END AS score,
     CASE WHEN age < 300 AND luck BETWEEN 400 AND 650 THEN 'awaiting' WHEN mood = 999 THEN 'unknown' WHEN mood < 60 THEN 'rejected'
         WHEN mood < 110 THEN 'expired' WHEN mood < 150 THEN 'failed' ELSE 'succeeded' END AS decided,
-    CASE WHEN topic < 45 THEN 'made_orders' WHEN topic < 75 THEN 'made_refunds' ELSE 'made_answers' END AS agent,
-    CASE WHEN topic < 45 THEN 'made_look_up_order' WHEN topic < 75 THEN 'made_give_discount' ELSE 'made_search_help' END AS tool,
+    CASE WHEN topic < 45 THEN 'parcel_tracking' WHEN topic < 75 THEN 'refunds_desk' ELSE 'help_desk' END AS agent,
+    CASE WHEN topic < 45 THEN 'track_parcel' WHEN topic < 75 THEN 'give_discount' ELSE 'search_articles' END AS tool,
     CASE WHEN topic < 45 THEN 'Where is my order ' || n || '? It should have been here on Monday.'
         WHEN topic < 75 THEN 'I was charged twice for order ' || n || '. Please give me my money back.'
         ELSE 'How do I change the address of my account? I have moved.' END AS question,

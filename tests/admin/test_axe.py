@@ -10,7 +10,7 @@ from playwright.sync_api import Page as BrowserPage
 from tests import rows
 from tests.admin.console_pages import furnished, pages
 from tests.admin.roles_table import SIDEBAR
-from tests.admin.test_browser import DESK, PHONE, staff_browser
+from tests.admin.test_browser import staff_browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -45,14 +45,14 @@ def wear(page: BrowserPage, theme: Literal["light", "dark"]) -> None:
 
 def faults(page: BrowserPage, name: str, url: str) -> list[str]:
     """What axe finds in each theme and width; the page is loaded once."""
-    page.set_viewport_size(DESK)
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.goto(url)
     page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
     found = [f"{name} wide, light: {fault}" for fault in violations(page)]
     wear(page, "dark")
     found += [f"{name} wide, dark: {fault}" for fault in violations(page, only=OF_COLOURS)]
-    page.set_viewport_size(PHONE)
+    page.set_viewport_size({"width": 390, "height": 844})
     found += [f"{name} narrow, dark: {fault}" for fault in violations(page)]
     wear(page, "light")
     return found + [f"{name} narrow, light: {fault}" for fault in violations(page, only=OF_COLOURS)]
@@ -60,12 +60,14 @@ def faults(page: BrowserPage, name: str, url: str) -> list[str]:
 
 def test_nobody_is_kept_out_of_any_page(live_server: Any, client: Client) -> None:
     client.force_login(rows.staff("walker", superuser=True))
-    world = furnished()
-    found = pages(client, world)
+    ids = furnished()
+    found = pages(client, ids)
     assert set(SIDEBAR) - {page.name for page in found} <= {"index"}
 
     with staff_browser(live_server) as (page, _):
         faulty = [fault for one in found for fault in faults(page, one.name, one.url)]
         faulty += faults(page, "chat", "/")
+        page.context.clear_cookies()
+        faulty += faults(page, "login", "/admin/login/")
 
     assert not faulty, "\n" + "\n".join(faulty)

@@ -17,9 +17,9 @@ from openapi_import.models import SpecSource
 from smartsupport.made import conversations
 
 TOOLS = {
-    "made_look_up_order": (Access.READ, Approver.NONE),
-    "made_search_help": (Access.READ, Approver.NONE),
-    "made_give_discount": (Access.WRITE, Approver.STAFF),
+    "track_parcel": (Access.READ, Approver.NONE),
+    "search_articles": (Access.READ, Approver.NONE),
+    "give_discount": (Access.WRITE, Approver.STAFF),
 }
 
 
@@ -78,7 +78,7 @@ def _tools() -> list[Tool]:
     """What the conversations mention, each with the agent that has it."""
     shop = {"title": "Made-up shop", "document_hash": "0" * 64, "fetched_at": timezone.now()}
     source, _ = SpecSource.objects.get_or_create(name="made-up-shop", defaults=shop)
-    for agent in ("made_orders", "made_refunds", "made_answers"):
+    for agent in ("parcel_tracking", "refunds_desk", "help_desk"):
         Agent.objects.get_or_create(
             name=agent, defaults={"description": "Made up, to measure with.", "enabled": False}
         )
@@ -87,7 +87,7 @@ def _tools() -> list[Tool]:
         fields = {
             "source": source,
             "operation_id": name,
-            "title": name.removeprefix("made_").replace("_", " "),
+            "title": name.replace("_", " ").capitalize(),
             "method": "GET" if access == Access.READ else "POST",
             "path": f"/{name}",
             "server_url": "https://example.com",
