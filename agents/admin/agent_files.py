@@ -1,5 +1,6 @@
 """Agents from a template or a YAML file: what that would change is shown first, and nothing happens before a yes."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -25,6 +26,9 @@ BADGES = {
     "removed": ("Removed", "danger"),
     "same": ("As it is", ""),
 }
+
+
+_LINE_ENDS = re.compile(r"\r\n?")
 
 
 class FileForm(forms.Form):
@@ -75,6 +79,8 @@ class FileForm(forms.Form):
             )
         else:
             self.text, self.source = values[given[0]], "the file"
+        # A browser sends the text back with CRLF, and what was shown is told by its digest.
+        self.text = _LINE_ENDS.sub("\n", self.text)
         return values
 
 

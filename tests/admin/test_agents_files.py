@@ -1,5 +1,7 @@
 """Agents from a template or a YAML file: shown first, and nothing happens before a yes."""
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -26,8 +28,12 @@ def look(client: Client, **fields: Any) -> Any:
 
 
 def agree(client: Client, shown: Any) -> Any:
-    """Say yes to what the page shows."""
-    return look(client, yaml=shown.context["form"].text, seen=shown.context["plan"].seen)
+    """Say yes to what the page shows, as a browser does: without a first line's end in the text, and with CRLF."""
+    written = re.search(r"<textarea [^>]*>(.*?)</textarea>", shown.content.decode(), re.DOTALL)
+    assert written is not None
+    text = html.unescape(written[1]).removeprefix("\n")
+    lines = re.sub(r"\r\n|\r|\n", "\r\n", text)
+    return look(client, yaml=lines, seen=shown.context["plan"].seen)
 
 
 def told(answer: Any) -> str:
@@ -85,6 +91,17 @@ def test_a_fault_is_shown_with_its_line_and_a_file_goes_back_and_forth(root: Cli
     shown = look(root, yaml=exported.replace("Looks after", "Cares for"))
     assert "Cares for order_lookup." in shown.content.decode()
     agree(root, shown)
+    assert Agent.objects.get().description.startswith("Cares for")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_a_file_is_what_was_shown_whatever_its_lines_end_with(root: Client, ends: str) -> None:
+    rows.agent("order_lookup", rows.reading_tool())
+    exported = root.get(reverse("admin:agents_agent_download")).content.decode()
+    file = f"\n\n{exported.replace('Looks after', 'Cares for')}".replace("\n", ends)
+
+    agree(root, look(root, file=SimpleUploadedFile("agents.yaml", file.encode())))
+
     assert Agent.objects.get().description.startswith("Cares for")
 
 
