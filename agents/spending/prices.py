@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import structlog
 import yaml
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from agents.providers.catalogue import PROVIDERS
@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 LIST = Path(__file__).with_name("list_prices.yaml")
 KINDS = ("input", "cached_input", "cache_write", "output", "reasoning")
 REQUIRED = ("input", "output")
+PATIENCE_SECONDS = 3
 _DOLLARS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
 _NAME = re.compile(r"[!-~]{1,120}", re.ASCII)
 
@@ -39,6 +40,11 @@ class PastIsCharged(ServiceError):
     message = (
         "This model was called in that time, and what was charged stays. Let the price begin now or later."
     )
+
+
+class CallsAreWritten(ServiceError):
+    code, status = "calls_are_written", 409
+    message = "Calls are being written just now, and nothing was changed. Try again in a moment."
 
 
 class PriceExists(ServiceError):
@@ -81,11 +87,12 @@ WHERE NOT EXISTS (
 
 
 def add(price: NewPrice, *, by_name: str) -> ModelPrice:
-    """Write a price. Raises BadPrice with what is wrong in each field, PastIsCharged, PriceExists."""
-    row = {**_checked(price), "id": uuid4(), "by": by_name[:150], "now": timezone.now()}
+    """Write a price. Raises BadPrice with what is wrong in each field, CallsAreWritten, PastIsCharged, PriceExists."""
+    row = {**_checked(price), "id": uuid4(), "by": by_name[:150]}
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_INSERT, row)
+            _let_no_call_in(cursor)
+            cursor.execute(_INSERT, {**row, "now": timezone.now()})
             if not cursor.rowcount:
                 raise PastIsCharged()
     except IntegrityError as collision:
@@ -95,6 +102,17 @@ def add(price: NewPrice, *, by_name: str) -> ModelPrice:
     audit.changed("agents.modelprice", made.pk, after={name: getattr(made, name) for name in sorted(told)})
     log.info("model_price_added", provider=price.provider, model=price.model, by_name=by_name)
     return made
+
+
+def _let_no_call_in(cursor: Any) -> None:
+    """Until the transaction ends, so that no call is written beside the new price and without it: what others are
+    writing is waited for. Raises CallsAreWritten where that takes too long."""
+    try:
+        cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE_SECONDS}s'")
+        cursor.execute("LOCK TABLE agents_modelcall IN SHARE MODE")
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+    except OperationalError as busy:
+        raise CallsAreWritten() from busy
 
 
 def _checked(price: NewPrice) -> dict[str, Any]:

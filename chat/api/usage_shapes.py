@@ -1,7 +1,6 @@
 """What the usage and budget routes read and answer. Amounts are dollars."""
 
 from decimal import Decimal
-from math import isfinite
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -27,7 +26,7 @@ class DollarsField(serializers.Field[int, Any, float, Any]):
     }
 
     def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, int | float) and not isinstance(data, bool) and isfinite(data):
+        if isinstance(data, int | float) and not isinstance(data, bool) and 0 < data < 1_000_000:
             data = f"{Decimal(repr(data)).normalize():f}"
         try:
             micros = prices.micros_of(data) if isinstance(data, str) else 0

@@ -1,18 +1,21 @@
 """What providers, programs and people send that cannot be: it costs a line in the log, and never an answer."""
 
+import threading
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.test import Client
 from langchain_core.messages import AIMessage
 
-from agents.spending import alerts, changes, ledger
+from agents.spending import alerts, changes, ledger, prices
 from agents.spending.limits import standings
-from agents.spending.models import Budget, BudgetAlert, BudgetChange, ModelCall
+from agents.spending.models import Budget, BudgetAlert, BudgetChange, ModelCall, ModelPrice
 from agents.spending.usage import MOST_TOKENS, Usage, reported_micros
 from tests import rows
 from tests.agents.spending_rows import budget, call, entered, price, spent
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +82,60 @@ def test_one_alert_that_cannot_be_told_does_not_keep_the_others_from_being_told(
     assert alerts._tell(found) == 2
     assert set(BudgetAlert.objects.values_list("budget_id", "percent")) == {(stays.pk, 80), (stays.pk, 100)}
     connection.check_constraints()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_price_slips_in_beside_a_call_that_is_being_written() -> None:
+    """The call saw no price, and would stand there as not known although one was in force."""
+    written, waits = threading.Event(), threading.Event()
+
+    def calls() -> None:
+        with transaction.atomic():
+            ledger.record(call())
+            written.set()
+            assert waits.wait(20)
+
+    def prices_it() -> str:
+        assert written.wait(20)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            [pid] = cursor.fetchone()
+        watcher = threading.Thread(target=_set_when_waiting, args=(pid, waits))
+        watcher.start()
+        try:
+            price()
+        except prices.PastIsCharged as refusal:
+            return refusal.code
+        finally:
+            waits.set()
+            watcher.join()
+        return ""
+
+    assert at_once([calls, prices_it]) == [None, "past_is_charged"]
+    assert (ModelPrice.objects.count(), ModelCall.objects.get().cost_source) == (0, "unknown")
+
+
+def _set_when_waiting(pid: int, event: threading.Event) -> None:
+    """Tell when that connection waits for a lock, or when somebody else has told."""
+    try:
+        while not event.is_set():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s", [pid])
+                if cursor.fetchone() == ("Lock",):
+                    event.set()
+    finally:
+        connection.close()
+
+
+def test_an_amount_beyond_all_bounds_is_refused_and_grants_nothing(client: Client) -> None:
+    ada = rows.customer()
+    headers = {"X-API-Key": rows.key("usage:write")}
+    for amount in ("1e400", "1" + "0" * 400, "-1", "0", '"NaN"', '"Infinity"', "true", "null", "[1]"):
+        body = f'{{"customer": "{ada.pk}", "period": "day", "amount_usd": {amount}, "reason": "x"}}'
+        answer = client.post("/api/v1/budgets/grants", body, content_type="application/json", headers=headers)
+        assert answer.status_code == 400, amount
+
+    assert not BudgetChange.objects.exists()
 
 
 def test_the_ledger_of_one_model_is_read_from_an_index_of_its_own() -> None:
