@@ -31,6 +31,7 @@ class Customer(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
+        indexes: ClassVar = [models.Index(fields=["-created_at", "-id"], name="customer_newest")]
 
     def __str__(self) -> str:
         return self.name or self.subject or f"Visitor {str(self.pk)[:8]}"

@@ -110,7 +110,7 @@ def take(page: BrowserPage, one: Page) -> None:
     page.wait_for_load_state("networkidle")
     session = page.context.new_cdp_session(page)
     for theme in ("light", "dark"):
-        wear(page, theme)  # type: ignore[arg-type]
+        wear(page, theme)
         for width, height in WIDTHS.items():
             page.set_viewport_size({"width": width, "height": height})
             tall = page.evaluate("document.documentElement.scrollHeight")
