@@ -1,6 +1,5 @@
 """Agents from a template or a YAML file: what that would change is shown first, and nothing happens before a yes."""
 
-import re
 from typing import Any
 
 from django import forms
@@ -14,6 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from agents import agents_plan, agents_yaml, registry
 from agents.admin import history_words as words
+from agents.admin.fields import as_written
 from agents.admin.history_words import Row
 from agents.agents_plan import AgentPlan, FilePlan
 from agents.agents_yaml_reading import MAX_BYTES, AgentsYamlInvalid
@@ -26,9 +26,6 @@ BADGES = {
     "removed": ("Removed", "danger"),
     "same": ("As it is", ""),
 }
-
-
-_LINE_ENDS = re.compile(r"\r\n?")
 
 
 class FileForm(forms.Form):
@@ -79,8 +76,7 @@ class FileForm(forms.Form):
             )
         else:
             self.text, self.source = values[given[0]], "the file"
-        # A browser sends the text back with CRLF, and what was shown is told by its digest.
-        self.text = _LINE_ENDS.sub("\n", self.text)
+        self.text = as_written(self.text)  # a browser sends it back, and what was shown is told by its digest
         return values
 
 

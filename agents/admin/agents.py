@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from agents import agent_faults
 from agents.admin.agent_files import FilePages
-from agents.admin.fields import LinesField
+from agents.admin.fields import LinesField, as_written
 from agents.admin.history import RecordedAdmin
 from agents.admin.playground import PlaygroundPages
 from agents.admin.previews import AgentPreviewPage
@@ -53,9 +53,10 @@ class AgentForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
-        for name in ("description", "tone", "greeting", "escalation_message"):
+        for name in {"description", "tone", "greeting", "escalation_message"} & values.keys():
             most = agent_faults.DESCRIPTION_MOST if name == "description" else None
-            if fault := agent_faults.of_text(values.get(name) or "", most):
+            values[name] = as_written(values[name] or "")
+            if fault := agent_faults.of_text(values[name], most):
                 self.add_error(name, fault)
         return values
 

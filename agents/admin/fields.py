@@ -1,11 +1,18 @@
 """Form fields that several pages use."""
 
+import re
 from typing import Any
 
 from django import forms
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 NUMBER_MOST = 18
+_LINE_ENDS = re.compile(r"\r\n?")
+
+
+def as_written(text: str) -> str:
+    """Text of several lines as it is stored: browsers send CRLF at the end of each, whoever wrote it."""
+    return _LINE_ENDS.sub("\n", text)
 
 
 def whole_number(text: Any) -> int | None:

@@ -16,7 +16,7 @@ from unfold.widgets import (
 )
 
 from agents import agent_faults, registry, tool_faults
-from agents.admin.fields import LinesField, whole_number
+from agents.admin.fields import LinesField, as_written, whole_number
 from agents.context import Said
 from agents.models import Access, Action, Agent, AgentTool, Approver, Tool, name_validator
 from agents.playground.drafts import Draft, Rule
@@ -226,7 +226,7 @@ class PlaygroundForm(forms.Form):
         live = registry.current()
         draft = self._draft() if self.name else None
         return Trial(
-            message=values["message"],
+            message=as_written(values["message"]),
             registry=draft.among(live) if draft else live,
             history=tuple(Said(**line) for line in memory["said"]),
             agent=self.name if self.name and values["direct"] else "",
@@ -243,7 +243,7 @@ class PlaygroundForm(forms.Form):
         values = self.cleaned_data
         spec = AgentSpec(
             name=self.name,
-            description=values["description"],
+            description=as_written(values["description"]),
             permission=values["permission"] or Access.READ,
             tone=values["tone"],
             greeting=values["greeting"],

@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from agents import agent_faults, tool_faults
 from agents.admin.credential_rows import STANDING_COLOURS, scheme_rows, standing_of
-from agents.admin.fields import LinesField
+from agents.admin.fields import LinesField, as_written
 from agents.admin.filters import ToolStateFilter
 from agents.admin.history import RecordedAdmin
 from agents.admin.previews import ToolPreviewPage
@@ -154,8 +154,8 @@ def _refuse(fault: str) -> None:
 
 
 def _readable(text: str) -> str:
-    _refuse(agent_faults.of_text(text))
-    return text
+    _refuse(agent_faults.of_text(as_written(text)))
+    return as_written(text)
 
 
 def _mark(tool: Tool) -> str:

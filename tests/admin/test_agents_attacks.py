@@ -10,7 +10,7 @@ from agents.models import Agent, ModelCall, Revision, Tool
 from agents.playground import streaming
 from tests import rows
 from tests.admin.test_agents_history import newest, url
-from tests.admin.test_agents_pages import NEEDS, drafted, model, root, send
+from tests.admin.test_agents_pages import NEEDS, agent_form, drafted, model, root, send
 from tests.agents.graph_script import answers, call, routed
 from tests.scripted_model.fixture import RunningModel
 
@@ -139,3 +139,23 @@ def test_a_draft_changes_no_row(root: Client, model: RunningModel) -> None:
     assert send(root, **drafted(agent, message="Hi", **wanted)).status_code == 200
 
     assert before == (list(Agent.objects.values()), list(Tool.objects.values()), Revision.objects.count())
+
+
+def test_several_lines_from_a_browser_are_saved_and_are_no_change_by_themselves(root: Client) -> None:
+    tool, agent = rows.tool(description="One.\nTwo."), rows.agent("orders", rows.reading_tool())
+    Agent.objects.update(description="One.\nTwo.", permission="write")
+    changes = Revision.objects.count()
+    form = {name: getattr(tool, name) for name in ("title", "approval", "confirmation")}
+    form |= {"approvals_needed": "1", "enabled": "on", "description": "One.\r\nTwo."}
+    page = reverse("admin:agents_tool_change", args=[tool.pk])
+
+    saved = root.post(page, form)
+    assert saved.status_code == 302, saved.context["errors"]
+    link = agent.tool_links.get()
+    of_agent = agent_form(agent, link.tool, description="One.\r\nTwo.", **{"tool_links-INITIAL_FORMS": 1})
+    of_agent |= {"tool_links-0-id": str(link.pk), "tool_links-0-agent": str(agent.pk)}
+    changed = root.post(reverse("admin:agents_agent_change", args=[agent.pk]), of_agent)
+    assert changed.status_code == 302, changed.context["errors"]
+    assert Revision.objects.count() == changes
+    root.post(page, {**form, "description": "One.\r\nThree."})
+    assert Tool.objects.get(pk=tool.pk).description == "One.\nThree."
