@@ -18,6 +18,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from chat import live
+from smartsupport.lib.addresses import parsed
 
 log = structlog.get_logger(__name__)
 
@@ -116,13 +117,10 @@ def address(peer: str, forwarded_for: str) -> str:
     """The address that a client is counted by: `peer`, or what our own proxy says that it was (the last entry of
     X-Forwarded-For). An IPv6 customer has a whole network, which counts as one address."""
     named = forwarded_for.rpartition(",")[2].strip() if settings.TRUST_PROXY_HEADERS else ""
-    try:
-        found = ipaddress.ip_address(named or peer)
-    except ValueError:
+    found = parsed(named or peer)
+    if found is None:
         return "unknown"
     if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)
 

@@ -159,7 +159,7 @@ def test_a_forwarded_address_counts_only_behind_our_own_proxy(
 ) -> None:
     settings.TRUST_PROXY_HEADERS = trusted
 
-    post("sam", WRONG, HERE, **{"X-Forwarded-For": f"192.0.2.1, {THERE}"})
+    post("sam", WRONG, HERE, **{"X-Forwarded-For": f"192.0.2.1, {THERE}"})  # type: ignore[arg-type]
 
     assert AccessAttempt.objects.get().ip_address == counted
     assert AuditEntry.objects.order_by("-pk")[0].address == counted
@@ -259,3 +259,35 @@ def test_whoever_signs_in_without_having_asked_for_a_page_sees_the_console() -> 
     answer = Client().post(LOGIN, {"username": "sam", "password": RIGHT})
 
     assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")
+
+
+@pytest.mark.parametrize(
+    "written", ["203.0.113.7:{port}", "[2001:db8::7]:{port}", "[2001:db8::{port}]", "::ffff:203.0.113.7"]
+)
+def test_behind_a_proxy_a_port_does_not_make_an_address_another_one(
+    written: str, settings: Settings, start: int
+) -> None:
+    settings.TRUST_PROXY_HEADERS = True
+    rows.staff("sam")
+
+    def attempt(port: int) -> int:
+        forwarded = f"198.51.100.{port % 100}, {written.format(port=port)}"
+        return post("sam", WRONG, "10.0.0.1", **{"X-Forwarded-For": forwarded}).status_code  # type: ignore[arg-type]
+
+    assert [attempt(4000 + number) for number in range(5)] == [200] * 4 + [429]
+    assert "10.0.0.1" not in AuditEntry.objects.filter(pk__gt=start).values_list("address", flat=True)
+    assert "" not in AuditEntry.objects.filter(pk__gt=start).values_list("address", flat=True)
+
+
+def test_an_address_that_is_none_still_counts_by_name(settings: Settings) -> None:
+    settings.TRUST_PROXY_HEADERS = True
+    settings.SIGN_IN_FAILURES = 2
+    rows.staff("sam")
+
+    tried = [
+        post("sam", WRONG, "10.0.0.1", **{"X-Forwarded-For": "unknown"}).status_code  # type: ignore[arg-type]
+        for _ in range(2 * sign_in.PER_NAME)
+    ]
+
+    assert tried[-1] == 429
+    assert post("sam", RIGHT).status_code == 429
