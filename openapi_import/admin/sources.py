@@ -51,8 +51,10 @@ class SpecSourceAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).annotate(live=live, there=there).order_by("name")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        source = identified(self.get_queryset(request), object_id).first()
-        fitting = source_page.fitting(source) if source else set()
+        fitting = getattr(request, "fitting_actions", None)  # where the page has looked already
+        if fitting is None:
+            source = identified(self.get_queryset(request), object_id).first()
+            fitting = source_page.fitting(source) if source else set()
         offered = super().get_actions_detail(request, object_id)
         return [one for one in offered if one.method.original_function_name in fitting]
 
@@ -80,10 +82,11 @@ class SpecSourceAdmin(ReadOnlyAdmin):
         source = self._source(request, object_id)
         shown = source_page.page(source, request.GET.get("page")) if source else {}
         if source:
-            fitting = source_page.fitting(source) if self.has_publish_permission(request) else set()
+            fitting = source_page.fitting(source)
+            request.fitting_actions = fitting  # type: ignore[attr-defined]
             shown |= {
                 "title": str(source),
-                "fitting": fitting,
+                "fitting": fitting if self.has_publish_permission(request) else set(),
                 "may_import": request.user.has_perm("openapi_import.add_importjob"),
                 "sees_imports": request.user.has_perm("openapi_import.view_importjob"),
                 "may_sign_in": request.user.has_perm("agents.add_credential"),
