@@ -19,8 +19,13 @@ from agents.admin.history import RecordedAdmin
 from agents.admin.playground import PlaygroundPages
 from agents.admin.previews import AgentPreviewPage
 from agents.models import Access, Agent, AgentTool
+from smartsupport.lib.ids import digest
 
 NAMES_TOLD = 20
+MEANWHILE = (
+    "Nothing was saved: the agent has been changed since you opened this page. Open it again and look at it as it is "
+    "now."
+)
 NO_TOOLS = (
     "An agent that is on needs a tool that is on: without one it can only talk. "
     "Add a tool, or switch the agent off."
@@ -29,6 +34,11 @@ NO_TOOLS = (
 
 class AgentForm(forms.ModelForm):
     keywords = LinesField(required=False, help_text="Words that point to this agent, one per line.")
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen"] = digest([str(getattr(self.instance, name)) for name in AgentForm.Meta.fields])
 
     class Meta:
         model = Agent
@@ -53,6 +63,8 @@ class AgentForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
+        if values.get("seen") and values["seen"] != self.initial["seen"]:
+            raise forms.ValidationError(MEANWHILE)
         for name in {"description", "tone", "greeting", "escalation_message"} & values.keys():
             most = agent_faults.DESCRIPTION_MOST if name == "description" else None
             values[name] = as_written(values[name] or "")
@@ -155,6 +167,12 @@ class AgentAdmin(PlaygroundPages, FilePages, AgentPreviewPage, RecordedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         return super().get_queryset(request).annotate(tool_total=Count("tool_links"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Agent | None = None) -> Any:
+        (heading, first), *others = super().get_fieldsets(request, obj)
+        if obj is not None and self.has_change_permission(request, obj):
+            first = {**first, "fields": (*first["fields"], "seen")}
+        return [(heading, first), *others]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> tuple[str, ...]:
         # Past conversations name their agents.

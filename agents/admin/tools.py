@@ -159,8 +159,9 @@ def _readable(text: str) -> str:
 
 
 def _mark(tool: Tool) -> str:
-    """What a call of the tool does, and whether it is on: who saves the page has to have seen this."""
-    return digest([tool.fingerprint(), tool.enabled, tool.paused_because])
+    """What a call of the tool does, and what people decide about it: who saves the page has to have seen this."""
+    decided = [str(getattr(tool, name)) for name in (*ToolForm.Meta.fields, "paused_because")]
+    return digest([tool.fingerprint(), decided])
 
 
 @admin.register(Tool)

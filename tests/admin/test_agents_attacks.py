@@ -141,6 +141,32 @@ def test_a_draft_changes_no_row(root: Client, model: RunningModel) -> None:
     assert before == (list(Agent.objects.values()), list(Tool.objects.values()), Revision.objects.count())
 
 
+@pytest.mark.parametrize("subject", ["agent", "tool"])
+def test_a_page_that_was_opened_before_somebody_elses_change_does_not_undo_it(
+    root: Client, subject: str
+) -> None:
+    tool = rows.tool()
+    agent = rows.agent("orders", tool, permission="write")
+    row: Agent | Tool = agent if subject == "agent" else tool
+    page = reverse(f"admin:agents_{subject}_change", args=[row.pk])
+    form = agent_form(agent, tool, **{"tool_links-INITIAL_FORMS": 1})
+    form |= {"tool_links-0-id": str(agent.tool_links.get().pk), "tool_links-0-agent": str(agent.pk)}
+    if subject == "tool":
+        form = {name: getattr(tool, name) for name in ("title", "description", "approval", "confirmation")}
+        form |= {"approvals_needed": "1", "enabled": "on"}
+    form["seen"] = root.get(page).context["adminform"].form["seen"].value()
+    type(row)._default_manager.filter(pk=row.pk).update(description="Put back by kim.")
+
+    answer = root.post(page, form)
+
+    assert answer.status_code == 200
+    assert "has been changed" in answer.content.decode()
+    row.refresh_from_db()
+    assert row.description == "Put back by kim."
+    form["seen"] = root.get(page).context["adminform"].form["seen"].value()
+    assert root.post(page, form).status_code == 302
+
+
 def test_several_lines_from_a_browser_are_saved_and_are_no_change_by_themselves(root: Client) -> None:
     tool, agent = rows.tool(description="One.\nTwo."), rows.agent("orders", rows.reading_tool())
     Agent.objects.update(description="One.\nTwo.", permission="write")
