@@ -226,7 +226,7 @@ def test_answering_and_resolving_on_a_phone(live_server: Any) -> None:
         dialog.get_by_role("button", name="Send").click()
         expect(page.get_by_text("Sent. The customer sees it in the chat.")).to_be_visible()
         expect(content.locator(".timeline-staff strong")).to_have_text("on")
-        composer = page.get_by_role("form", name="Write to the customer")
+        composer = page.locator("#reply-form")
         composer.get_by_role("button", name="Send").click()
         expect(composer).to_contain_text("Write something first.")
         composer.get_by_label("Message").fill("It will be *done* today.")
@@ -273,6 +273,7 @@ def test_an_open_conversation_shows_what_comes(live_server: Any) -> None:
     with staff_browser(live_server, viewport=DESK) as (page, faults):
         page.route("**/live/**", lambda route: (news.append(1), route.continue_()))
         page.goto(reverse("admin:chat_conversation_change", args=[turn.conversation_id]))
+        page.locator(".desk-steps > summary").first.click()
         page.get_by_text("Details").first.click()
         expect(page.get_by_text('"order_id": "77"')).to_be_visible()
         _in_a_thread(lambda: rows.finish(turn, "It left this morning."))
