@@ -13,10 +13,9 @@ from django.contrib import admin
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
 from playwright.sync_api import Page as BrowserPage
 
-from agents.models import Action, Agent, Credential
+from agents.models import Action, Agent
 from agents.spending.models import Budget
 from chat.models import CannedReply, Conversation, WebhookDelivery
 from openapi_import.models import Classification, ImportJob, Publication
@@ -30,8 +29,8 @@ from tests.isolation.routes import Ids
 INTO = Path(__file__).resolve().parent.parent / "docs" / "images" / "console"
 CONVERSATIONS = 3_000
 WIDTHS = {1280: 800, 390: 844}
-TALLEST = 1300
-QUALITY = 30
+TALLEST = 1200
+QUALITY = 25
 LEFT_OUT = ("_delete", "_history", "_run", "password_change")
 """Pages of the theme's that look alike."""
 
@@ -55,14 +54,12 @@ def furnish() -> Ids:
     name = str(connection.settings_dict["NAME"])
     call_command("make_dataset", conversations=CONVERSATIONS, scratch=name, verbosity=0)
     Agent.objects.filter(tool_links=None, enabled=False).delete()
-    Budget.objects.create(scope="deployment", period="day", limit_micros=60_000)
+    Budget.objects.create(scope="deployment", period="day", limit_micros=500_000)
     Budget.objects.create(scope="each_customer", period="week", limit_micros=5_000_000)
     CannedReply.objects.create(
         shortcut="refund-time", title="How long a refund takes", body="Hello {customer}, it takes three days."
     )
     ImportJob.objects.create(title="Parcel service", status="parsing", stage_done=312, stage_total=640)
-    source = Action.objects.select_related("tool__source").order_by("created_at")[0].tool.source
-    Credential.objects.create(source=source, scheme="key", kind="api_key", refused_at=timezone.now())
     return _ids()
 
 
@@ -113,6 +110,7 @@ def take(page: BrowserPage, one: Page) -> None:
         wear(page, theme)
         for width, height in WIDTHS.items():
             page.set_viewport_size({"width": width, "height": height})
+            page.evaluate("scrollTo(0, 0)")  # a conversation opens at its end
             tall = page.evaluate("document.documentElement.scrollHeight")
             clip = {"x": 0, "y": 0, "width": width, "height": min(tall, TALLEST), "scale": 1}
             wanted = {"format": "webp", "quality": QUALITY, "clip": clip, "captureBeyondViewport": True}
