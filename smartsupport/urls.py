@@ -15,6 +15,8 @@ schema = SpectacularAPIView.as_view(
     ]  # the second: plain JSON
 )
 
+handler403 = "smartsupport.refused.page_refused"
+
 urlpatterns = [
     path("", include("chat.urls")),
     path("api/v1/health", health.api_health, name="api-health"),
