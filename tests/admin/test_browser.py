@@ -234,6 +234,8 @@ def test_answering_and_resolving_on_a_phone(live_server: Any) -> None:
         expect(content.locator(".timeline-staff em")).to_have_text("done")
         content.get_by_role("button", name="Mark as resolved").click()
         dialog.get_by_role("button", name="Mark as resolved").click()
+        expect(content.get_by_text("Resolved").first).to_be_visible()
+        content.locator(".desk-steps > summary").last.click()
         expect(page.get_by_text("root marked the conversation as resolved")).to_be_visible()
         expect(content.get_by_role("button", name="Mark as resolved")).to_have_count(0)
         assert faults == []
