@@ -117,6 +117,16 @@ class ApiKeyAdmin(HistoryAdmin):
     readonly_fields = ("name", "starts_with", "scope_list", "state", "used", "made")
     actions_detail = ("disable",)
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        buttons = dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **buttons})
+
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return ("name", "scopes") if obj is None else self.readonly_fields
 

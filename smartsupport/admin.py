@@ -69,6 +69,11 @@ class StaffAdmin(DjangoUserAdmin, NoHigherAdmin):
         fixed = super().get_readonly_fields(request, obj)
         return fixed if request.user.is_superuser else (*fixed, "is_superuser")
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            obj.is_staff = True  # whoever is made here is a colleague, and is to sign in here
+        super().save_model(request, obj, form, change)
+
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, NoHigherAdmin):
