@@ -350,7 +350,9 @@ def test_a_minute_has_room_for_ten_messages(root: Client, model: RunningModel, m
     assert model.requests() == []
 
 
-def test_a_trial_is_refused_where_the_deployments_budget_is_used_up(root: Client, model: RunningModel) -> None:
+def test_a_trial_is_refused_where_the_deployments_budget_is_used_up(
+    root: Client, model: RunningModel
+) -> None:
     rows.agent("orders", rows.reading_tool())
     budget(1_000, "deployment")
     spent(1_000)
