@@ -119,8 +119,8 @@
         opener = event.detail.requestConfig?.elt || null;
         modal.setAttribute("role", "dialog");
         modal.setAttribute("aria-modal", "true");
-        modal.setAttribute("aria-label", one("h1", modal)?.textContent.trim() || "");
-        const first = one("#dialog-form :is(input:not([type=hidden]), select, textarea), button", modal);
+        modal.setAttribute("aria-label", one("h1, h2", modal)?.textContent.trim() || "");
+        const first = one("#dialog-form :is(input:not([type=hidden]), select, textarea)", modal) || one("button", modal);
         window.setTimeout(() => first?.focus(), 50); /* it is shown only after this event */
     });
 
