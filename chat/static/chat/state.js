@@ -36,7 +36,7 @@
  * @property {boolean | null} solved
  * @property {number | null} score
  * @property {string} comment
- * @property {import("./reduce_feedback.js").Said | null} sending  what was clicked and does not stand yet
+ * @property {{solved?: boolean, score?: number, comment?: string} | null} sending  what was clicked and does not stand yet
  * @property {string | null} problem  what kind of refusal it met
  *
  * @typedef {object} State
