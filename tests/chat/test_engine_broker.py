@@ -115,6 +115,9 @@ async def test_the_jobs_outlive_a_broker_that_goes_away_while_a_task_runs(
     stack.run("jobs", *celery, "worker", "--concurrency", "1")
     async with Chatter(stack.socket_url) as customer:
         await customer.say("Cancel order 1042")
+        until(
+            lambda: stack.db("SELECT 1 FROM chat_turn WHERE status = 'waiting'")
+        )  # its worker wants no lock
         with psycopg.connect(stack.database_url) as busy:  # the task waits for this lock
             busy.execute("SELECT 1 FROM chat_turn FOR UPDATE")
             stack.db("UPDATE agents_action SET expires_at = now() - interval '1 second'")
