@@ -11,7 +11,7 @@
 PYTHON ?= python3
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check install --quiet
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+PYTEST_ARGS ?= -n 3 --dist loadgroup
 
 .PHONY: run test check lint bench bench-import faults soak screenshots browser install install-dev clean
 
