@@ -99,7 +99,8 @@ def test_only_the_newest_message_can_be_tried_again(visitor: Visitor, page: Page
 
 def test_a_failure_survives_a_reload_and_so_does_its_retry(visitor: Visitor, page: Page) -> None:
     peer = _asked(visitor)
-    expect(page.get_by_text("Sending…")).to_have_count(0)  # it was accepted; a page that is left before sends it again
+    # It was accepted: a page that is left before then sends its message again, as it should.
+    expect(page.get_by_text("Sending…")).to_have_count(0)
     page.reload()
     peer = visitor.pages.next_peer()
     peer.thread_id = page.evaluate("JSON.parse(localStorage.getItem('smartsupport.thread'))")
