@@ -46,6 +46,14 @@ class ApiKey(models.Model):
     key_hash = models.CharField(max_length=64, unique=True)
     scopes = ArrayField(models.CharField(max_length=32), default=list)
     enabled = models.BooleanField(default=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Refused from then on. Null: never.")
+    per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Requests a minute. Null: as many as API_REQUESTS_PER_MINUTE says."
+    )
+    replaces = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="replaced_by"
+    )
+    created_by = models.CharField(max_length=150, blank=True, db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
 
