@@ -382,8 +382,9 @@ class Action(models.Model):
         )
 
 
-# Rows of the history and of the ledger live beside what writes them; Django finds models here.
+# Rows of the history, the links and the ledger live beside what writes them; Django finds models here.
 from agents.history.models import Revision  # noqa: E402
+from agents.links.models import ApprovalLink  # noqa: E402
 from agents.spending.models import (  # noqa: E402
     Budget,
     BudgetAlert,
@@ -401,6 +402,7 @@ __all__ = [
     "ActionStatus",
     "Agent",
     "AgentTool",
+    "ApprovalLink",
     "Approver",
     "Budget",
     "BudgetAlert",

@@ -1,0 +1,1 @@
+"""Deciding on an approval from a link, outside of the console."""
