@@ -88,17 +88,20 @@ class ToolSwitchedOff(ServiceError):
 @dataclass(frozen=True, slots=True)
 class Decider:
     """Who decides: the customer whose action it is (`customer_id`), or a member of staff. `id` (`user:5`, `key:<uuid>`)
-    tells two people of the same name apart."""
+    tells two people of the same name apart; `answers_for` are ids of others whose wishes are not theirs to approve: who
+    made an API key."""
 
     kind: str  # customer | staff
     name: str
     customer_id: UUID | None = None
     id: str = ""
+    answers_for: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, caller: Any) -> "Decider":
         """The member of staff, or the integrator, who calls."""
-        return cls(kind="staff", name=caller.get_username(), id=decider_id(caller))
+        others = tuple(getattr(caller, "answers_for", ()))
+        return cls(kind="staff", name=caller.get_username(), id=decider_id(caller), answers_for=others)
 
 
 def expiry_message(action: Action) -> str:
@@ -266,7 +269,7 @@ def _check_decider(action: Action, by: Decider, *, approved: bool, edits: bool) 
         raise NotAllowed()
     if edits and (by.kind != "staff" or not approved):
         raise InvalidArguments("Only staff can change arguments, and only when they approve.")
-    if approved and has_asked(action, by.id):
+    if approved and has_asked(action, by.id, *by.answers_for):
         raise NotAllowed("You asked for this yourself. Somebody else has to approve it.")
     if approved and action.approvals_needed > 1 and not by.id.startswith("user:"):
         # Whose key it is, is not known: one person with a login and a key would be two.
@@ -275,13 +278,14 @@ def _check_decider(action: Action, by: Decider, *, approved: bool, edits: bool) 
         raise NotAllowed("You have approved this already. A second person has to agree.")
 
 
-def has_asked(action: Action, decider: str) -> bool:
-    """Whether the decider (its id) wrote for the customer, for this turn or an earlier one: what one message asks for
-    is often carried out after the next one, a bare "yes"."""
-    if not decider:
+def has_asked(action: Action, *deciders: str) -> bool:
+    """Whether one of the deciders (their ids) wrote for the customer, for this turn or an earlier one: what one message
+    asks for is often carried out after the next one, a bare "yes"."""
+    known = [decider for decider in deciders if decider]
+    if not known:
         return False
     turns = apps.get_model("chat.Turn").objects.filter(conversation=action.turn.conversation_id)
-    asked = turns.filter(asked_by=decider, message_seq__lte=action.turn.message_seq)
+    asked = turns.filter(asked_by__in=known, message_seq__lte=action.turn.message_seq)
     return bool(asked.exists())
 
 

@@ -1,38 +1,74 @@
-"""Integrators' keys: made once, shown once, stored as a hash."""
+"""Integrators' keys: made once, shown once, stored as a hash. They may end, and be replaced without a gap: the old key
+works on for a while beside the new one."""
 
 import hashlib
 import secrets
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
+import structlog
+from django.contrib.postgres.fields import ArrayField
+from django.db import models, transaction
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from chat.models import ApiKey
+from chat.scopes import SCOPES as SCOPES
+from chat.scopes import UnknownScope as UnknownScope
+from chat.scopes import checked, granted
 from smartsupport.lib import audit
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.rest import decider_id
 
-SCOPES = {
-    "conversations:read": "Read conversations, their events and replays",
-    "conversations:write": "Write messages for customers and to them, stop turns, resolve conversations",
-    "interrupts:read": "Read approvals",
-    "interrupts:decide": "Approve and decline what waits for staff",
-    "agents:read": "Read agents and export them",
-    "agents:write": "Import agents",
-    "imports:read": "Read imports of APIs, what was judged of their operations, and what was published",
-    "imports:write": "Start, review, cancel and retry imports",
-    "imports:publish": "Publish imports as live tools, pause, roll back and delete them",
-    "audit:read": "Read who did what",
-    "analytics:read": "Read analytics and export them",
-    "usage:read": "Read what models cost, by customer, and budgets",
-    "usage:write": "Grant, reset and exempt budgets",
-    "admin": "Everything",
-}
+log = structlog.get_logger(__name__)
+
 PREFIX_LENGTH = 10
 USE_RECORDED_EVERY = timedelta(minutes=1)
+OVERLAP = timedelta(hours=24)
+LONGEST_OVERLAP = timedelta(days=30)
+ENDS_SOON = timedelta(days=14)
+"""How long before its end staff are warned of it."""
+
+# Whose key it is: the first of the line that it ends (what it replaces, or the key that made it), and the people who
+# made any of them. A replaced key is the same integrator as before, and nobody becomes another one by making a key.
+_LINE = """
+(WITH RECURSIVE keys AS NOT MATERIALIZED (
+    SELECT id, created_by, COALESCE(
+        replaces_id, CASE WHEN created_by LIKE 'key:%%' THEN substr(created_by, 5)::uuid END) AS parent
+    FROM chat_apikey
+), line(id, created_by, parent, depth) AS (
+    SELECT k.id, k.created_by, k.parent, 0 FROM keys k WHERE k.id = chat_apikey.id
+    UNION ALL
+    SELECT k.id, k.created_by, k.parent, depth + 1 FROM keys k JOIN line ON k.id = line.parent WHERE depth < 1000
+) SELECT array_prepend('key:' || (SELECT id FROM line ORDER BY depth DESC LIMIT 1),
+                       (SELECT array_agg(DISTINCT created_by::text) FROM line WHERE created_by LIKE 'user:%%')))
+"""
 
 
-class UnknownScope(ValueError):
-    pass
+class KeyNotFound(ServiceError):
+    code, status, message = "not_found", 404, "This API key does not exist."
+
+
+class KeyExpired(ServiceError):
+    code, status = "api_key_expired", 403
+    message = "This API key has expired. Ask for a new one."
+
+
+class KeyEnded(ServiceError):
+    code, status = "key_ended", 409
+    message = "This key does not work any more, so nothing can take its place. Make a new key."
+
+
+class AlreadyReplaced(ServiceError):
+    code, status = "already_replaced", 409
+    message = "This key was replaced already. Replace the newer one, or make a new key."
+
+
+class MoreThanOwn(ServiceError):
+    code, status = "more_than_own", 403
 
 
 def hash_of(key: str) -> str:
@@ -40,26 +76,109 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def issue(*, name: str, scopes: Iterable[str], key: str = "") -> tuple[ApiKey, str]:
-    """Store a new key and return it with its text, which nobody can read again. `key`: a text of your own.
-
-    Raises UnknownScope.
-    """
-    wanted = sorted(set(scopes))
-    unknown = [scope for scope in wanted if scope not in SCOPES]
-    if unknown or not wanted:
-        raise UnknownScope(f"Unknown scope {unknown[0]}." if unknown else "A key needs at least one scope.")
-    text = key or f"sk_{secrets.token_urlsafe(32)}"
-    row = ApiKey.objects.create(name=name, prefix=text[:PREFIX_LENGTH], key_hash=hash_of(text), scopes=wanted)
-    return row, text
+def usable(now: datetime | None = None) -> Q:
+    """Keys that are accepted: enabled, and not at their end."""
+    return Q(enabled=True) & (Q(expires_at=None) | Q(expires_at__gt=now or timezone.now()))
 
 
 def find(key: str) -> ApiKey | None:
-    """The enabled key with this text, or None.
+    """The key with this text if it is accepted, or None. It has `line`: its decider's id, and the people who made it.
 
     Found by its hash, so the time that it takes says nothing about the key.
     """
-    return ApiKey.objects.filter(key_hash=hash_of(key), enabled=True).first()
+    line = RawSQL(_LINE, (), output_field=ArrayField(models.TextField()))  # noqa: S611 - our own text
+    return ApiKey.objects.filter(usable(), key_hash=hash_of(key)).annotate(line=line).first()
+
+
+def is_expired(key: str) -> bool:
+    """Whether a text that `find` does not accept is that of a key that came to its end."""
+    return ApiKey.objects.filter(key_hash=hash_of(key), enabled=True, expires_at__isnull=False).exists()
+
+
+def line_of(key: ApiKey) -> list[str]:
+    """The `line` of a key, also of one that was not found by its text."""
+    known: list[str] | None = getattr(key, "line", None)
+    if known is None:
+        line = RawSQL(_LINE, (), output_field=ArrayField(models.TextField()))  # noqa: S611 - our own text
+        found = ApiKey.objects.filter(pk=key.pk).annotate(line=line).values_list("line", flat=True).first()
+        known = found or [f"key:{key.pk}"]
+    return known
+
+
+def issue(
+    *,
+    name: str,
+    scopes: Iterable[str],
+    key: str = "",
+    expires_at: datetime | None = None,
+    per_minute: int | None = None,
+    by: Any = None,
+) -> tuple[ApiKey, str]:
+    """Store a new key and return it with its text, which nobody can read again. `key`: a text of your own. `by`: the
+    member of staff or the integrator who makes it; a key makes none with more than it has.
+
+    Raises UnknownScope, MoreThanOwn.
+    """
+    wanted = checked(scopes)
+    _check_within(by, wanted, expires_at, per_minute)
+    text = key or f"sk_{secrets.token_urlsafe(32)}"
+    row = ApiKey.objects.create(
+        name=name,
+        prefix=text[:PREFIX_LENGTH],
+        key_hash=hash_of(text),
+        scopes=wanted,
+        expires_at=expires_at,
+        per_minute=per_minute,
+        created_by=decider_id(by) if by is not None else "",
+    )
+    audit.changed("chat.apikey", row.pk, after=_told(row))
+    log.info("api_key_made", key_id=str(row.pk), name=name, scopes=wanted)
+    return row, text
+
+
+def replace(
+    key_id: UUID, *, overlap: timedelta = OVERLAP, expires_at: datetime | None = None, by: Any = None
+) -> tuple[ApiKey, str]:
+    """A new key with the name, scopes and limits of this one, and its text. The old one is accepted for `overlap` (0 to
+    30 days) more and then ends. Without `expires_at`, the new one lives as long as the old one was meant to.
+
+    Raises KeyNotFound, KeyEnded, AlreadyReplaced, MoreThanOwn.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise ValueError("The overlap is 0 to 30 days.")
+    with transaction.atomic():
+        now = timezone.now()
+        old = ApiKey.objects.select_for_update().filter(pk=key_id).first()
+        if old is None:
+            raise KeyNotFound()
+        if not ApiKey.objects.filter(usable(now), pk=old.pk).exists():
+            raise KeyEnded()
+        if ApiKey.objects.filter(usable(now), replaces=old).exists():
+            raise AlreadyReplaced()
+        ends = expires_at or _same_life(old, now, by)
+        _check_within(by, old.scopes, ends, old.per_minute)
+        made, text = issue(
+            name=old.name, scopes=old.scopes, expires_at=ends, per_minute=old.per_minute, by=by
+        )
+        ApiKey.objects.filter(pk=made.pk).update(replaces=old)
+        made.replaces = old
+        before, old.expires_at = old.expires_at, min(filter(None, (old.expires_at, now + overlap)))
+        old.save(update_fields=["expires_at"])
+        audit.changed(
+            "chat.apikey", old.pk, before={"expires_at": before}, after={"expires_at": old.expires_at}
+        )
+        audit.changed("chat.apikey", made.pk, after={"replaces": str(old.pk)})
+    log.info("api_key_replaced", key_id=str(old.pk), by_key_id=str(made.pk), name=old.name)
+    return made, text
+
+
+def disable(key: ApiKey) -> bool:
+    """Switch a key off for good, at once. False: it was off."""
+    if not ApiKey.objects.filter(pk=key.pk, enabled=True).update(enabled=False):
+        return False
+    audit.changed("chat.apikey", key.pk, before={"enabled": True}, after={"enabled": False})
+    log.info("api_key_disabled", key_id=str(key.pk), name=key.name)
+    return True
 
 
 def record_use(key: ApiKey) -> None:
@@ -72,9 +191,31 @@ def record_use(key: ApiKey) -> None:
     ApiKey.objects.filter(unused, pk=key.pk).update(last_used_at=now)
 
 
-def disable(key: ApiKey) -> bool:
-    """Switch a key off for good. False: it was off."""
-    if not ApiKey.objects.filter(pk=key.pk, enabled=True).update(enabled=False):
-        return False
-    audit.changed("chat.apikey", key.pk, before={"enabled": True}, after={"enabled": False})
-    return True
+def _same_life(old: ApiKey, now: datetime, by: Any) -> datetime | None:
+    """When the new key ends, where nobody says: after as long a life, but not after the key that makes it."""
+    life = now + (old.expires_at - old.created_at) if old.expires_at else None
+    own: ApiKey | None = getattr(by, "key", None)
+    if own is None or own.expires_at is None:
+        return life
+    return min(life, own.expires_at) if life else own.expires_at
+
+
+def _check_within(
+    by: Any, scopes: Iterable[str], expires_at: datetime | None, per_minute: int | None
+) -> None:
+    own: ApiKey | None = getattr(by, "key", None)
+    if own is None:
+        return
+    if more := granted(scopes) - granted(own.scopes):
+        raise MoreThanOwn(f"A key cannot give what it does not have: {sorted(more)[0]}.")
+    if own.expires_at is not None and (expires_at is None or expires_at > own.expires_at):
+        raise MoreThanOwn("A key cannot make one that lives longer than itself: give an earlier expires_at.")
+    if own.per_minute is not None and (per_minute is None or per_minute > own.per_minute):
+        raise MoreThanOwn("A key cannot make one that may be used more often: give a lower per_minute.")
+
+
+def _told(row: ApiKey) -> dict[str, Any]:
+    return {
+        name: getattr(row, name)
+        for name in ("name", "prefix", "scopes", "expires_at", "per_minute", "created_by")
+    }

@@ -11,7 +11,7 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied, Thrott
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from chat import api_keys, limits
+from chat import api_keys, key_limits, limits, scopes
 from chat.models import ApiKey
 from smartsupport.lib.rest import Need
 
@@ -34,6 +34,8 @@ class Integrator:
 
     def __init__(self, key: ApiKey) -> None:
         self.key = key
+        self._scopes = scopes.granted(key.scopes)
+        self._line = api_keys.line_of(key)
 
     def get_username(self) -> str:
         """How decisions and logs name it. User names have no spaces, so nobody can be taken for a key."""
@@ -41,18 +43,24 @@ class Integrator:
 
     @property
     def decider_id(self) -> str:
-        return f"key:{self.key.pk}"
+        """`key:<id>` of the first key of its line: one that was replaced goes on as the same integrator."""
+        return self._line[0]
+
+    @property
+    def answers_for(self) -> tuple[str, ...]:
+        """The deciders' ids of the people who made the key: what they ask for is not the key's to approve."""
+        return tuple(self._line[1:])
 
     def has_scope(self, scope: str) -> bool:
-        return scope in self.key.scopes or "admin" in self.key.scopes
+        return scope in self._scopes
 
     def __str__(self) -> str:
         return self.get_username()
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`X-API-Key`. Absent: the next kind is tried. Wrong or disabled: 403 (429 when it was too often), whatever
-    else the caller holds."""
+    """`X-API-Key`. Absent: the next kind is tried. Wrong, disabled or expired: 403 (429 when it was too often),
+    whatever else the caller holds. A good one that was used too often: 429."""
 
     def authenticate(self, request: Request) -> tuple[Integrator, ApiKey] | None:
         text = request.headers.get(HEADER, "")
@@ -66,7 +74,13 @@ class ApiKeyAuthentication(BaseAuthentication):
             )
             if not limits.allows_now(limits.WRONG_KEYS, limits.address(peer, forwarded)):
                 raise Throttled(limits.WINDOW_SECONDS, "Too many wrong API keys from this address.")
+            if api_keys.is_expired(text):
+                raise api_keys.KeyExpired()
             raise PermissionDenied("Invalid API key", code="invalid_api_key")
+        standing = key_limits.take(key)
+        request._request.rate_limit = standing  # type: ignore[attr-defined]  # the middleware tells it
+        if standing is not None and standing.wait:
+            raise Throttled(standing.wait, "Too many requests with this API key.")
         api_keys.record_use(key)
         return Integrator(key), key
 

@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "smartsupport.csp.ContentSecurityPolicyMiddleware",
     "smartsupport.health.HealthMiddleware",  # before anything that looks at the host or asks for HTTPS
     "smartsupport.api_errors.ApiErrorsMiddleware",
+    "smartsupport.rate_limits.RateLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -267,6 +268,10 @@ RESUMES_PER_MINUTE = env.integer("RESUMES_PER_MINUTE", 600, low=1, high=100_000)
 REFUSED_FRAMES_PER_MINUTE = env.integer("REFUSED_FRAMES_PER_MINUTE", 1_200, low=1, high=100_000)
 NEW_VISITORS_PER_MINUTE = env.integer("NEW_VISITORS_PER_MINUTE", 6_000 if DEBUG else 120, low=1, high=100_000)
 WRONG_KEYS_PER_MINUTE = env.integer("WRONG_KEYS_PER_MINUTE", 6_000 if DEBUG else 60, low=1, high=100_000)
+# Of one API key that has no limit of its own (chat.key_limits).
+API_REQUESTS_PER_MINUTE = env.integer(
+    "API_REQUESTS_PER_MINUTE", 6_000 if DEBUG else 600, low=1, high=1_000_000
+)
 FEEDBACK_PER_MINUTE = env.integer("FEEDBACK_PER_MINUTE", 30, low=1, high=100_000)
 # In development the demo business API is always among them: the demo's tools are nothing without it.
 SAFE_HTTP_ALLOWED_HOSTS = env.hosts("SAFE_HTTP_ALLOWED_HOSTS", [], with_port=True) + (
