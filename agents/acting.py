@@ -34,10 +34,10 @@ def after_calls(context: TurnContext, agent_name: str, messages: list[AnyMessage
     waiting = pending_calls(messages)
     if not waiting:
         return "agent"
-    return "gate" if _is_write(context, agent_name, waiting[0]) else "act"
+    return "gate" if is_write(context, agent_name, waiting[0]) else "act"
 
 
-def _is_write(context: TurnContext, agent_name: str, call: dict[str, Any]) -> bool:
+def is_write(context: TurnContext, agent_name: str, call: dict[str, Any]) -> bool:
     """True for a call that passes the policy and has an effect. A refused one goes to `act` to be told why."""
     spec = context.registry.agent(agent_name)
     tool = context.registry.tool(agent_name, call["name"])
@@ -57,20 +57,20 @@ async def gate(state: State, runtime: Runtime[TurnContext]) -> Command[Literal["
     """Open the approval of the next write and wait for a person."""
     context, name = runtime.context, state["agents"][0]
     call = pending_calls(state["messages"])[0]
-    status = await context.journal.transact(lambda: _open(context, name, call))
+    status = await context.journal.transact(lambda: open_call(context, name, call))
     if status == ActionStatus.AWAITING:
         interrupt({"tool_call_id": call["id"]})
-        status = await context.journal.transact(lambda: _open(context, name, call))
+        status = await context.journal.transact(lambda: open_call(context, name, call))
     if status == ActionStatus.AWAITING:
         return Command(goto="gate")
     return Command(update={"gated": call["id"] if status else "", "refusal": status}, goto="act")
 
 
-def _open(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[str, list[facts.Fact]]:
+def open_call(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[str, list[facts.Fact]]:
     """The status of this call's action; opened if it is new. `"refused"` where the same call was declined in this turn
     or its outcome is unknown, `"edited"` where staff approved it with other arguments, "" where the call may not be
     made. What was opened once is decided on as it is, whatever staff changed since."""
-    if known := _action_of(context, call):
+    if known := action_of(context, call):
         return known.status, []
     spec = context.registry.agent(agent_name)
     tool = context.registry.tool(agent_name, call["name"])
@@ -97,6 +97,7 @@ def _open(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[
         arguments=verdict.arguments,
         bound=verdict.bound,
         overridden=verdict.overridden,
+        staff_only=context.call is not None,
     )
     return action.status, [approvals.opened_fact(action, verdict.overridden)] if opened else []
 
@@ -115,7 +116,7 @@ async def act(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
     else:
         # The first call was sent here to be told why it may not be made, or is a read.
         later = enumerate(calls[1:], start=1)
-        first_write = next((place for place, call in later if _is_write(context, name, call)), len(calls))
+        first_write = next((place for place, call in later if is_write(context, name, call)), len(calls))
         results = list(
             await asyncio.gather(*(act_on_read(context, name, call) for call in calls[:first_write]))
         )
@@ -133,7 +134,7 @@ async def _act_on_write(
     """Settle the first call's action. One that was not carried out for want of a yes skips the calls after it. None
     where the action came back to the approvers because its tool has changed."""
     call = calls[0]
-    found = await context.journal.transact(lambda: (_action_of(context, call), []))
+    found = await context.journal.transact(lambda: (action_of(context, call), []))
     if found is None:
         return [refused(call, "rejected", EDITED if status == "edited" else DECLINED)]
     action = await executor.execute(found.pk, context.journal) if found.status in EXECUTABLE else found
@@ -154,7 +155,7 @@ EDITED = "Our staff approved this with other arguments, as the result before tel
 EXECUTABLE = (ActionStatus.APPROVED, ActionStatus.DISPATCHING)
 
 
-def _action_of(context: TurnContext, call: dict[str, Any]) -> Action | None:
+def action_of(context: TurnContext, call: dict[str, Any]) -> Action | None:
     own = Action.objects.select_related("tool")
     return own.filter(turn_id=context.turn_id, tool_call_id=call["id"]).first()
 

@@ -155,10 +155,12 @@ def open_action(
     arguments: dict[str, Any],
     bound: dict[str, Any],
     overridden: tuple[str, ...] = (),
+    staff_only: bool = False,
 ) -> tuple[Action, bool]:
     """The action of this tool call, and whether it was opened just now. Call it in a transaction.
 
-    `overridden` names bound arguments that the model tried to fill in itself; that is logged."""
+    `overridden` names bound arguments that the model tried to fill in itself; that is logged. `staff_only`: the
+    customer is not there to be asked, so what they would decide on is for staff to decide."""
     if overridden:
         log.warning("bound_arguments_overridden", tool=tool.name, arguments=list(overridden))
     action = Action(
@@ -176,7 +178,8 @@ def open_action(
         approver=approver_for(tool, arguments),
         expires_at=_deadline(),
     )
-    if _in_doubt(action):  # it may have happened already: not the customer's to risk
+    # What may have happened already is not the customer's to risk.
+    if staff_only or _in_doubt(action):
         action.approver = Approver.STAFF
     action.approvals_needed = tool.approvals_needed if action.approver == Approver.STAFF else 1
     action.arguments_hash = action.expected_hash()

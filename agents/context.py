@@ -4,7 +4,7 @@ no chat table; `chat` implements the journal."""
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from agents.facts import Fact
@@ -73,6 +73,14 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a tool that somebody outside asks for (`agents.direct`), with the arguments as they gave them."""
+
+    tool: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class TurnContext:
     turn_id: UUID
     conversation_id: UUID
@@ -85,3 +93,4 @@ class TurnContext:
     registry: Registry
     journal: Journal
     desk: Desk = Desk()
+    call: Call | None = None  # the one thing to do, where the turn is for that: no model is asked

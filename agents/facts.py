@@ -148,6 +148,12 @@ def feedback_given(*, solved: bool | None, score: int | None, comment: str) -> F
     return Fact("feedback_given", {"solved": solved, "score": score, "comment": comment})
 
 
+def call_requested(*, tool: str, title: str, args: dict[str, Any], by: str, by_name: str) -> Fact:
+    """Somebody outside asks for one call of a tool. `by`: their decider id."""
+    payload = {"tool": tool, "title": title, "args": args, "by": by, "by_name": by_name}
+    return Fact("call_requested", payload, key="requested")
+
+
 def tool_called(
     *,
     agent: str,

@@ -382,7 +382,8 @@ class Action(models.Model):
         )
 
 
-# Rows of the history, the links and the ledger live beside what writes them; Django finds models here.
+# Rows of direct calls, the history, the links and the ledger live beside what writes them; Django finds models here.
+from agents.direct.models import DirectCall  # noqa: E402
 from agents.history.models import Revision  # noqa: E402
 from agents.links.models import ApprovalLink  # noqa: E402
 from agents.spending.models import (  # noqa: E402
@@ -408,6 +409,7 @@ __all__ = [
     "BudgetAlert",
     "BudgetChange",
     "Credential",
+    "DirectCall",
     "ModelCall",
     "ModelPrice",
     "Revision",

@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from agents import graph
 from agents.context import TurnContext
+from agents.direct import running
 from smartsupport.lib.postgres import connection_parameters
 
 RECURSION_LIMIT = 80
@@ -105,6 +106,8 @@ class Runner:
     async def run(self, context: TurnContext) -> Literal["completed", "waiting"]:
         """Run the turn until it is done or waits for a person. Raises StaleTurn, or what the model provider raised.
         A turn that nobody had worked on before, and that was completed, has left nothing to `forget`."""
+        if context.call is not None:
+            return await running.run(context, context.call)
         saver = self._saver
         assert saver is not None, "open() comes first"
         thread = {"thread_id": str(context.turn_id), "fresh": context.fresh}

@@ -25,7 +25,7 @@ from agents.facts import Fact
 from agents.providers import as_outage, chat_model
 from agents.registry import current
 from agents.runner import Runner
-from chat import events, handoff, history, summaries, turns
+from chat import direct_calls, events, handoff, history, summaries, turns
 from chat.journal import TurnJournal
 from chat.models import TurnStatus
 from chat.turns import Claim
@@ -349,6 +349,8 @@ class TurnEngine:
 
 def _context(claim: Claim) -> tuple[TurnContext, TurnJournal, bool]:
     """What the turn is given, and whether its conversation should be summarised."""
+    if claim.direct:
+        return *direct_calls.context(claim, *claim.direct), False
     told = history.read(claim.conversation_id, claim.message_seq)
     recorded = {} if claim.fresh else history.recorded(claim.turn_id)
     registry = current()

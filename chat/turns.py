@@ -55,6 +55,8 @@ class Claim:
     conversation_status: str = ConversationStatus.OPEN
     others_wait: bool = True
     """Whether other turns were queued at that moment; those behind a running one of their conversation included."""
+    direct: list[str] | None = None
+    """The tool, and its arguments as JSON, where the turn is for one call that somebody outside asks for."""
 
     @property
     def end_key(self) -> str:
@@ -84,7 +86,8 @@ WHERE c.id = turn.conversation_id AND turn.id = (
 RETURNING turn.id, turn.fence, turn.conversation_id, c.thread_id, c.customer_id, customer.business_id,
           turn.content, turn.message_seq, c.live_agent, turn.lapses, turn.retries, turn.stop_requested,
           c.status,
-          EXISTS (SELECT 1 FROM chat_turn AS other WHERE other.status = 'queued' AND other.id <> turn.id)
+          EXISTS (SELECT 1 FROM chat_turn AS other WHERE other.status = 'queued' AND other.id <> turn.id),
+          (SELECT ARRAY[call.tool_name, call.arguments] FROM agents_directcall AS call WHERE call.turn_id = turn.id)
 """
 
 
@@ -160,7 +163,8 @@ def seal(
             Conversation.objects.filter(pk=claim_.conversation_id).update(live_agent=live_agent)
         if status != TurnStatus.COMPLETED:
             facts = [*left_open(claim_.turn_id, claim_.retries), *facts]
-        facts = handoff.by_rule(claim_, status, facts)
+        if not claim_.direct:  # nobody is helped in it, so no failure hands it to a person
+            facts = handoff.by_rule(claim_, status, facts)
         return events.insert(claim_.conversation_id, facts, turn_id=claim_.turn_id)
 
 

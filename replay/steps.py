@@ -17,7 +17,7 @@ KINDS = {
     "said": ("Messages", ("message_received", "replied", "question_asked", "staff_wrote")),
     "routing": ("Routing", ("routed",)),
     "model": ("Model calls", ("model_called", "summarised")),
-    "tools": ("Tool calls", ("tool_called", "tool_returned")),
+    "tools": ("Tool calls", ("call_requested", "tool_called", "tool_returned")),
     "approvals": (
         "Approvals",
         (

@@ -90,6 +90,19 @@ def model(event: Event, payload: dict[str, Any]) -> Told:
     }
 
 
+def call_requested(event: Event, payload: dict[str, Any]) -> Told:
+    tool, params = text_of(payload, "tool"), mapping_of(payload, "args")
+    title = text_of(payload, "title") or tool
+    return {
+        "tone": INTERNAL,
+        "title": f"{text_of(payload, 'by_name') or 'Another system'} asked for “{title}”",
+        "icon": "api",
+        "tool": tool,
+        "params": params,
+        "details": [("Tool", tool), ("Arguments", pretty(params))],
+    }
+
+
 def tool_called(event: Event, payload: dict[str, Any]) -> Told:
     tool, params = text_of(payload, "tool"), mapping_of(payload, "args")
     title = text_of(payload, "title") or tool

@@ -81,7 +81,7 @@ def test_what_one_of_two_people_changed_and_the_other_declined_is_told_as_declin
     approvals.decide(action_id=first.pk, approved=False, by=kim, reason="No.")
     again = {"id": "call_2", "name": row.name, "args": {"order_id": "1042", "percent": 10}}
 
-    found, opened = acting._open(context(held, writer), writer.name, again)
+    found, opened = acting.open_call(context(held, writer), writer.name, again)
 
     assert (found, opened) == ("refused", [])
     assert Action.objects.count() == 1

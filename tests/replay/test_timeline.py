@@ -87,6 +87,12 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
         "action_settled",
         "sam found that t did not happen",
     ),
+    (
+        "call_requested",
+        {"tool": "t", "title": "Cancel an order", "args": {}, "by": "key:1", "by_name": "API key shop"},
+        "call_request",
+        "API key shop asked for “Cancel an order”",
+    ),
     ("replied", {"content": "Done"}, "agent_response", "bot"),
     ("question_asked", {"message": "Which?"}, "clarification", "bot"),
     ("handoff_requested", {"reason": "r", "by": "customer"}, "handoff", "The customer asked for a person"),
