@@ -29,7 +29,7 @@ from chat import direct_calls, events, handoff, history, summaries, turns
 from chat.journal import TurnJournal
 from chat.models import TurnStatus
 from chat.turns import Claim
-from smartsupport.lib import heartbeat
+from smartsupport.lib import heartbeat, liveness
 from smartsupport.lib.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -110,6 +110,7 @@ class TurnEngine:
         await executor.drain(timeout)
         for task in self._beside:
             task.cancel()
+        liveness.silent("turns", settings.DATA_DIR)
         await heartbeat.stop(self.name)
         await self._runner.close()
         log.info("turns_worker_stopped", worker=self.name)
@@ -302,6 +303,7 @@ class TurnEngine:
 
     async def _beat(self) -> None:
         while True:
+            liveness.say("turns", settings.DATA_DIR)
             await _quietly(heartbeat.beat(self.name))
             await asyncio.sleep(heartbeat.INTERVAL_SECONDS)
 

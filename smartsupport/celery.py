@@ -8,13 +8,21 @@ from typing import Any
 import django
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import celeryd_init, setup_logging
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    celeryd_init,
+    heartbeat_sent,
+    setup_logging,
+    worker_shutdown,
+)
 from django.apps import apps
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.transport.redis import Channel
 
 from smartsupport import startup
+from smartsupport.lib import liveness
 
 startup.read_settings()
 
@@ -48,6 +56,28 @@ def make_room_for_the_schedule(**_: Any) -> None:
 def need_the_servers(**_: Any) -> None:
     """A worker without its broker would only say every few seconds that it cannot reach it."""
     startup.require_servers()
+
+
+@heartbeat_sent.connect
+def worker_lives(**_: Any) -> None:
+    """Every two seconds, by the loop that takes tasks from the broker."""
+    liveness.say("jobs", settings.DATA_DIR)
+
+
+@worker_shutdown.connect
+def worker_leaves(**_: Any) -> None:
+    liveness.silent("jobs", settings.DATA_DIR)
+
+
+@beat_init.connect
+def beat_lives(**_: Any) -> None:
+    """Beat lives as long as the broker takes what it sends: every five seconds something is due."""
+    liveness.say("beat", settings.DATA_DIR)
+    after_task_publish.connect(_beat_has_sent)
+
+
+def _beat_has_sent(**_: Any) -> None:
+    liveness.say("beat", settings.DATA_DIR)
 
 
 if not (apps.ready or apps.loading):  # `celery -A smartsupport`; every other program has loaded Django itself
