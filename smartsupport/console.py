@@ -35,6 +35,8 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [lambda request: static("console/console.css")],
     "SCRIPTS": [
         lambda request: static("console/console.js"),
+        lambda request: static("console/dialogs.js"),
+        lambda request: static("console/theme.js"),
         lambda request: static("console/badges.js"),
     ],
     "COLORS": {

@@ -292,51 +292,13 @@
     const typing = (target) => target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox])");
 
     document.addEventListener("keydown", (event) => {
-        if (modalOpen()) {
-            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) modal.querySelector("form")?.requestSubmit();
-            if (event.key === "Escape") setTimeout(back, 50);
-            if (event.key === "Tab") stayInside(event);
-            return;
-        }
-        if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
+        if (modalOpen() || event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
         if (document.querySelector("dialog[open]")) return;
         const work = KEYS[event.key];
         if (!work) return;
         event.preventDefault();
         work();
     });
-
-    /* Dialogs: the focus goes in, stays in, and goes back out again. */
-    const stayInside = (event) => {
-        const all = [...modal.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, [tabindex='0']")];
-        const stops = all.filter((one) => one.getClientRects().length > 0 && !one.disabled);
-        const edge = event.shiftKey ? stops[0] : stops.at(-1);
-        if (document.activeElement !== edge && modal.contains(document.activeElement)) return;
-        event.preventDefault();
-        (event.shiftKey ? stops.at(-1) : stops[0])?.focus();
-    };
-    const back = () => {
-        if (modalOpen()) return;
-        const row = rowOf(current);
-        if (detail.querySelector("#inbox-asked")) byId("inbox-asked").focus({ preventScroll: true });
-        else if (row) linkOf(row).focus({ preventScroll: true });
-    };
-    const enter = () => {
-        const title = modal.querySelector(".inbox-dialog-title, h1");
-        const field = modal.querySelector(".errors textarea, textarea[required], input:not([type=hidden]), select, textarea");
-        const submit = modal.querySelector("[type=submit]");
-        const optional = field?.name === "reason" && !modal.querySelector("[name=arg_0]") && !/decline/i.test(submit?.textContent || "");
-        modal.setAttribute("role", "dialog");
-        modal.setAttribute("aria-modal", "true");
-        modal.setAttribute("aria-label", title?.textContent.trim() || "Dialog");
-        const target = submit ? (optional || !field ? submit : field) : title;
-        if (target === title) title?.setAttribute("tabindex", "-1");
-        target?.focus();
-    };
-    document.addEventListener("htmx:afterSettle", (event) => {
-        if (modal?.contains(event.detail.elt) || event.detail.target === modal) setTimeout(enter, 80);
-    });
-    modal?.addEventListener("click", () => setTimeout(back, 80));
 
     document.addEventListener("inbox-decided", (event) => {
         const { text, ok, changed, close: shut } = event.detail;

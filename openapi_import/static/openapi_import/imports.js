@@ -110,24 +110,6 @@
         });
     }
 
-    /* A dialog that opens takes the keyboard, and gives it back where it was opened. */
-    let opener = null;
-
-    document.addEventListener("htmx:afterSettle", (event) => {
-        const modal = event.detail.target;
-        if (modal?.id !== "modal-content") return;
-        opener = event.detail.requestConfig?.elt || null;
-        modal.setAttribute("role", "dialog");
-        modal.setAttribute("aria-modal", "true");
-        modal.setAttribute("aria-label", one("h1, h2", modal)?.textContent.trim() || "");
-        const first = one("#dialog-form :is(input:not([type=hidden]), select, textarea)", modal) || one("button", modal);
-        window.setTimeout(() => first?.focus(), 50); /* it is shown only after this event */
-    });
-
-    document.addEventListener("keyup", (event) => {
-        if (event.key === "Escape" && opener?.isConnected) opener.focus();
-    });
-
     /* A change was saved: its dialog closes, and the keyboard goes on where it was. */
     document.addEventListener("review-saved", (event) => {
         window.Alpine.$data(document.documentElement).openModal = false;
