@@ -13,9 +13,11 @@ from typing import Any
 from smartsupport.embedded.errors import EmbeddedServerFailed
 from tests.bench import crowd, measures, report
 from tests.bench.customer import TurnFailed
+from tests.bench.rivals import compare
 from tests.bench.stack import Stack, StackFailed, running
 
-PARTS = ("latency", "throughput", "at_once", "storage", "sockets", "scaling")
+PARTS = ("latency", "throughput", "at_once", "storage", "sockets", "scaling", "rivals")
+APART = {"scaling", "rivals"}  # each starts stacks of its own
 CONVERSATIONS = 50
 
 
@@ -91,18 +93,22 @@ def main() -> int:
     results: dict[str, Any] = {}
     crowd.allow_sockets(_sockets(options.quick))
     try:
-        if parts != {"scaling"}:
+        if not parts <= APART:
             print(f"Starting the stack with {workers} turns worker(s) ...", flush=True)
             with running(workers=workers, data_dir=folder) as stack:
                 results = asyncio.run(measure(stack, parts, quick=options.quick))
         if "scaling" in parts:
             results["scaling"] = scaling(folder, quick=options.quick)
+        if "rivals" in parts:
+            results["rivals"] = compare.compare(folder, quick=options.quick)
     except* (StackFailed, TurnFailed, EmbeddedServerFailed) as failures:
         print(_first(failures), file=sys.stderr)
     if not results:
         return 1
     results["workers"] = workers
     print("\n" + report.table(results))
+    if "rivals" in results:
+        print("\n" + compare.table(results["rivals"]))
     print(f"\nAll numbers: {report.save(results, folder)}")
     return 0
 

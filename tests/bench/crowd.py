@@ -5,9 +5,9 @@ import json
 import resource
 from typing import Any
 
-from tests.bench.customer import Customer, Turn
+from tests.bench.customer import Turn
 from tests.bench.measures import ORDERS, QUESTION, Numbers, percentile
-from tests.bench.memory import resident_bytes
+from tests.bench.spent import resident_bytes
 from tests.bench.stack import Stack
 from tests.scripted_model.thumb import ANSWER
 
@@ -24,14 +24,16 @@ def allow_sockets(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
 
 
-async def idle_sockets(stack: Stack, *, sockets: int) -> Numbers:
-    """What a web process holds for sockets that say nothing: just open, then each with a conversation, then closed."""
+async def idle_sockets(stack: Stack, *, sockets: int, talk: bool = True) -> Numbers:
+    """What a web process holds for sockets that say nothing: just open, then (`talk`) each with a conversation, then
+    closed."""
     web = stack.webs[0]
     before = resident_bytes(web.process.pid)
-    customers = await _in_groups([Customer.arrive(stack.socket_url) for _ in range(sockets)])
-    await _in_groups([_answered_ping(customer) for customer in customers])
+    customers = await _in_groups([stack.arrive() for _ in range(sockets)])
+    await _in_groups([customer.settle() for customer in customers])
     opened = resident_bytes(web.process.pid)
-    await _in_groups([customer.say(QUESTION.format(ORDERS[0])) for customer in customers])
+    if talk:
+        await _in_groups([customer.say(QUESTION.format(ORDERS[0])) for customer in customers])
     followed = resident_bytes(web.process.pid)
     await _in_groups([customer.leave() for customer in customers])
     await asyncio.sleep(1)
@@ -44,12 +46,6 @@ async def idle_sockets(stack: Stack, *, sockets: int) -> Numbers:
         "bytes_per_socket": (opened - before) / sockets,
         "bytes_per_socket_with_conversation": (followed - before) / sockets,
     }
-
-
-async def _answered_ping(customer: Customer) -> None:
-    await customer.socket.send('{"type": "ping"}')
-    while json.loads(await customer.socket.recv())["type"] != "pong":
-        pass
 
 
 async def _in_groups(waiting: list[Any]) -> list[Any]:
@@ -68,7 +64,7 @@ async def at_once(stack: Stack, *, turns: int, rounds: int) -> Numbers:
     frames = seconds = 0.0
     try:
         for number in range(rounds):
-            customers = await _in_groups([Customer.arrive(stack.socket_url) for _ in range(turns)])
+            customers = await _in_groups([stack.arrive() for _ in range(turns)])
             stack.model.forget()
             marks = [f"reference r{number}x{place}r" for place in range(turns)]
             said = await asyncio.gather(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -25,8 +26,23 @@ class Turn:
     frames: list[str] = field(default_factory=list)
 
 
+class Visitor(Protocol):
+    """Somebody with one conversation, at whatever is measured."""
+
+    async def settle(self) -> None:
+        """Return when the server has answered something, so that it holds all that an open connection needs."""
+
+    async def say(self, content: str) -> Turn:
+        """Send a message and read until its turn is complete. Raises TurnFailed."""
+
+    async def open_again(self, *, whole: bool) -> float:
+        """Seconds until a page that is opened has its conversation: what it shows first, or the `whole` of it."""
+
+    async def leave(self) -> None: ...
+
+
 class Customer:
-    """One anonymous visitor with one conversation."""
+    """One anonymous visitor of ours with one conversation."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -38,6 +54,20 @@ class Customer:
 
     async def leave(self) -> None:
         await self.socket.close()
+
+    async def settle(self) -> None:
+        await self.socket.send('{"type": "ping"}')
+        while json.loads(await self.socket.recv())["type"] != "pong":
+            pass
+
+    async def open_again(self, *, whole: bool) -> float:
+        wanted = {"type": "resume", "after": 0} if whole else {"type": "history"}
+        last = "resumed" if whole else "history"
+        began = time.monotonic()
+        await self.socket.send(json.dumps({"thread_id": self.thread_id, **wanted}))
+        while json.loads(await self.socket.recv())["type"] != last:
+            pass
+        return time.monotonic() - began
 
     async def say(self, content: str) -> Turn:
         """Send a message and read until its turn is complete. Raises TurnFailed."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import psycopg
 
-from tests.bench.customer import Customer, Turn
+from tests.bench.customer import Turn
+from tests.bench.spent import processor_seconds
 from tests.bench.stack import Stack
 
 QUESTION = "What is the status of order {}?"
@@ -26,7 +27,7 @@ async def latency(stack: Stack, *, visits: int) -> dict[str, Numbers]:
     """One customer at a time: what the platform adds between a message and its first token."""
     samples: dict[str, list[Numbers]] = {"single": [], "follow_up": []}
     for number in range(visits):
-        customer = await Customer.arrive(stack.socket_url)
+        customer = await stack.arrive()
         for kind, text in (("single", QUESTION), ("follow_up", FOLLOW_UP)):
             stack.model.forget()
             turn = await customer.say(text.format(_order(number)))
@@ -73,12 +74,13 @@ async def throughput(stack: Stack, *, conversations: int, seconds: float, turns_
     means that every message opens a conversation, the dearest case."""
     done: list[Turn] = []
     stack.model.forget()
+    used = processor_seconds(stack.served_by)
     begin = time.monotonic()
     end = begin + seconds
 
     async def visitor(number: int) -> None:
         while time.monotonic() < end:
-            customer = await Customer.arrive(stack.socket_urls[number % len(stack.socket_urls)])
+            customer = await stack.arrive(number)
             for turn_number in range(turns_a_visit):
                 text = QUESTION if turn_number == 0 else FOLLOW_UP
                 done.append(await customer.say(text.format(_order(number + turn_number))))
@@ -89,6 +91,7 @@ async def throughput(stack: Stack, *, conversations: int, seconds: float, turns_
     async with asyncio.TaskGroup() as group:
         for number in range(conversations):
             group.create_task(visitor(number))
+    used = processor_seconds(stack.served_by) - used
     counted = [turn for turn in done if turn.finished <= end]
     first = [(turn.first_text - turn.sent) * 1000 for turn in counted if turn.first_text]
     return {
@@ -97,6 +100,7 @@ async def throughput(stack: Stack, *, conversations: int, seconds: float, turns_
         "seconds": seconds,
         "turns": len(counted),
         "turns_per_second": len(counted) / seconds,
+        "turns_per_core_second": len(done) / used,
         "first_token_p50_ms": percentile(first, 50),
         "first_token_p95_ms": percentile(first, 95),
     }
@@ -104,7 +108,7 @@ async def throughput(stack: Stack, *, conversations: int, seconds: float, turns_
 
 async def storage(stack: Stack, *, conversations: int) -> Numbers:
     """What one turn leaves in the database, and what its prompts weigh, early and late in a conversation."""
-    customers = [await Customer.arrive(stack.socket_url) for _ in range(conversations)]
+    customers = [await stack.arrive() for _ in range(conversations)]
     sizes = {0: database_bytes(stack.database_url)}
     prompts: dict[int, float] = {}
     for turn_number in range(1, max(PROMPTS_AT) + 1):

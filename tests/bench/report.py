@@ -7,10 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-COMPARISON = """\
-For scale, the same kind of turn on two shared cores with a FastAPI + langgraph-supervisor + Postgres saver
-server: 181 ms first-token overhead, 4 model calls and 71,000 prompt characters a turn over 20 turns,
-5.5 turns/s at 50 conversations, 12 MB stored after 20 turns."""
 FLAT = 1.25  # a late turn may weigh this much more than an early one: pages of the database fill unevenly
 HISTORY_TOKENS = 4_000  # PROMPT_HISTORY_TOKENS, the ceiling of what a model is told of the past
 CALLS = 2  # model calls of a follow-up
@@ -114,11 +110,13 @@ def _storage(storage: dict[str, Any]) -> list[Row]:
 
 def table(results: dict[str, Any]) -> str:
     found = rows(results)
+    if not found:
+        return ""
     first = max(len(item[0]) for item in found)
     second = max(len(item[1]) for item in found)
     lines = [f"{'':{first}}  {'measured':>{second}}  goal"]
     lines += [f"{a:{first}}  {b:>{second}}  {c:<14}{d}".rstrip() for a, b, c, d in found]
-    return "\n".join([*lines, "", COMPARISON])
+    return "\n".join(lines)
 
 
 def save(results: dict[str, Any], folder: Path) -> Path:

@@ -7,7 +7,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from psycopg import sql
 from smartsupport.embedded import ports, servers
 from smartsupport.supervisor import programs
 from smartsupport.supervisor.programs import Program, Running
+from tests.bench.customer import Customer, Visitor
 from tests.scripted_model import fixture
 from tests.scripted_model.fixture import RunningModel
 
@@ -32,17 +33,21 @@ class StackFailed(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """`socket_urls` are the addresses of the web processes `webs`, in the same order."""
+    """`socket_urls` are the addresses of the web processes `webs`, in the same order. `served_by`: the pids of all that
+    work for a turn, which are the product's own processes, its database and its broker."""
 
     socket_urls: tuple[str, ...]
     database_url: str
     model: RunningModel
     parts: tuple[Running, ...]
     webs: tuple[Running, ...]
+    served_by: tuple[int, ...] = ()
+    customer: Callable[[str], Awaitable[Visitor]] = Customer.arrive
+    holds_sockets: bool = True
 
-    @property
-    def socket_url(self) -> str:
-        return self.socket_urls[0]
+    async def arrive(self, number: int = 0) -> Visitor:
+        """A new customer, at one of the web processes by turns."""
+        return await self.customer(self.socket_urls[number % len(self.socket_urls)])
 
     def require_alive(self) -> None:
         for part in self.parts:
@@ -68,17 +73,19 @@ def running(*, workers: int, data_dir: Path, webs: int = 1) -> Iterator[Stack]:
         model = stack.enter_context(fixture.running(keep=50_000))
         web_ports, demo_port = [ports.choose(None) for _ in range(webs)], ports.choose(None)
         env = _environment(folder, database_url, started.redis_url, model, web_ports[0], demo_port)
-        demo = _start(programs.demo(demo_port, folder), env, stack)
-        _wait_for(f"http://127.0.0.1:{demo_port}/", [demo])
+        demo = start(programs.demo(demo_port, folder), env, stack)
+        wait_for(f"http://127.0.0.1:{demo_port}/", [demo])
         development = env | {"DEBUG": "true"}  # the demo's tools and agents are seeded in development only
         for name, words in (("migrate", ("--noinput", "-v", "0")), ("seed", ())):
             _run(programs.manage(name, name, *words), development)
-        parts = [_start(programs.turns(drain_seconds=5), env, stack) for _ in range(workers)]
-        web = [_start(programs.web(port), env, stack) for port in web_ports]
+        parts = [start(programs.turns(drain_seconds=5), env, stack) for _ in range(workers)]
+        web = [start(programs.web(port), env, stack) for port in web_ports]
         for port in web_ports:
-            _wait_for(f"http://127.0.0.1:{port}/readyz", [*parts, *web])
+            wait_for(f"http://127.0.0.1:{port}/readyz", [*parts, *web])
         urls = tuple(f"ws://127.0.0.1:{port}/ws" for port in web_ports)
-        yield Stack(urls, database_url, model, (demo, *parts, *web), tuple(web))
+        own = (*parts, *web)
+        served_by = [part.process.pid for part in own] + [one.pid for one in started.processes.values()]
+        yield Stack(urls, database_url, model, (demo, *own), tuple(web), tuple(served_by))
 
 
 def _environment(
@@ -119,7 +126,8 @@ def _own_database(url: str) -> Iterator[str]:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _start(program: Program, env: dict[str, str], stack: ExitStack) -> Running:
+def start(program: Program, env: dict[str, str], stack: ExitStack) -> Running:
+    """Start a program that is stopped, and waited for, at the end of `stack`."""
     part = programs.start(program, env, keep_output=True)
     stack.callback(part.wait)
     stack.callback(part.ask_to_stop)
@@ -133,7 +141,8 @@ def _run(program: Program, env: dict[str, str]) -> None:
         raise StackFailed(_last_words(part))
 
 
-def _wait_for(url: str, parts: list[Running]) -> None:
+def wait_for(url: str, parts: list[Running]) -> None:
+    """Until `url` answers 2xx. Raises StackFailed when one of `parts` ends, or after a minute."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         for part in parts:

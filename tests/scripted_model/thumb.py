@@ -2,7 +2,7 @@
 
 A structured request is filled from its schema, intents by keyword. A request with tools calls the one
 whose words fit the customer's message, with arguments read from it. After a tool's result comes a text of
-about 40 tokens.
+about 40 tokens. Some frameworks' agents hand a conversation over by a tool: what it answers is no result.
 """
 
 import re
@@ -20,6 +20,7 @@ NOTHING_TO_DO = (
     "Thank you for your message. I am not sure which of your orders this is about, so please tell me its "
     "number, and I will look it up for you straight away, or do whatever you need done with it today."
 )
+HANDED_OVER = "Successfully transferred to "
 ORDER_OF_WORDS = (  # a stem in a message -> stems in an agent's or a tool's name
     (r"cancel|取消", ("cancel", "actions")),
     (r"coupon|优惠券", ("coupon", "discount")),
@@ -35,7 +36,8 @@ ORDER_OF_WORDS = (  # a stem in a message -> stems in an agent's or a tool's nam
 def reply_to(asked: Asked) -> Reply:
     if asked.schema is not None:
         return Reply(json=fill.from_schema(asked.schema, _known(asked.schema, asked)))
-    if asked.has_tool_result or not asked.tools:
+    handed_over = asked.tool_result.startswith(HANDED_OVER)
+    if (asked.has_tool_result and not handed_over) or not asked.tools:
         return Reply(text=ANSWER)
     tool = _best([item["name"] for item in asked.tools], asked.last_user)
     chosen = next((item for item in asked.tools if item["name"] == tool), None)

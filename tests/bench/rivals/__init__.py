@@ -1,0 +1,1 @@
+"""What people would build or install instead, under the same load: `python -m tests.bench.rivals`."""
