@@ -46,10 +46,10 @@ def main(words: list[str] | None = None) -> int:
     directory = Path(os.environ.get("DATA_DIR", "").strip() or ".local")
     found = age(asked.part, directory)
     if found is None:
-        print(f"{asked.part}: no process here has said that it lives.", file=sys.stderr)
+        sys.stderr.write(f"{asked.part}: no process here has said that it lives.\n")
         return 1
     if found > asked.within:
-        print(f"{asked.part}: said that it lives {found:.0f} seconds ago.", file=sys.stderr)
+        sys.stderr.write(f"{asked.part}: said that it lives {found:.0f} seconds ago.\n")
         return 1
     return 0
 
