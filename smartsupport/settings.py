@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "smartsupport.refused.OwnPageMiddleware",  # after those that know who is signed in
     "smartsupport.audit.middleware.AuditMiddleware",  # after those that know the user and the messages
     "axes.middleware.AxesMiddleware",  # last: its page takes the place of the sign-in form
 ]
@@ -74,6 +75,7 @@ AUTHENTICATION_BACKENDS = [
 ]
 
 ROOT_URLCONF = "smartsupport.urls"
+CSRF_FAILURE_VIEW = "smartsupport.refused.form_refused"
 ASGI_APPLICATION = "smartsupport.asgi.application"
 TEMPLATES = [
     {

@@ -15,7 +15,10 @@ schema = SpectacularAPIView.as_view(
     ]  # the second: plain JSON
 )
 
+handler400 = "smartsupport.refused.not_understood"
 handler403 = "smartsupport.refused.page_refused"
+handler404 = "smartsupport.refused.no_such_page"
+handler500 = "smartsupport.refused.broken"
 
 urlpatterns = [
     path("", include("chat.urls")),
