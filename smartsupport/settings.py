@@ -138,8 +138,13 @@ CELERY_BEAT_SCHEDULE = {
     },
     "send-webhooks": {
         "task": "chat.tasks.send_webhooks",
-        "schedule": 5.0,
-        "options": {"expires": 5},
+        "schedule": 2.0,
+        "options": {"expires": 2},
+    },
+    "forget-webhooks": {
+        "task": "chat.tasks.forget_webhooks",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
     },
     "repeat-actions": {
         "task": "agents.tasks.repeat_unknown_actions",
@@ -310,6 +315,9 @@ WEBHOOK_URL = env.http_url("WEBHOOK_URL")
 WEBHOOK_SECRET = env.webhook_secret(required=bool(WEBHOOK_URL) and not DEBUG)
 WEBHOOK_TIMEOUT_SECONDS = env.integer("WEBHOOK_TIMEOUT_SECONDS", 10, low=1, high=120)
 WEBHOOK_MAX_RETRIES = env.integer("WEBHOOK_MAX_RETRIES", 3, low=0, high=10)
+# An endpoint that has done nothing but fail for so long is paused; what was sent is kept for so many days.
+WEBHOOK_PAUSE_AFTER_HOURS = env.integer("WEBHOOK_PAUSE_AFTER_HOURS", 72, low=1, high=24 * 90)
+WEBHOOK_KEEP_DAYS = env.integer("WEBHOOK_KEEP_DAYS", 30, low=1, high=3_650)
 
 # The REST API
 REST_FRAMEWORK = {
