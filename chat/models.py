@@ -2,6 +2,7 @@
 
 import uuid
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -330,22 +331,73 @@ class Event(models.Model):
         return f"{self.seq} {self.kind}"
 
 
+class WebhookEndpoint(models.Model):
+    """Another system that is told of what happens: where, of what, and how it is signed. `chat.webhook_endpoints`
+    changes it; WEBHOOK_URL of the environment is told beside these and has no row.
+
+    `secret` and `old_secret` are sealed; while `old_secret_until` lies ahead, both sign. `failing_since` is the first
+    failure after the last success, `failures` counts them, and nothing is sent before `held_until`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    url = models.CharField(max_length=2000)
+    description = models.CharField(max_length=200, blank=True)
+    events = ArrayField(models.CharField(max_length=40))
+    secret = models.TextField(editable=False)
+    old_secret = models.TextField(blank=True, editable=False)
+    old_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.CharField(max_length=150, blank=True, help_text="Empty: it was paused by itself.")
+    pause_reason = models.CharField(max_length=300, blank=True)
+    failing_since = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveIntegerField(default=0)
+    held_until = models.DateTimeField(null=True, blank=True, editable=False)
+    last_delivered_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The jobs remove the row and what was sent to it."
+    )
+
+    class Meta:
+        ordering: ClassVar = ["created_at", "id"]
+
+    def __str__(self) -> str:
+        return self.description or (urlsplit(self.url).hostname or "webhook endpoint")
+
+
 class DeliveryStatus(models.TextChoices):
+    """`pending` is for WEBHOOK_URL alone: whoever sends what is pending sends it there."""
+
     PENDING = "pending", "Waiting to be sent"
+    QUEUED = "queued", "Waiting to be sent"
     DELIVERED = "delivered", "Delivered"
     FAILED = "failed", "Given up"
+    SKIPPED = "skipped", "Skipped"
+
+
+DELIVERY_WAITS = (DeliveryStatus.PENDING, DeliveryStatus.QUEUED)
 
 
 class WebhookDelivery(models.Model):
     """One message for another system: written in the transaction of what it reports, sent by the jobs until it arrives
-    or is given up. Its id is the `webhook-id`, the same at every attempt."""
+    or is given up. Its id is the `webhook-id`, the same at every attempt.
+
+    `endpoint` null: it goes to WEBHOOK_URL. `place` orders those of an endpoint. Rows of endpoints are written by
+    triggers with a `note` of what to tell; `payload` is made of it before the first attempt and stays the same.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.CASCADE, null=True, related_name="deliveries", db_index=False
+    )
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, null=True, related_name="webhooks"
     )
     kind = models.CharField(max_length=64)
     payload = models.JSONField()
+    note = models.JSONField(null=True, editable=False)
+    place = models.BigIntegerField(null=True, editable=False)
     status = models.CharField(max_length=10, choices=DeliveryStatus, default=DeliveryStatus.PENDING)
     attempts_made = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(
@@ -365,6 +417,21 @@ class WebhookDelivery(models.Model):
                 fields=["next_attempt_at"], name="webhook_due", condition=models.Q(status="pending")
             ),
             models.Index(fields=["-created_at"], name="webhook_newest"),
+            models.Index(
+                fields=["endpoint", "next_attempt_at"],
+                name="webhook_queue",
+                condition=models.Q(status="queued"),
+            ),
+            models.Index(
+                fields=["endpoint", "conversation", "place"],
+                name="webhook_in_order",
+                condition=models.Q(status="queued"),
+            ),
+            models.Index(
+                fields=["endpoint", "-created_at"],
+                name="webhook_of_endpoint",
+                condition=models.Q(endpoint__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

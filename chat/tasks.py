@@ -1,31 +1,32 @@
 """Background work of the chat, run by Celery."""
 
 import structlog
+from asgiref.sync import async_to_sync
 from celery import current_app, shared_task
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from chat import summaries as summaries  # its task is found here
-from chat import webhook_sending
+from chat import webhook_keeping, webhook_sending
 
 log = structlog.get_logger(__name__)
 
-A_RUN = 20
-"""Attempts in one run of the task, so that a queue of them does not keep everything else waiting."""
 KICK_SECONDS = 3
 SCHEDULED_UP_TO = 60.0
 
 
 @shared_task(ignore_result=True)
 def send_webhooks() -> None:
-    """Send what is due. Beat calls it every few seconds; a new delivery and a failed attempt call it on time."""
-    for _ in range(A_RUN):
-        sent = webhook_sending.send_next()
-        if sent is None:
-            return
-        if sent.again_in is not None and sent.again_in <= SCHEDULED_UP_TO:
-            kick_webhooks(after=sent.again_in)
-    kick_webhooks()
+    """Send what is due. Beat calls it every few seconds; a hand-over and a failed attempt call it on time."""
+    again_in = async_to_sync(webhook_sending.run)()
+    if again_in is not None and again_in <= SCHEDULED_UP_TO:
+        kick_webhooks(after=again_in)
+
+
+@shared_task(ignore_result=True)
+def forget_webhooks() -> None:
+    """Delete what was sent long ago. Beat calls it every hour."""
+    webhook_keeping.forget()
 
 
 def kick_webhooks(*, after: float = 0.0) -> None:

@@ -1,5 +1,8 @@
 """Webhooks: what other systems are told. A delivery is a row, written in the transaction of what it reports and sent
 afterwards by the jobs (`chat.webhook_sending`), so that nothing is told that did not happen, and nothing is forgotten.
+
+WEBHOOK_URL is told from here. What endpoints are told is written by triggers (migration 0011) on the rows that it is
+about, in the same transaction; `chat.webhook_endpoints` keeps the endpoints.
 """
 
 import json
@@ -9,20 +12,19 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from agents.approvals import Decider
 from agents.spending.limits import Standing
 from agents.spending.models import BudgetAlert
-from chat.models import Conversation, DeliveryStatus, Event, WebhookDelivery
+from chat.models import DELIVERY_WAITS, Conversation, DeliveryStatus, Event, WebhookDelivery
+from chat.webhook_events import BUDGET_ALERT, ESCALATED
 from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 
 log = structlog.get_logger(__name__)
 
-ESCALATED = "conversation.escalated"
-BUDGET_ALERT = "budget.alert"
 SUMMARY_LIMIT = 2_000
 SUMMARY_MESSAGES = 30
 OLDER_LIMIT = 1_000
@@ -80,13 +82,9 @@ def escalated(conversation: Conversation, *, payload: dict[str, Any], agent: str
 
 def budget_reached(sender: Any, *, alert: BudgetAlert, standing: Standing, **more: Any) -> None:
     """A receiver of `agents.spending.alerts.budget_reached`: tell that a budget is used up to a percentage, in the
-    transaction that writes the alert. Nothing is written where WEBHOOK_URL is not set."""
-    if not settings.WEBHOOK_URL:
-        return
+    transaction that writes the alert."""
     customer = alert.customer
-    body = {
-        "event": BUDGET_ALERT,
-        "at": alert.at.isoformat(),
+    facts = {
         "percent": alert.percent,
         "scope": standing.scope,
         "customer": {"id": customer.subject, "name": customer.name or None} if customer else None,
@@ -96,7 +94,11 @@ def budget_reached(sender: Any, *, alert: BudgetAlert, standing: Standing, **mor
         "spent_usd": alert.spent_micros / 1_000_000,
         "limit_usd": alert.limit_micros / 1_000_000,
     }
-    _write(None, BUDGET_ALERT, body)
+    if settings.WEBHOOK_URL:
+        _write(None, BUDGET_ALERT, {"event": BUDGET_ALERT, "at": alert.at.isoformat(), **facts})
+    told = facts | {"customer": {"id": str(customer.pk), "subject": customer.subject} if customer else None}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT chat_webhook_tell(%s, NULL, %s::jsonb)", [BUDGET_ALERT, json.dumps(told)])
 
 
 def _write(conversation: Conversation | None, kind: str, body: dict[str, Any]) -> None:
@@ -144,12 +146,18 @@ def resend(*, delivery_id: UUID, by: Decider) -> WebhookDelivery:
     """
     from chat.tasks import kick_webhooks
 
-    if not settings.WEBHOOK_URL:
+    known = WebhookDelivery.objects.select_related("endpoint").filter(pk=delivery_id).first()
+    if known is None:
+        raise DeliveryNotFound()
+    if known.endpoint is None and not settings.WEBHOOK_URL:
         raise NowhereToSend()
+    if known.endpoint is not None and known.endpoint.deleted_at is not None:
+        raise NowhereToSend("The endpoint that this was for was deleted, so there is nowhere to send this.")
+    waits = DeliveryStatus.QUEUED if known.endpoint else DeliveryStatus.PENDING
     with transaction.atomic():
-        ended = WebhookDelivery.objects.filter(pk=delivery_id).exclude(status=DeliveryStatus.PENDING)
+        ended = WebhookDelivery.objects.filter(pk=delivery_id).exclude(status__in=DELIVERY_WAITS)
         if not ended.update(
-            status=DeliveryStatus.PENDING,
+            status=waits,
             failures=0,
             resent_by=by.name[:150],
             next_attempt_at=Now(),
@@ -160,8 +168,6 @@ def resend(*, delivery_id: UUID, by: Decider) -> WebhookDelivery:
                 raise StillPending()
             raise DeliveryNotFound()
         transaction.on_commit(kick_webhooks, robust=True)
-    audit.changed(
-        "chat.webhookdelivery", delivery_id, after={"status": DeliveryStatus.PENDING, "failures": 0}
-    )
+    audit.changed("chat.webhookdelivery", delivery_id, after={"status": waits, "failures": 0})
     log.info("webhook_resent", delivery_id=str(delivery_id), by_name=by.name)
     return WebhookDelivery.objects.get(pk=delivery_id)

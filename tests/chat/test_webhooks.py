@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import LazySettings
@@ -20,11 +21,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from agents import facts
 from agents.approvals import Decider
-from chat import tasks, webhook_sending, webhooks
+from chat import tasks, webhook_claims, webhook_posting, webhook_signing, webhooks
 from chat.models import Conversation, Event, WebhookAttempt, WebhookDelivery
 from tests import rows
 from tests.at_once import at_once
 from tests.chat.hooks import Answer, Receiver, receiving
+from tests.chat.webhook_steps import claim, later, send_next
 from tests.live.stack import until
 
 pytestmark = pytest.mark.django_db
@@ -65,13 +67,6 @@ def due(delivery: WebhookDelivery) -> float:
     return (delivery.next_attempt_at - timezone.now()).total_seconds()
 
 
-def later() -> None:
-    """The time until the next attempts has passed."""
-    WebhookDelivery.objects.filter(status="pending").update(
-        next_attempt_at=timezone.now() - timedelta(seconds=1)
-    )
-
-
 def attempts(delivery: WebhookDelivery) -> list[WebhookAttempt]:
     return list(delivery.attempts.order_by("number"))
 
@@ -84,11 +79,11 @@ def test_a_hand_over_is_posted_with_the_four_fields_of_the_contract(receiver: Re
     row = delivery.conversation
     assert row is not None
 
-    sent = webhook_sending.send_next()
+    sent = send_next()
 
     [post] = receiver.posts
     body = json.loads(post.body)
-    assert sent == webhook_sending.Sent(delivery.pk, True, None)
+    assert sent == webhook_claims.Sent(delivery.pk, True, None)
     assert set(body) == {"thread_id", "reason", "conversation_summary", "metadata"}
     assert (body["thread_id"], body["reason"]) == (row.thread_id, "The parcel is damaged.")
     assert body["conversation_summary"] == "Customer: Where is it?"
@@ -111,7 +106,7 @@ def test_nothing_is_written_where_there_is_nowhere_to_send_to(settings: LazySett
 
     assert row.status == "waiting"
     assert not WebhookDelivery.objects.exists()
-    assert webhook_sending.send_next() is None
+    assert send_next() is None
 
 
 def test_what_is_rolled_back_is_not_told(receiver: Receiver) -> None:
@@ -181,20 +176,16 @@ def test_a_summary_that_there_is_stands_for_what_was_before(receiver: Receiver) 
 # --- the signature ---------------------------------------------------------------------------------
 
 
-def test_the_signature_is_the_one_of_the_published_example(settings: LazySettings) -> None:
+def test_the_signature_is_the_one_of_the_published_example() -> None:
     """The vector of the Standard Webhooks specification and of its libraries' tests."""
-    settings.WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     at = datetime.fromtimestamp(1614265330, tz=UTC)
 
-    made = webhook_sending.headers(_attempt("msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}'), at)
+    made = webhook_signing.headers("msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}', [key], at)
 
     assert made["webhook-id"] == "msg_p5jXN8AQM9LWM0D4loKWxJek"
     assert made["webhook-timestamp"] == "1614265330"
     assert made["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-
-
-def _attempt(delivery_id: Any, body: bytes) -> webhook_sending.Attempt:
-    return webhook_sending.Attempt(delivery_id, 1, body)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +198,7 @@ def test_what_arrives_is_verified_by_the_library_and_nothing_else_is(
     settings.WEBHOOK_SECRET = secret
     escalate(reason="Ünïcode, 中文")
 
-    webhook_sending.send_next()
+    send_next()
 
     [post] = receiver.posts
     assert Webhook(key).verify(post.body, post.headers)["reason"] == "Ünïcode, 中文"
@@ -217,15 +208,12 @@ def test_what_arrives_is_verified_by_the_library_and_nothing_else_is(
         Webhook(b"another key").verify(post.body, post.headers)
 
 
-def test_the_timestamp_is_right_whatever_the_zone_of_the_clock(settings: LazySettings) -> None:
-    settings.WEBHOOK_SECRET = SECRET
-    from zoneinfo import ZoneInfo
-
+def test_the_timestamp_is_right_whatever_the_zone_of_the_clock() -> None:
     at = datetime(2026, 11, 20, 12, tzinfo=ZoneInfo("Asia/Shanghai"))
 
-    here = webhook_sending.headers(_attempt("m", b"{}"), at)
+    here = webhook_signing.headers("m", b"{}", [SECRET], at)
 
-    assert here == webhook_sending.headers(_attempt("m", b"{}"), at.astimezone(UTC))
+    assert here == webhook_signing.headers("m", b"{}", [SECRET], at.astimezone(UTC))
     assert here["webhook-timestamp"] == str(int(at.timestamp()))
 
 
@@ -233,7 +221,7 @@ def test_without_a_secret_nothing_is_signed(receiver: Receiver, settings: LazySe
     settings.WEBHOOK_SECRET = ""
     escalate()
 
-    webhook_sending.send_next()
+    send_next()
 
     assert "webhook-signature" not in receiver.posts[0].headers
     assert receiver.posts[0].headers["webhook-id"]
@@ -250,13 +238,13 @@ def test_what_may_pass_is_sent_again_under_the_same_id_after_2_4_and_8_seconds(
     delivery = escalate()
 
     for pause in (2, 4, 8):
-        sent = webhook_sending.send_next()
+        sent = send_next()
         assert sent is not None
         assert sent.again_in == pause
         assert pause - 1 < due(delivery) <= pause
-        assert webhook_sending.send_next() is None  # not before its time
+        assert send_next() is None  # not before its time
         later()
-    last = webhook_sending.send_next()
+    last = send_next()
 
     assert last is not None
     assert last.again_in is None
@@ -268,7 +256,7 @@ def test_what_may_pass_is_sent_again_under_the_same_id_after_2_4_and_8_seconds(
     assert {post.headers["webhook-id"] for post in receiver.posts} == {str(delivery.pk)}
     assert len({post.body for post in receiver.posts}) == 1
     later()
-    assert webhook_sending.send_next() is None
+    assert send_next() is None
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 451])
@@ -276,10 +264,10 @@ def test_what_will_not_change_is_not_sent_again(receiver: Receiver, status: int)
     receiver.will(Answer(status, b"no"))
     delivery = escalate()
 
-    webhook_sending.send_next()
+    send_next()
 
     later()
-    assert webhook_sending.send_next() is None
+    assert send_next() is None
     delivery.refresh_from_db()
     assert (delivery.status, len(receiver.posts)) == ("failed", 1)
 
@@ -289,7 +277,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver, status: int) -> None:
     receiver.will(Answer(status, b"", {"Location": f"http://{receiver.host}/elsewhere"}))
     delivery = escalate()
 
-    webhook_sending.send_next()
+    send_next()
 
     delivery.refresh_from_db()
     assert (delivery.status, [post.path for post in receiver.posts]) == ("failed", ["/hooks?who=us"])
@@ -300,11 +288,11 @@ def test_a_connection_that_breaks_is_tried_again(receiver: Receiver) -> None:
     receiver.will(Answer(silent=True), Answer())
     delivery = escalate()
 
-    sent = webhook_sending.send_next()
+    sent = send_next()
     assert sent is not None
     assert sent.again_in == 2
     later()
-    webhook_sending.send_next()
+    send_next()
 
     first, second = attempts(delivery)
     assert (first.status, second.status) == (None, 200)
@@ -317,7 +305,7 @@ def test_nobody_there_is_tried_again(receiver: Receiver, settings: LazySettings)
     settings.SAFE_HTTP_ALLOWED_HOSTS = ["127.0.0.1:9"]
     escalate()
 
-    sent = webhook_sending.send_next()
+    sent = send_next()
 
     assert sent is not None
     assert sent.again_in == 2
@@ -331,7 +319,7 @@ def test_an_answer_that_does_not_come_in_time_is_tried_again(
     receiver.will(Answer(meanwhile=lambda: gone.wait(30), silent=True))
     delivery = escalate()
 
-    sent = webhook_sending.send_next()
+    sent = send_next()
     gone.set()
 
     assert sent is not None
@@ -346,7 +334,7 @@ def test_an_address_that_is_not_allowed_is_never_asked(receiver: Receiver, setti
     settings.SAFE_HTTP_ALLOWED_HOSTS = []
     delivery = escalate()
 
-    webhook_sending.send_next()
+    send_next()
 
     delivery.refresh_from_db()
     assert (delivery.status, receiver.posts) == ("failed", [])
@@ -358,7 +346,7 @@ def test_with_no_retries_one_attempt_is_made(receiver: Receiver, settings: LazyS
     receiver.will(Answer(503))
     delivery = escalate()
 
-    webhook_sending.send_next()
+    send_next()
 
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts_made) == ("failed", 1)
@@ -372,7 +360,7 @@ def test_retry_after_is_waited_for_at_most_an_hour(receiver: Receiver, header: s
     receiver.will(Answer(429, b"", {"Retry-After": header.encode().decode("latin-1")}))
     delivery = escalate()
 
-    webhook_sending.send_next()
+    send_next()
 
     assert seconds - 1 < due(delivery) <= seconds
 
@@ -382,17 +370,17 @@ def test_retry_after_may_be_a_date(receiver: Receiver) -> None:
     receiver.will(Answer(503, b"", {"Retry-After": format_datetime(wanted, usegmt=True)}))
     delivery = escalate()
 
-    webhook_sending.send_next()
+    send_next()
 
     assert 297 < due(delivery) <= 300
-    assert webhook_sending.seconds_asked("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert webhook_posting.seconds_asked("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
 def test_two_thousand_characters_of_the_answer_are_kept(receiver: Receiver) -> None:
     receiver.will(Answer(400, ("é" * 5000).encode() + b"\x00"))
     delivery = escalate()
 
-    webhook_sending.send_next()
+    send_next()
 
     assert attempts(delivery)[0].body_head == "é" * 2000
 
@@ -404,7 +392,7 @@ def test_two_thousand_characters_of_the_answer_are_kept(receiver: Receiver) -> N
 def test_of_many_jobs_at_once_one_sends(receiver: Receiver) -> None:
     delivery = escalate()
 
-    told = at_once([webhook_sending.send_next] * 8)
+    told = at_once([send_next] * 8)
 
     assert sum(one is not None for one in told) == 1
     assert not [one for one in told if isinstance(one, Exception)]
@@ -415,22 +403,22 @@ def test_of_many_jobs_at_once_one_sends(receiver: Receiver) -> None:
 def test_many_deliveries_and_many_jobs_send_each_once(receiver: Receiver) -> None:
     wanted = {escalate().pk for _ in range(6)}
 
-    at_once([lambda: [webhook_sending.send_next() for _ in range(6)]] * 4)
+    at_once([lambda: [send_next() for _ in range(6)]] * 4)
 
     assert sorted(UUID(post.headers["webhook-id"]) for post in receiver.posts) == sorted(wanted)
 
 
 def test_what_a_dead_job_left_is_sent_again_under_the_same_id(receiver: Receiver) -> None:
     delivery = escalate()
-    lost = webhook_sending.claim()
+    lost = claim()
     assert lost is not None
-    assert webhook_sending.send_next() is None  # its lease protects it
+    assert send_next() is None  # its lease protects it
 
     WebhookDelivery.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
-    webhook_sending.send_next()
+    send_next()
 
     first, second = attempts(delivery)
-    assert first.error == webhook_sending.NOBODY_SAW
+    assert first.error == webhook_claims.NOBODY_SAW
     assert (first.status, second.status) == (None, 200)
     assert receiver.posts[0].headers["webhook-id"] == str(delivery.pk)
 
@@ -438,36 +426,36 @@ def test_what_a_dead_job_left_is_sent_again_under_the_same_id(receiver: Receiver
 def test_a_job_that_wakes_up_late_takes_nothing_back(receiver: Receiver) -> None:
     """It is sent twice then, under one id; the late one's failure does not undo what has arrived or is under way."""
     delivery = escalate()
-    slow = webhook_sending.claim()
+    slow = claim()
     assert slow is not None
     WebhookDelivery.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
-    newer = webhook_sending.claim()
+    newer = claim()
     assert newer is not None
 
-    failed = webhook_sending.Outcome(False, again=True, status=503)
-    assert webhook_sending.record(slow, failed, duration_ms=1).again_in is None
+    failed = webhook_posting.Outcome(False, again=True, status=503)
+    assert webhook_claims.record(slow, failed, duration_ms=1).again_in is None
     delivery.refresh_from_db()
     assert (delivery.status, delivery.failures) == ("pending", 0)
     assert delivery.leased_until > timezone.now()
 
-    webhook_sending.record(newer, webhook_sending.Outcome(True, again=False, status=200), duration_ms=1)
-    webhook_sending.record(slow, failed, duration_ms=1)
+    webhook_claims.record(newer, webhook_posting.Outcome(True, again=False, status=200), duration_ms=1)
+    webhook_claims.record(slow, failed, duration_ms=1)
     delivery.refresh_from_db()
     assert delivery.status == "delivered"
 
 
 def test_what_arrives_after_it_was_given_up_has_arrived(receiver: Receiver) -> None:
     delivery = escalate()
-    slow = webhook_sending.claim()
+    slow = claim()
     assert slow is not None
     WebhookDelivery.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
-    newer = webhook_sending.claim()
+    newer = claim()
     assert newer is not None
-    webhook_sending.record(newer, webhook_sending.Outcome(False, again=False, status=400), duration_ms=1)
+    webhook_claims.record(newer, webhook_posting.Outcome(False, again=False, status=400), duration_ms=1)
     delivery.refresh_from_db()
     assert delivery.status == "failed"
 
-    webhook_sending.record(slow, webhook_sending.Outcome(True, again=False, status=200), duration_ms=1)
+    webhook_claims.record(slow, webhook_posting.Outcome(True, again=False, status=200), duration_ms=1)
 
     delivery.refresh_from_db()
     assert (delivery.status, delivery.delivered_at is not None) == ("delivered", True)
@@ -501,7 +489,7 @@ def test_the_next_of_a_conversation_goes_when_the_one_before_is_given_up(receive
 
 def _reasons(receiver: Receiver, times: int) -> list[str]:
     for _ in range(times):
-        webhook_sending.send_next()
+        send_next()
     return [json.loads(post.body)["reason"] for post in receiver.posts]
 
 
@@ -511,12 +499,12 @@ def _reasons(receiver: Receiver, times: int) -> list[str]:
 def test_it_is_sent_again_by_hand_with_the_same_id_and_who_wanted_it(receiver: Receiver) -> None:
     receiver.will(Answer(400), Answer(503), Answer())
     delivery = escalate()
-    webhook_sending.send_next()
+    send_next()
 
     webhooks.resend(delivery_id=delivery.pk, by=SAM)
-    webhook_sending.send_next()
+    send_next()
     later()
-    webhook_sending.send_next()
+    send_next()
 
     assert [(one.status, one.by_name) for one in attempts(delivery)] == [
         (400, ""),
@@ -526,7 +514,7 @@ def test_it_is_sent_again_by_hand_with_the_same_id_and_who_wanted_it(receiver: R
     assert {post.headers["webhook-id"] for post in receiver.posts} == {str(delivery.pk)}
     assert WebhookDelivery.objects.get().status == "delivered"
     webhooks.resend(delivery_id=delivery.pk, by=SAM)  # what has arrived, too
-    webhook_sending.send_next()
+    send_next()
     assert len(receiver.posts) == 4
 
 
@@ -582,7 +570,7 @@ def test_no_secret_is_logged(receiver: Receiver, caplog: pytest.LogCaptureFixtur
     escalate()
 
     for _ in range(3):
-        webhook_sending.send_next()
+        send_next()
         later()
 
     assert len(receiver.posts) == 3

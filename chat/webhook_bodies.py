@@ -1,0 +1,90 @@
+"""The bodies that endpoints receive: `{"type", "timestamp", "data"}`, as Standard Webhooks recommends. They hold ids
+and small facts; whoever may see more asks the REST API for it.
+
+A delivery's body is made before its first attempt, of what its trigger noted and of events, which never change.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Q
+
+from chat.models import Conversation, Event, WebhookDelivery
+
+Body = dict[str, Any]
+
+
+def fill(deliveries: Sequence[WebhookDelivery]) -> None:
+    """Give those without a body theirs, and store it. `conversation__customer` is selected. Two queries at most."""
+    bare = [one for one in deliveries if one.endpoint_id and not one.payload]
+    told = _events(bare)
+    for delivery in bare:
+        delivery.payload = _body(
+            delivery, told.get((delivery.conversation_id, (delivery.note or {}).get("seq")))
+        )
+    if bare:
+        WebhookDelivery.objects.bulk_update(bare, ["payload"])
+
+
+def wrapped(kind: str, at: datetime, facts: Body) -> Body:
+    """`facts` about an event of this kind, as it is sent."""
+    return {"type": kind, "timestamp": at.isoformat(), "data": facts}
+
+
+def _events(deliveries: Sequence[WebhookDelivery]) -> dict[Any, Event]:
+    named = [
+        Q(conversation_id=one.conversation_id, seq=one.note["seq"])
+        for one in deliveries
+        if one.note and "seq" in one.note
+    ]
+    rows = Event.objects.filter(reduce(or_, named)) if named else Event.objects.none()
+    return {(row.conversation_id, row.seq): row for row in rows}
+
+
+def _body(delivery: WebhookDelivery, event: Event | None) -> Body:
+    at = event.created_at if event else delivery.created_at
+    facts = _about(delivery.conversation) if delivery.conversation else {}
+    facts |= _of_event(event) if event else _of_note(delivery)
+    return wrapped(delivery.kind, at, facts)
+
+
+def _about(conversation: Conversation) -> Body:
+    customer = conversation.customer
+    return {
+        "thread_id": conversation.thread_id,
+        "customer": {"id": str(customer.pk), "subject": customer.subject or customer.business_id or None},
+    }
+
+
+def _of_event(event: Event) -> Body:
+    told = event.payload
+    if event.kind == "message_received":
+        return {}
+    if event.kind == "handoff_requested":
+        return {
+            "reason": told["reason"],
+            "by": told["by"],
+            "by_name": told.get("by_name"),
+            "agent": event.agent or None,
+            "ticket": told.get("ticket"),
+            "available_at": told.get("available_at"),
+        }
+    by_customer = event.kind == "feedback_given"
+    return {"by": "customer" if by_customer else "staff", "by_name": told.get("by_name")}
+
+
+def _of_note(delivery: WebhookDelivery) -> Body:
+    note = delivery.note or {}
+    if not delivery.kind.startswith("action."):
+        return {name: None if value == "" else value for name, value in note.items()}
+    facts = {name: note.get(name) or None for name in ("action_id", "tool", "agent", "status", "approver")}
+    if delivery.kind == "action.awaiting":
+        return {**facts, "expires_at": note["expires_at"]}
+    facts |= {"decided_by": note["decided_by"] or None, "decided_by_name": note["decided_by_name"] or None}
+    if delivery.kind == "action.decided":
+        return facts
+    outcome = {"http_status": note["http_status"], "error_kind": note["error_kind"] or None}
+    return {**facts, **outcome, "was_unknown": note["was_unknown"]}

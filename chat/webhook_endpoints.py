@@ -1,0 +1,335 @@
+"""Endpoints: added, changed, paused, resumed, tried out, given a new secret, deleted; and sent again what they missed.
+
+Secrets are made here, returned once, and sealed.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from agents.approvals import Decider
+from chat import webhook_bodies, webhook_claims, webhook_posting
+from chat.models import DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from chat.webhook_events import EVENTS, PING
+from chat.webhook_signing import new_secret
+from smartsupport.lib import audit, safe_http
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.locks import one_at_a_time
+from smartsupport.lib.own_loop import on_own_loop
+from smartsupport.lib.safe_http.addresses import AddressPolicy
+from smartsupport.lib.safe_http.client import DEFAULT_PORTS
+from smartsupport.lib.safe_http.transport import resolve
+from smartsupport.lib.safe_http.urls import parse_url
+from smartsupport.lib.sealing import seal
+from smartsupport.lib.text import storable
+
+log = structlog.get_logger(__name__)
+
+OBJECT = "chat.webhookendpoint"
+MOST_ENDPOINTS = 20
+MOST_AGAIN = 5_000
+LONGEST_URL = 2_000
+LONGEST_TEXT = 200
+LONGEST_OVERLAP_HOURS = 7 * 24
+LOOKUP_SECONDS = 5.0
+
+
+class EndpointNotFound(ServiceError):
+    code, status, message = "not_found", 404, "This webhook endpoint does not exist."
+
+
+class TooManyEndpoints(ServiceError):
+    code, status = "too_many_endpoints", 409
+    message = f"There are {MOST_ENDPOINTS} webhook endpoints, which is the most. Delete one first."
+
+
+class InvalidUrl(ServiceError):
+    """Nothing can be sent there; the message says why."""
+
+    code, status = "invalid_url", 400
+
+
+class InvalidEvents(ServiceError):
+    code, status = "invalid_events", 400
+
+
+class AlreadyPaused(ServiceError):
+    code, status, message = "already_paused", 409, "This webhook endpoint is paused already."
+
+
+class NotPaused(ServiceError):
+    code, status, message = "not_paused", 409, "This webhook endpoint is not paused."
+
+
+class InvalidOverlap(ServiceError):
+    code, status = "invalid_overlap", 400
+    message = f"The old secret can go on for 0 to {LONGEST_OVERLAP_HOURS} hours."
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of a test. `body_head` is what the other side said, at most 2,000 characters."""
+
+    delivery_id: UUID
+    delivered: bool
+    status: int | None
+    body_head: str
+    error: str
+    duration_ms: int
+
+
+def find(endpoint_id: UUID | None) -> WebhookEndpoint:
+    """Raises EndpointNotFound."""
+    row = WebhookEndpoint.objects.filter(pk=endpoint_id, deleted_at=None).first() if endpoint_id else None
+    if row is None:
+        raise EndpointNotFound()
+    return row
+
+
+def add(
+    *, url: str, events: Iterable[str], by: Decider, description: str = ""
+) -> tuple[WebhookEndpoint, str]:
+    """Store a new endpoint; with it the secret, which nobody can read again.
+
+    Raises InvalidUrl, InvalidEvents, TooManyEndpoints.
+    """
+    wanted, target = checked_events(events), checked_url(url)
+    secret = new_secret()
+    with transaction.atomic():
+        one_at_a_time("webhook endpoints")
+        if WebhookEndpoint.objects.filter(deleted_at=None).count() >= MOST_ENDPOINTS:
+            raise TooManyEndpoints()
+        row = WebhookEndpoint.objects.create(
+            url=target,
+            events=wanted,
+            description=_text(description),
+            secret=seal(secret),
+            created_by=by.name[:150],
+        )
+    audit.changed(OBJECT, row.pk, after=_shown(row))
+    log.info("webhook_endpoint_added", endpoint_id=str(row.pk), events=wanted, by_name=by.name)
+    return row, secret
+
+
+def change(
+    endpoint_id: UUID | None,
+    *,
+    by: Decider,
+    url: str | None = None,
+    events: Iterable[str] | None = None,
+    description: str | None = None,
+) -> WebhookEndpoint:
+    """Change what is given. What waits already goes to the new address. Raises EndpointNotFound, InvalidUrl,
+    InvalidEvents."""
+    before = find(endpoint_id)
+    wanted: dict[str, Any] = {}
+    if url is not None and url != before.url:
+        # What is known of how it answers was of the other address.
+        wanted |= {"url": checked_url(url), "failures": 0, "failing_since": None, "held_until": None}
+    if events is not None:
+        wanted["events"] = checked_events(events)
+    if description is not None:
+        wanted["description"] = _text(description)
+    if wanted and not WebhookEndpoint.objects.filter(pk=before.pk, deleted_at=None).update(**wanted):
+        raise EndpointNotFound()
+    after = find(endpoint_id)
+    audit.changed(OBJECT, after.pk, before=_shown(before), after=_shown(after))
+    log.info("webhook_endpoint_changed", endpoint_id=str(after.pk), fields=sorted(wanted), by_name=by.name)
+    return after
+
+
+def pause(endpoint_id: UUID | None, *, by: Decider, reason: str = "") -> WebhookEndpoint:
+    """Send nothing more; what happens meanwhile waits. Raises EndpointNotFound, AlreadyPaused."""
+    row = find(endpoint_id)
+    live = WebhookEndpoint.objects.filter(pk=row.pk, paused_at=None, deleted_at=None)
+    if not live.update(paused_at=Now(), paused_by=by.name[:150], pause_reason=storable(reason)[:300]):
+        raise AlreadyPaused()
+    audit.changed(OBJECT, row.pk, before={"paused": False}, after={"paused": True, "reason": reason})
+    log.info("webhook_endpoint_paused", endpoint_id=str(row.pk), by_name=by.name)
+    return find(row.pk)
+
+
+@transaction.atomic
+def resume(endpoint_id: UUID | None, *, by: Decider, skip: bool = False) -> int:
+    """Send again, first what waited; or `skip` that. Returns how many waited. Raises EndpointNotFound, NotPaused."""
+    from chat.tasks import kick_webhooks  # the task's module needs this one
+
+    row = find(endpoint_id)
+    paused = WebhookEndpoint.objects.filter(pk=row.pk, deleted_at=None).exclude(paused_at=None)
+    if not paused.update(
+        paused_at=None, paused_by="", pause_reason="", failures=0, failing_since=None, held_until=None
+    ):
+        raise NotPaused()
+    waiting = WebhookDelivery.objects.filter(endpoint=row, status=DeliveryStatus.QUEUED)
+    free = waiting.filter(leased_until=None) | waiting.filter(leased_until__lt=Now())
+    if skip:
+        waited = free.update(status=DeliveryStatus.SKIPPED, next_attempt_at=None)
+    else:
+        waited = free.update(next_attempt_at=Now())
+        transaction.on_commit(kick_webhooks, robust=True)
+    audit.changed(
+        OBJECT, row.pk, before={"paused": True}, after={"paused": False, "waited": waited, "skipped": skip}
+    )
+    log.info(
+        "webhook_endpoint_resumed", endpoint_id=str(row.pk), waited=waited, skipped=skip, by_name=by.name
+    )
+    return waited
+
+
+def rotate(endpoint_id: UUID | None, *, by: Decider, overlap_hours: object = 24) -> str:
+    """Make a new secret and return it, once. The one before signs beside it for `overlap_hours` (0 to 168); one that
+    went on from an earlier change ends now. Raises EndpointNotFound, InvalidOverlap."""
+    if isinstance(overlap_hours, bool) or not isinstance(overlap_hours, int):
+        raise InvalidOverlap()
+    if not 0 <= overlap_hours <= LONGEST_OVERLAP_HOURS:
+        raise InvalidOverlap()
+    row = find(endpoint_id)
+    secret = new_secret()
+    until = timezone.now() + timedelta(hours=overlap_hours) if overlap_hours else None
+    mine = WebhookEndpoint.objects.filter(pk=row.pk, secret=row.secret, deleted_at=None)
+    if not mine.update(secret=seal(secret), old_secret=F("secret") if until else "", old_secret_until=until):
+        raise EndpointNotFound("Somebody else has changed the secret or deleted the endpoint just now.")
+    audit.changed(OBJECT, row.pk, after={"rotated": True, "old_one_signs_until": until})
+    log.info("webhook_secret_rotated", endpoint_id=str(row.pk), overlap_hours=overlap_hours, by_name=by.name)
+    return secret
+
+
+def delete(endpoint_id: UUID | None, *, by: Decider) -> None:
+    """Send nothing more to it and forget its secrets; the jobs delete the rest. Raises EndpointNotFound."""
+    row = find(endpoint_id)
+    live = WebhookEndpoint.objects.filter(pk=row.pk, deleted_at=None)
+    if not live.update(deleted_at=Now(), secret="", old_secret="", old_secret_until=None):
+        raise EndpointNotFound()
+    audit.changed(OBJECT, row.pk, before=_shown(row), after={"deleted": True})
+    log.info("webhook_endpoint_deleted", endpoint_id=str(row.pk), by_name=by.name)
+
+
+def test(endpoint_id: UUID | None, *, by: Decider) -> Trial:
+    """Send a `test.ping` at once, also to one that is paused, and say what came of it. It is not repeated, and counts
+    neither for nor against the endpoint. Takes up to WEBHOOK_TIMEOUT_SECONDS. Raises EndpointNotFound."""
+    endpoint = find(endpoint_id)
+    now = timezone.now()
+    said = {"endpoint_id": str(endpoint.pk), "message": "This is a test. Nothing has happened."}
+    with transaction.atomic():
+        # Given up until the answer is there: who dies on the way leaves nothing that is sent by itself.
+        delivery = WebhookDelivery.objects.create(
+            id=uuid4(),
+            endpoint=endpoint,
+            kind=PING,
+            payload=webhook_bodies.wrapped(PING, now, said),
+            status=DeliveryStatus.FAILED,
+            attempts_made=1,
+            resent_by=by.name[:150],
+        )
+        WebhookAttempt.objects.create(delivery=delivery, number=1, by_name=delivery.resent_by)
+    attempt = webhook_claims.attempt_of(delivery)
+    started = time.monotonic()
+    outcome = on_own_loop(_alone(attempt))
+    duration_ms = round((time.monotonic() - started) * 1000)
+    webhook_claims.record(attempt, outcome, duration_ms=duration_ms, trial=True)
+    log.info("webhook_tested", endpoint_id=str(endpoint.pk), status=outcome.status, by_name=by.name)
+    return Trial(
+        delivery.pk, outcome.delivered, outcome.status, outcome.body_head, outcome.error, duration_ms
+    )
+
+
+async def _alone(attempt: webhook_posting.Attempt) -> webhook_posting.Outcome:
+    async with webhook_posting.client() as through:
+        return await webhook_posting.post(attempt, through)
+
+
+@transaction.atomic
+def send_failed_again(
+    endpoint_id: UUID | None, *, by: Decider, since: datetime | None = None, until: datetime | None = None
+) -> tuple[int, bool]:
+    """Send what was given up once more, the oldest 5,000 that were written from `since` to `until`. Returns how many,
+    and whether there are more. Raises EndpointNotFound."""
+    from chat.tasks import kick_webhooks
+
+    row = find(endpoint_id)
+    given_up = WebhookDelivery.objects.filter(endpoint=row, status=DeliveryStatus.FAILED).exclude(kind=PING)
+    if since is not None:
+        given_up = given_up.filter(created_at__gte=since)
+    if until is not None:
+        given_up = given_up.filter(created_at__lte=until)
+    oldest = list(given_up.order_by("created_at").values_list("pk", flat=True)[: MOST_AGAIN + 1])
+    again = WebhookDelivery.objects.filter(pk__in=oldest[:MOST_AGAIN], status=DeliveryStatus.FAILED).update(
+        status=DeliveryStatus.QUEUED,
+        failures=0,
+        resent_by=by.name[:150],
+        next_attempt_at=Now(),
+        leased_until=None,
+    )
+    if again:
+        transaction.on_commit(kick_webhooks, robust=True)
+    audit.changed(OBJECT, row.pk, after={"sent_again": again})
+    log.info("webhooks_sent_again", endpoint_id=str(row.pk), deliveries=again, by_name=by.name)
+    return again, len(oldest) > MOST_AGAIN
+
+
+def checked_events(names: Iterable[str]) -> list[str]:
+    """The events in their usual order, each once. Raises InvalidEvents, also for none."""
+    wanted = set(names)
+    if unknown := sorted(wanted - EVENTS.keys()):
+        raise InvalidEvents(f"There is no event {unknown[0]!r}. Events are {', '.join(EVENTS)}.")
+    if not wanted:
+        raise InvalidEvents("Choose at least one event.")
+    return [name for name in EVENTS if name in wanted]
+
+
+def checked_url(url: str) -> str:
+    """The address in its one spelling. Raises InvalidUrl where nothing would be sent to it today: it is no plain http
+    or https address, its name is not found, or it is not public and not in SAFE_HTTP_ALLOWED_HOSTS."""
+    if len(url) > LONGEST_URL:
+        raise InvalidUrl(f"The address has more than {LONGEST_URL:,} characters.")
+    try:
+        target = parse_url(url.strip())
+        policy = AddressPolicy(settings.SAFE_HTTP_ALLOWED_HOSTS, DEFAULT_PORTS)
+        policy.check_target(target)
+        if target.literal is None:
+            policy.check_answers(target.host, target.port, on_own_loop(_addresses(target.host, target.port)))
+    except (safe_http.RefusedAddress, safe_http.InvalidUrl, safe_http.NameNotFound) as fault:
+        allow = " Name it in SAFE_HTTP_ALLOWED_HOSTS if it may be told."
+        refused = isinstance(fault, safe_http.RefusedAddress)
+        raise InvalidUrl(fault.message + (allow if refused else "")) from fault
+    if len(target.url) > LONGEST_URL:
+        raise InvalidUrl(f"The address has more than {LONGEST_URL:,} characters.")
+    return target.url
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    """[] where the name is not found in time."""
+    try:
+        async with asyncio.timeout(LOOKUP_SECONDS):
+            return list(await resolve(host, port))
+    except (OSError, UnicodeError, TimeoutError):
+        return []
+
+
+def host_of(url: str) -> str:
+    """What may be shown of an address to everybody: the rest of it may be a secret."""
+    try:
+        return parse_url(url).authority
+    except safe_http.InvalidUrl:
+        return ""
+
+
+def _text(text: str) -> str:
+    cleaned: str = storable(" ".join(text.split()))
+    return cleaned[:LONGEST_TEXT]
+
+
+def _shown(row: WebhookEndpoint) -> dict[str, Any]:
+    """For the audit."""
+    return {"host": host_of(row.url), "events": row.events, "description": row.description}
