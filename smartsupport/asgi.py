@@ -13,8 +13,11 @@ with startup.loading():
     from channels.routing import ProtocolTypeRouter
 
     from chat import routing
+    from chat.mcp.app import beside
     from smartsupport import access_log, urls  # noqa: F401  the routes now, not while the first visitor waits
 
 access_log.hide_secrets()
 
-application = ProtocolTypeRouter({"http": pages, "websocket": routing.websocket, "channel": routing.channels})
+application = ProtocolTypeRouter(
+    {"http": beside(pages), "websocket": routing.websocket, "channel": routing.channels}
+)

@@ -122,6 +122,7 @@ def configuration(log_format: str, level: str) -> dict[str, Any]:
             "daphne": {"level": "WARNING"},
             "axes": {"level": "WARNING"},  # the audit tells who signed in
             "celery": {"level": "WARNING"},  # django-structlog tells of the tasks
+            "mcp": {"level": "WARNING"},  # chat.mcp tells of each call
             "httpx": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},  # the same under the name that openai uses it by
             "httpcore": {"level": "WARNING"},
