@@ -63,9 +63,9 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
         self.positions: dict[UUID, Position] = {}
         self.order = asyncio.Lock()  # one frame after another, whoever has something to send
         self.visitor: identity.Visitor | None = None
-        token, cookie = _credentials(self.scope)
+        given = _credentials(self.scope)
         try:
-            self.visitor = await in_thread(lambda: identity.identify(token=token, cookie=cookie))
+            self.visitor = await in_thread(lambda: identity.identify(**given))
         except ServiceError:
             await self.accept()
             await self.close(code=UNAUTHORIZED, reason="Unauthorized")
@@ -430,12 +430,15 @@ def _error_frame(refusal: ServiceError) -> Frame:
     return {"type": "error", "code": refusal.code, "message": refusal.message, **shown}
 
 
-def _credentials(scope: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The token of the query string, and our cookie; None where there is none."""
+def _credentials(scope: dict[str, Any]) -> dict[str, str | None]:
+    """The token and the framed visitor of the query string, and our cookie; None where there is none."""
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-    token = query["token"][0] if "token" in query else None
     header = b"; ".join(value for name, value in scope.get("headers", []) if name == b"cookie")
-    return token, parse_cookie(header.decode("latin-1")).get(identity.COOKIE)
+    return {
+        "token": query["token"][0] if "token" in query else None,
+        "framed": query["visitor"][0] if "visitor" in query else None,
+        "cookie": parse_cookie(header.decode("latin-1")).get(identity.COOKIE),
+    }
 
 
 def _cookie_header(value: str) -> bytes:

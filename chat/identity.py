@@ -1,4 +1,5 @@
-"""Who is chatting: a verified customer (the company's JWT) or an anonymous visitor (a signed cookie).
+"""Who is chatting: a verified customer (the company's JWT) or an anonymous visitor (a signed cookie; the same as a text
+in a frame on another site, where browsers keep no cookie of ours).
 
 Neither credential is ever good for anything but chatting, and neither reaches a log.
 """
@@ -20,6 +21,7 @@ from smartsupport.lib.text import storable
 COOKIE = "smartsupport_customer"
 COOKIE_MAX_AGE = 60 * 60 * 24 * 365
 _SALT = "smartsupport.customer"
+_FRAMED_SALT = "smartsupport.framed-visitor"
 SUBJECT_LIMIT = 255
 ATTRIBUTES_LIMIT = 50
 
@@ -43,16 +45,19 @@ class Visitor:
             Customer.objects.bulk_create([row], ignore_conflicts=True)
 
 
-def identify(*, token: str | None, cookie: str | None) -> Visitor:
+def identify(*, token: str | None, cookie: str | None, framed: str | None = None) -> Visitor:
     """The visitor whom these credentials name. Raises Unauthorized. Synchronous (ORM for tokens).
 
-    A token that is there must be good: a bad one is never replaced by the cookie or by anonymity.
+    A token or a framed visitor's credential that is there must be good: a bad one is never replaced by the cookie or by
+    anonymity.
     """
     if token is not None:
         return Visitor(_verified(token).pk, verified=True)
-    known = read_cookie(cookie) if cookie else None
     if not settings.ALLOW_ANONYMOUS_CHAT:
         raise Unauthorized()
+    if framed is not None:
+        return Visitor(_framed(framed), verified=False)
+    known = read_cookie(cookie) if cookie else None
     if known is not None:
         return Visitor(known, verified=False)
     customer_id = uuid4()
@@ -69,6 +74,22 @@ def read_cookie(value: str) -> UUID | None:
         return parse_uuid(signing.loads(value, salt=_SALT, max_age=COOKIE_MAX_AGE))
     except signing.BadSignature:
         return None
+
+
+def sign_framed(customer_id: UUID) -> str:
+    """What a framed chat says instead of the cookie. Neither is good in the other's place."""
+    return signing.dumps(str(customer_id), salt=_FRAMED_SALT)
+
+
+def _framed(value: str) -> UUID:
+    """Raises Unauthorized for what we did not sign, or too long ago."""
+    try:
+        known = parse_uuid(signing.loads(value, salt=_FRAMED_SALT, max_age=COOKIE_MAX_AGE))
+    except signing.BadSignature:
+        raise Unauthorized() from None
+    if known is None:
+        raise Unauthorized()
+    return known
 
 
 def _verified(token: str) -> Customer:

@@ -1,5 +1,7 @@
 """The customer's chat page."""
 
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -36,26 +38,9 @@ SUGGESTIONS = {
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """`/`: the chat page. An anonymous visitor gets the cookie that makes the conversations theirs."""
-    suggestions = SUGGESTIONS[settings.TEMPLATE_NAME]
-    label = model_label()
-    context = {
-        "product_name": "Smart Support",
-        "company": {"name": "Smart Support Demo"},
-        "model_label": label,
-        "provider": settings.LLM_PROVIDER,
-        "suggestions": suggestions,
-        "socket_path": "/ws",
-        "page_config_json": {
-            "socketPath": "/ws",
-            "maxLength": CONTENT_LIMIT,
-            "modelLabel": label,
-            "provider": settings.LLM_PROVIDER,
-            "suggestions": suggestions,
-        },
-    }
-    response = render(request, "chat/page.html", context)
+    response = render(request, "chat/page.html", page_context())
     known = identity.read_cookie(request.COOKIES.get(identity.COOKIE, ""))
-    if settings.ALLOW_ANONYMOUS_CHAT and known is None and _may_be_new(request):
+    if settings.ALLOW_ANONYMOUS_CHAT and known is None and may_be_new(request):
         visitor = identity.identify(token=None, cookie=None)
         response.set_cookie(
             identity.COOKIE,
@@ -68,7 +53,29 @@ def page(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _may_be_new(request: HttpRequest) -> bool:
+def page_context(**config: Any) -> dict[str, Any]:
+    """What the page's template needs; `config` is told to its scripts beside the rest."""
+    suggestions = SUGGESTIONS[settings.TEMPLATE_NAME]
+    label = model_label()
+    return {
+        "product_name": "Smart Support",
+        "company": {"name": "Smart Support Demo"},
+        "model_label": label,
+        "provider": settings.LLM_PROVIDER,
+        "suggestions": suggestions,
+        "socket_path": "/ws",
+        "page_config_json": {
+            "socketPath": "/ws",
+            "maxLength": CONTENT_LIMIT,
+            "modelLabel": label,
+            "provider": settings.LLM_PROVIDER,
+            "suggestions": suggestions,
+            **config,
+        },
+    }
+
+
+def may_be_new(request: HttpRequest) -> bool:
     """Whether the visitor's address may bring one more. Otherwise the page comes without a cookie, and its socket tries
     again until it may."""
     forwarded_for = request.headers.get("X-Forwarded-For", "")

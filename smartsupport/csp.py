@@ -1,5 +1,6 @@
 """The Content-Security-Policy header (W3C CSP level 3): what a page of ours may load, run and talk to."""
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -40,6 +41,8 @@ def policy(request: HttpRequest) -> str:
         directives = dict(ADMIN)
     elif request.path.startswith("/api/v1/docs/"):
         directives = dict(DOCS)
+    elif request.path == "/embed":  # the chat for other sites: the one page that may be framed
+        directives = STRICT | {"frame-ancestors": " ".join(settings.WIDGET_ORIGINS) or "'none'"}
     else:
         directives = dict(STRICT)
     try:

@@ -27,6 +27,10 @@ NOT_RUNNING_BROKER = "redis://127.0.0.1:1/0"
 NAMED_HOST = re.compile(r"\.?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]|\*")
 HOST_WITH_PORT = re.compile(r"([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
+SITE = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
+)
+
 
 def text(name: str, default: str) -> str:
     return os.environ.get(name, "").strip() or default
@@ -93,6 +97,21 @@ def origins(name: str) -> list[str]:
                 f"{name} must list origins like https://support.example.com; {origin!r} is not one."
             )
     return [origin.rstrip("/") for origin in found]
+
+
+def sites(name: str) -> list[str]:
+    """Origins, comma-separated, as browsers write them: a scheme, a host in ASCII, a port unless it is the usual."""
+    found = []
+    for origin in words(name, []):
+        spelled = SITE.fullmatch(origin.rstrip("/").lower())
+        if spelled is None or int(spelled["port"] or 0) > 65535:
+            raise ImproperlyConfigured(
+                f"{name} must list origins like https://shop.example.com, separated by commas; {origin!r} is not one."
+            )
+        usual = spelled["port"] == {"https": "443", "http": "80"}[spelled["scheme"]]
+        place = f"{spelled['scheme']}://{spelled['host']}"
+        found.append(place if usual or not spelled["port"] else f"{place}:{spelled['port']}")
+    return found
 
 
 def http_url(name: str, default: str = "") -> str:

@@ -19,7 +19,7 @@ SECRET_FIELD = re.compile(
     r"(?i)(^|[_-])(token|password|passwd|secret|authorization|api[_-]?key|cookie|credentials?)($|[_-](?!count))"
 )
 SECRET_TEXT = [
-    re.compile(r"(?i)(\b(?:token|access_token|api[_-]?key|password|secret)=)[^&\s\"'#]+"),
+    re.compile(r"(?i)(\b(?:token|visitor|access_token|api[_-]?key|password|secret)=)[^&\s\"'#]+"),
     re.compile(
         r"(?i)(\b(?:authorization|x-api-key)['\"]?\s*[:=]\s*['\"]?(?:bearer\s+|basic\s+)?)[^\s\"',;&]+"
     ),

@@ -3,6 +3,9 @@ here nor refused to strangers fails it. Patterns are those of the URL configurat
 
 TO_EVERYBODY = {
     "": "the chat page: what it shows of conversations comes over the socket",
+    "widget.js": "the script that other sites include; it holds the list of the sites that may, and no data",
+    "embed": "the chat page in a frame of those sites: what it shows of conversations comes over the socket",
+    "embed/visitor": "a new anonymous visitor's credential, where anonymous chat is on; nothing is written",
     "api/v1/health": "says that the process answers and which version it is",
     "api/v1/schema/": "the published description of the API; it holds no data",
     "api/v1/docs/": "the same, to read",

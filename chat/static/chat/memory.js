@@ -2,15 +2,24 @@
  * What the page remembers: the conversation's id in this browser, unsent text in this tab. Storage may be full, off
  * or forbidden; then the page works and forgets.
  */
-const THREAD = "smartsupport.thread";
-const UNSENT = "smartsupport.unsent";
-const DRAFT = "smartsupport.draft";
-const DISMISSED = "smartsupport.feedback";
+const THREAD = "thread";
+const UNSENT = "unsent";
+const DRAFT = "draft";
+const DISMISSED = "feedback";
+const SEEN = "seen";
+const VISITOR = "smartsupport.embed.visitor-credential";
+let prefix = "smartsupport.";
+
+/** From now on what is remembered is that of one customer of a framed chat. @param {string} scope */
+export const keepApart = (scope) => void (prefix = `smartsupport.${scope}.`);
+
+/** @param {string} key */
+const named = (key) => (key === VISITOR ? VISITOR : prefix + key);
 
 /** @param {() => Storage} storage @param {string} key @returns {any} */
 function read(storage, key) {
   try {
-    return JSON.parse(storage().getItem(key) ?? "null");
+    return JSON.parse(storage().getItem(named(key)) ?? "null");
   } catch {
     return null;
   }
@@ -19,8 +28,8 @@ function read(storage, key) {
 /** @param {() => Storage} storage @param {string} key @param {unknown} value */
 function write(storage, key, value) {
   try {
-    if (value === null) storage().removeItem(key);
-    else storage().setItem(key, JSON.stringify(value));
+    if (value === null) storage().removeItem(named(key));
+    else storage().setItem(named(key), JSON.stringify(value));
   } catch {
     // Nothing to do about it, and nothing depends on it.
   }
@@ -64,3 +73,24 @@ export function dismissedFeedback(threadId) {
 
 /** @param {string} threadId @param {number} seq */
 export const dismissFeedback = (threadId, seq) => write(browser, DISMISSED, { threadId, seq });
+
+/** @param {string} threadId @returns {number} the newest seq that the customer of a framed chat has looked at */
+export function seen(threadId) {
+  const kept = read(browser, SEEN);
+  return kept?.threadId === threadId && Number.isInteger(kept.seq) ? kept.seq : 0;
+}
+
+/** @param {string} threadId @param {number} seq */
+export const keepSeen = (threadId, seq) => write(browser, SEEN, { threadId, seq });
+
+/** The credential of an anonymous visitor in a frame; without storage it lasts as long as the page. */
+let visitorNow = "";
+
+/** @returns {string} "" where there is none yet */
+export const visitor = () => visitorNow || String(read(browser, VISITOR) ?? "");
+
+/** @param {string | null} credential */
+export function keepVisitor(credential) {
+  visitorNow = credential ?? "";
+  write(browser, VISITOR, credential);
+}

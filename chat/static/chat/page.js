@@ -11,20 +11,23 @@ import { isEmpty, isHeld } from "./order.js";
 import { refusal } from "./pieces.js";
 import { ApprovalPointer } from "./pointer.js";
 import { text } from "./text.js";
+import { host } from "./widget_host.js";
+import { Missed, isSaid } from "./widget_missed.js";
 
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id */
 const byId = (id) => /** @type {T} */ (document.getElementById(id));
 
 const config = JSON.parse(byId("page-config").textContent ?? "{}");
-let token = takeToken();
+let token = host.framed ? null : takeToken();
 let unread = 0;
+const missed = new Missed();
 let frameAsked = false;
 let limitTimer = 0;
 /** What browsers can wait for at most. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 const pageTitle = document.title;
 
-const session = new Session({ url: socketUrl, heartbeatSeconds: config.heartbeatSeconds, onChange: scheduleRender });
+export const session = new Session({ url: socketUrl, heartbeatSeconds: config.heartbeatSeconds, onChange: scheduleRender });
 const announcer = new Announcer(byId("announcer"));
 const scroll = new StickyScroll(byId("conversation"), byId("column"), byId("log"), byId("jump"));
 const pointer = new ApprovalPointer(byId("conversation"), byId("approval-jump"), scroll);
@@ -74,7 +77,7 @@ function takeToken() {
 function socketUrl() {
   const url = new URL(config.socketPath ?? "/ws", location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  if (token) url.searchParams.set("token", token);
+  for (const [name, value] of Object.entries(token ? { token } : host.credentials)) url.searchParams.set(name, value);
   return url.href;
 }
 
@@ -99,15 +102,19 @@ function startNew() {
 }
 
 function askForNew() {
-  if (session.running) byId("confirm-new").showModal();
-  else startNew();
+  if (!session.running) return startNew();
+  byId("confirm-new").showModal();
+  byId("confirm-stay").focus();
 }
+
+/** Whether nobody can see the page: in another tab, or folded away on the site that frames it. */
+const isAway = () => document.hidden || host.folded;
 
 function scheduleRender() {
   if (frameAsked) return;
   frameAsked = true;
   // A hidden page draws no frames, and still has to count what is new.
-  if (document.hidden) setTimeout(render, 50);
+  if (isAway()) setTimeout(render, 50);
   else requestAnimationFrame(render);
 }
 
@@ -176,9 +183,21 @@ function showWhoAnswers(held) {
 function tellNews(state) {
   for (const item of state.news.splice(0)) {
     announcer.tell(item);
-    if (document.hidden && !item.own) unread += 1;
+    if (isAway() && !item.own && (!host.framed || isSaid(item))) unread += 1;
   }
+  if (host.framed && !session.loading) tellHost(state);
   document.title = unread ? text.closeTitle(unread, pageTitle) : pageTitle;
+}
+
+/** @param {import("./state.js").State} state */
+function tellHost(state) {
+  unread += missed.count(state);
+  if (!isAway()) {
+    unread = 0;
+    missed.saw(state);
+  }
+  if (state.last > 0) host.talking();
+  host.tellUnread(unread);
 }
 
 let broken = false;
@@ -188,13 +207,15 @@ let bannerTimer = 0;
 function showConnection() {
   const { status } = session;
   const banner = byId("banner");
+  if (status === "unauthorized") host.refused();
   if (status === "open") {
+    host.accepted();
     clearTimeout(bannerTimer);
     bannerTimer = 0;
     if (!banner.hidden && broken) announcer.say(text.reconnected);
     broken = false;
     banner.hidden = true;
-  } else if (status === "unauthorized" || status === "offline") showBanner();
+  } else if ((status === "unauthorized" && !host.renewing) || status === "offline") showBanner();
   else if (!bannerTimer) bannerTimer = setTimeout(showBanner, 600);
 }
 
@@ -204,7 +225,8 @@ function showBanner() {
   broken = true;
   const banner = byId("banner");
   banner.dataset.status = status;
-  const words = status === "unauthorized" ? text.unauthorized : status === "offline" ? text.offline : text.reconnecting;
+  const refused = status === "unauthorized" && !host.renewing;
+  const words = refused ? text.unauthorized : status === "offline" ? text.offline : text.reconnecting;
   if (byId("banner-text").textContent !== words) byId("banner-text").textContent = words;
   byId("retry-now").hidden = status === "unauthorized";
   banner.hidden = false;
@@ -238,9 +260,10 @@ function listen() {
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || event.isComposing || document.querySelector("dialog[open]")) return;
     if (session.running) session.stop();
+    else host.close();
   });
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) return;
+    if (isAway()) return;
     unread = 0;
     scheduleRender();
   });
@@ -251,6 +274,22 @@ function listen() {
   setInterval(everySecond, 1000);
 }
 
+/** The customer has opened the frame again. @param {boolean} focus */
+function opened(focus) {
+  unread = 0;
+  scheduleRender();
+  scroll.follow();
+  if (focus) greet();
+}
+
+/** Where a keyboard would cover half of a small screen, the conversation gets the focus and not the box. */
+function greet() {
+  if (matchMedia("(hover: hover)").matches) composer.focus();
+  else if (host.framed) byId("conversation").focus({ preventScroll: true });
+}
+
+host.onOpened = opened;
+host.onNoToken = scheduleRender;
 listen();
 session.start();
-if (matchMedia("(hover: hover)").matches) composer.focus();
+if (!host.framed) greet();
