@@ -54,7 +54,17 @@ class NoHigherAdmin(HistoryAdmin):
                 kwargs["queryset"] = held_by(request.user).select_related("content_type")
             elif db_field.related_model is Group:
                 kwargs["queryset"] = Group.objects.exclude(permissions__in=_beyond(request.user))
+        if db_field.related_model is Group:
+            kwargs |= {"label": "Roles", "help_text": "Each gives all of its permissions."}
         return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
+class RoleFilter(admin.RelatedFieldListFilter):
+    """By a role that somebody has."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "role"
 
 
 @admin.register(User)
@@ -63,7 +73,7 @@ class StaffAdmin(DjangoUserAdmin, NoHigherAdmin):
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser")
-    list_filter = ("is_active", "is_superuser", "groups")
+    list_filter = ("is_active", "is_superuser", ("groups", RoleFilter))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fixed = super().get_readonly_fields(request, obj)

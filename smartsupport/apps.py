@@ -10,8 +10,9 @@ class SmartSupportConfig(AppConfig):
         # So that a task sent from any process goes to our broker, not to the default application's.
         from smartsupport import celery  # noqa: F401
         from smartsupport.audit import changes, sign_ins
-        from smartsupport.staff import make_roles
+        from smartsupport.staff import make_roles, name_staff_and_roles
 
+        name_staff_and_roles()
         post_migrate.connect(make_roles, dispatch_uid="smartsupport.make_roles")
         changes.connect()
         sign_ins.connect()

@@ -127,7 +127,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("API keys", "key", "chat.apikey"),
                 _item("Staff", "badge", "auth.user"),
-                _item("Groups", "groups", "auth.group"),
+                _item("Roles", "groups", "auth.group"),
                 _item("Audit", "policy", "smartsupport.auditentry"),
             ],
         },

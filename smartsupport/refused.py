@@ -14,8 +14,8 @@ from smartsupport.middleware import Answer, ResponseMiddleware
 from smartsupport.plain_page import Trouble
 
 CONSOLE = "/admin/"
-HOME = ("To the console's home page", CONSOLE)
-CHAT = ("To the chat", "/")
+HOME = ("Back to the home page", CONSOLE)
+CHAT = ("Back to the chat", "/")
 
 
 def page_refused(request: HttpRequest, exception: Exception) -> HttpResponse:

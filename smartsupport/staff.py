@@ -80,6 +80,18 @@ ROLES = {
 }
 
 
+def name_staff_and_roles() -> None:
+    """Let every page call Django's users and groups what the console calls them. Migrations do not notice: they compare
+    what the models' own source says."""
+    from django.apps import apps
+
+    auth = apps.get_app_config("auth")
+    auth.verbose_name = "Access"
+    for name, one, many in (("User", "member of staff", "staff"), ("Group", "role", "roles")):
+        meta = auth.get_model(name)._meta
+        meta.verbose_name, meta.verbose_name_plural = one, many
+
+
 def make_roles(apps: Any = None, **_: Any) -> None:
     """A receiver of post_migrate, sent once for each app: give the roles what they lack and what exists by now.
 
