@@ -22,7 +22,7 @@ from agents.admin.credential_rows import (
 from agents.admin.fields import LinesField
 from agents.models import Credential, Tool
 from agents.retired import NOT_RETIRED
-from smartsupport.lib.console import HistoryAdmin
+from smartsupport.lib.console import HistoryAdmin, ago
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.safe_http import InvalidUrl
 from smartsupport.lib.safe_http.urls import parse_url
@@ -167,14 +167,14 @@ def _host(url: str) -> str:
 @admin.register(Credential)
 class CredentialAdmin(HistoryAdmin):
     form = CredentialForm
-    list_display = ("scheme", "source", "kind", "state", "last_used_at", "refused_at")
+    list_display = ("scheme", "source", "kind", "state", "used", "refused")
     none_yet = "No credentials are stored yet"
     what_next = "Enter those that your systems ask for. They are kept sealed, and no agent sees them."
     list_filter = ("source", "kind")
     list_select_related = ("source",)
     list_before_template = "agents/console/wanted_credentials.html"
     search_fields = ("scheme", "source__name", "source__title")
-    readonly_fields = ("state", "last_used_at", "refused_at", "created_by", "created_at")
+    readonly_fields = ("state", "used", "refused", "created_by", "entered")
     conditional_fields: ClassVar = {
         "value": "kind == 'api_key' || kind == 'bearer'",
         "username": "kind == 'basic'",
@@ -239,6 +239,18 @@ class CredentialAdmin(HistoryAdmin):
             obj.token, obj.token_expires_at = "", None
             edited |= {"token", "token_expires_at"}
         obj.save(update_fields=["token_url", "updated_at", *sorted(edited - {"token_url"}), *secret])
+
+    @display(description="Last used", ordering="last_used_at", empty_value="Never")
+    def used(self, row: Credential) -> str | None:
+        return ago(row.last_used_at) if row.last_used_at else None
+
+    @display(description="Refused by the business", ordering="refused_at", empty_value="Never")
+    def refused(self, row: Credential) -> str | None:
+        return ago(row.refused_at) if row.refused_at else None
+
+    @display(description="Entered", ordering="created_at")
+    def entered(self, row: Credential) -> str:
+        return ago(row.created_at)
 
     @display(description="State", label=STANDING_COLOURS)
     def state(self, row: Credential) -> str:

@@ -9,7 +9,16 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
-from agents.admin.spending_words import ALERTS_SHOWN, charted, customers_by_id, may_change, meters, tabs
+from agents.admin.spending_words import (
+    ALERTS_SHOWN,
+    charted,
+    customers_by_id,
+    dollars_of,
+    may_change,
+    meters,
+    moment_of,
+    tabs,
+)
 from agents.spending import entries, limits, periods, reports
 from agents.spending.models import BudgetAlert, ModelCall, Period
 from smartsupport.lib.console import ReadOnlyAdmin
@@ -23,7 +32,22 @@ EXACT = ("purpose", "cost_source", "provider", "model", "agent")
 class ModelCallAdmin(ReadOnlyAdmin):
     """The list is a page of its own: a ledger is paged by keyset and never counted."""
 
-    fields: ClassVar = ("at", "purpose", "agent", "provider", "model", "cost_micros", "cost_source")
+    fields: ClassVar = (
+        "asked",
+        "purpose",
+        "agent",
+        "provider",
+        "model",
+        "tokens_in",
+        "tokens_out",
+        "cost",
+        "cost_source",
+    )
+    asked = moment_of("at", "When")
+    cost = dollars_of("cost_micros", "Cost", "Not known")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("agents.view_modelcall")

@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from agents.admin.spending_forms import PriceForm
-from agents.admin.spending_words import may_change, tabs
+from agents.admin.spending_words import dollars_of, may_change, moment_of, tabs
 from agents.approvals import Decider
 from agents.spending import prices
 from agents.spending.models import ModelPrice
@@ -26,16 +26,23 @@ class ModelPriceAdmin(ReadOnlyAdmin):
     fields = (
         "provider",
         "model",
-        "effective_from",
-        "input_micros",
-        "cached_input_micros",
-        "cache_write_micros",
-        "output_micros",
-        "reasoning_micros",
+        "counts_from",
+        "input_price",
+        "cached_input_price",
+        "cache_write_price",
+        "output_price",
+        "reasoning_price",
         "created_by",
-        "created_at",
+        "added",
     )
     readonly_fields = fields
+    counts_from = moment_of("effective_from", "Counts from")
+    input_price = dollars_of("input_micros", "A million input tokens")
+    cached_input_price = dollars_of("cached_input_micros", "A million cached input tokens", "As input")
+    cache_write_price = dollars_of("cache_write_micros", "A million tokens written to the cache", "As input")
+    output_price = dollars_of("output_micros", "A million output tokens")
+    reasoning_price = dollars_of("reasoning_micros", "A million reasoning tokens", "As output")
+    added = moment_of("created_at", "Added")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("agents.view_modelcall")

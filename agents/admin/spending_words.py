@@ -1,16 +1,21 @@
 """What the pages of spending have in common: their tabs, bars, charts and names."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from unfold.decorators import display
 
 from agents.spending.limits import Standing
 from agents.spending.models import Budget, ModelCall
 from agents.spending.reports import Report
+from smartsupport.lib.console import ago, money
 
 ALERTS_SHOWN = 8
 AXIS = "#808b99"
@@ -21,6 +26,32 @@ WHOSE = {
     Budget.Scope.EACH_CUSTOMER: "As every customer",
     Budget.Scope.CUSTOMER: "This customer's own",
 }
+
+
+def when(at: datetime) -> str:
+    """`4 min ago` with the exact moment on hover; of one that is to come, the moment."""
+    return ago(at) if at <= timezone.now() else f"{date_format(at, 'j M Y, H:i')} UTC"
+
+
+def moment_of(name: str, words: str) -> Callable[[Any, Any], str]:
+    """A field of the row's page: its moment `name`, told as the lists tell it."""
+
+    @display(description=words)
+    def shown(admin: Any, row: Any) -> str:
+        return when(getattr(row, name))
+
+    return shown
+
+
+def dollars_of(name: str, words: str, otherwise: str = "") -> Callable[[Any, Any], str]:
+    """A field of the row's page: micro-dollars `name` in dollars, `otherwise` where there are none."""
+
+    @display(description=words)
+    def shown(admin: Any, row: Any) -> str:
+        micros = getattr(row, name)
+        return otherwise if micros is None and otherwise else money(micros)
+
+    return shown
 
 
 class Tab(NamedTuple):

@@ -357,3 +357,25 @@ def test_no_page_asks_more_than_fifteen_times(manager: Client) -> None:
         ) as queries:
             assert manager.get(url).status_code == 200
         assert len(queries) <= 15, f"{url}: {[query['sql'][:90] for query in queries]}"
+
+
+def test_the_page_of_a_call_and_of_a_price_tell_money_and_ages(viewer: Client) -> None:
+    one = spent(12_345_678, at=timezone.now() - timedelta(hours=3))
+    of = price(since=timezone.now() - timedelta(days=2), input="2.5")
+
+    told_of_call = viewer.get(f"{LEDGER}{one.pk}/change/").content.decode()
+    told_of_price = viewer.get(f"{PRICES}{of.pk}/change/").content.decode()
+
+    assert "$12.35" in told_of_call
+    assert "3 h ago" in told_of_call
+    assert "12345678" not in told_of_call
+    assert "$2.50" in told_of_price
+    assert "As input" in told_of_price
+    assert "2 days ago" in told_of_price
+    assert "2500000" not in told_of_price
+
+
+def test_a_price_that_does_not_count_yet_says_from_when(viewer: Client) -> None:
+    later = price(since=timezone.now() + timedelta(days=40))
+
+    assert " UTC" in viewer.get(f"{PRICES}{later.pk}/change/").content.decode()

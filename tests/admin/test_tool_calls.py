@@ -462,6 +462,8 @@ def test_staff_are_told_what_is_missing_and_what_is_refused(root: Client) -> Non
     page = root.get(listing).content.decode()
     assert "What is missing" not in page
     assert "Refused" in page
+    assert re.search(r"field-refused.*?data-ago>under a minute ago<", page, flags=re.DOTALL)
+    assert re.search(r"field-used.*?Never", page, flags=re.DOTALL)
     assert "Refused" in root.get(tools).content.decode()
     tool_page = root.get(reverse("admin:agents_tool_change", args=[Tool.objects.get(name="orders").pk]))
     assert "API key, in the header X-Key" in tool_page.content.decode()
