@@ -138,6 +138,11 @@ def note_written(*, content: str, by_name: str, once: str, key: str) -> Fact:
     return Fact("note_written", {"content": content, "by_name": by_name, "once": once}, key=key)
 
 
+def tagged(*, added: Sequence[str], removed: Sequence[str], by_name: str) -> Fact:
+    """The tags of a conversation have changed, by staff or a program; as a note, this is for staff alone."""
+    return Fact("tagged", {"added": list(added), "removed": list(removed), "by_name": by_name})
+
+
 def feedback_asked() -> Fact:
     """The customer was asked whether their question was solved."""
     return Fact("feedback_asked")

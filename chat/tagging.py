@@ -1,4 +1,8 @@
-"""Tags: words that staff sort conversations by. A new one is made by being used."""
+"""Tags: words that staff sort conversations by. A new one is made by being used.
+
+What becomes of a conversation's tags is an event, `tagged`, outside of any turn: as a note it has no frame, is in no
+prompt, summary, webhook or customer's history, and is no activity of the conversation.
+"""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -7,7 +11,9 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
+from agents import facts
 from agents.approvals import Decider
+from chat import events
 from chat.models import Conversation, Tag
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.text import storable
@@ -43,7 +49,7 @@ def normal(name: object) -> str:
 @transaction.atomic
 def add(*, conversation_ids: Iterable[UUID], name: object, by: Decider) -> tuple[int, int]:
     """Give conversations a tag: (how many have it now that did not, how many are full). Those that have it keep it; ids
-    that do not exist are left out. Raises InvalidTag. Six statements at most, however many there are."""
+    that do not exist are left out. Raises InvalidTag. Seven statements at most, however many there are."""
     word = normal(name)
     locked = Conversation.objects.select_for_update(no_key=True).filter(pk__in=list(conversation_ids))
     known = set(locked.order_by("pk").values_list("pk", flat=True))
@@ -56,6 +62,7 @@ def add(*, conversation_ids: Iterable[UUID], name: object, by: Decider) -> tuple
     without = [pk for pk in known if tag.pk not in had.get(pk, ())]
     room = [pk for pk in without if len(had.get(pk, ())) < MOST]
     _Link.objects.bulk_create([_Link(conversation_id=pk, tag_id=tag.pk) for pk in room])
+    _tell(room, by, added=[word])
     log.info("conversations_tagged", tag=word, count=len(room), by_name=by.name)
     return len(room), len(without) - len(room)
 
@@ -64,8 +71,11 @@ def add(*, conversation_ids: Iterable[UUID], name: object, by: Decider) -> tuple
 def remove(*, conversation_id: UUID, name: object, by: Decider) -> bool:
     """Take a tag away; whether it was there. Raises InvalidTag."""
     word = normal(name)
+    # The row's lock, so that what is told of has become of the tags in this order.
+    Conversation.objects.select_for_update(no_key=True).filter(pk=conversation_id).first()
     gone, _ = _Link.objects.filter(conversation_id=conversation_id, tag__name=word).delete()
     if gone:
+        _tell([conversation_id], by, removed=[word])
         log.info("conversation_untagged", tag=word, conversation_id=str(conversation_id), by_name=by.name)
     return bool(gone)
 
@@ -82,10 +92,12 @@ def put(*, thread_id: str, names: Sequence[object], by: Decider) -> list[str]:
     row = Conversation.objects.select_for_update(no_key=True).filter(thread_id=thread_id).first()
     if row is None:
         raise ThreadNotFound()
-    wanted = {tag.pk for tag in _made(words, by)}
-    had = set(_Link.objects.filter(conversation=row).values_list("tag_id", flat=True))
-    _Link.objects.filter(conversation=row, tag_id__in=had - wanted).delete()
-    _Link.objects.bulk_create([_Link(conversation_id=row.pk, tag_id=pk) for pk in wanted - had])
+    wanted = {tag.pk: tag.name for tag in _made(words, by)}
+    had = dict(_Link.objects.filter(conversation=row).values_list("tag_id", "tag__name"))
+    removed, added = had.keys() - wanted.keys(), wanted.keys() - had.keys()
+    _Link.objects.filter(conversation=row, tag_id__in=removed).delete()
+    _Link.objects.bulk_create([_Link(conversation_id=row.pk, tag_id=pk) for pk in added])
+    _tell([row.pk], by, added=[wanted[pk] for pk in added], removed=[had[pk] for pk in removed])
     log.info("conversation_tags_put", tags=words, conversation_id=str(row.pk), by_name=by.name)
     return words
 
@@ -98,6 +110,20 @@ def suggestions(begins: str = "", *, but: Iterable[str] = ()) -> list[str]:
         return list(rows.order_by("name").values_list("name", flat=True)[:SUGGESTED])
     found = list(rows.filter(name__contains=text).order_by("name").values_list("name", flat=True)[:50])
     return sorted(found, key=lambda name: (not name.startswith(text), name))[:SUGGESTED]
+
+
+def _tell(
+    ids: Sequence[UUID], by: Decider, *, added: Sequence[str] = (), removed: Sequence[str] = ()
+) -> None:
+    """One event in each of these conversations, whose rows this transaction has locked; none where nothing changed."""
+    if not ids or not (added or removed):
+        return
+    events.append_each(
+        facts.tagged(added=sorted(added), removed=sorted(removed), by_name=by.name),
+        chosen="SELECT id FROM chat_conversation WHERE id = ANY(%(ids)s::uuid[])",
+        changes="last_activity_at = c.last_activity_at",
+        parameters={"ids": list(ids)},
+    )
 
 
 def _made(words: Sequence[str], by: Decider) -> list[Tag]:

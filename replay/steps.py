@@ -32,7 +32,7 @@ KINDS = {
     ),
     "people": (
         "People and notes",
-        ("handoff_requested", "taken_over", "handed_back", "conversation_resolved", "note_written"),
+        ("handoff_requested", "taken_over", "handed_back", "conversation_resolved", "note_written", "tagged"),
     ),
     "feedback": ("Feedback", ("feedback_asked", "feedback_given")),
     "turns": ("Ends of turns", ("turn_completed", "turn_failed", "turn_stopped", "turn_retried")),

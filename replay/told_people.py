@@ -178,6 +178,18 @@ def note_written(event: Event, payload: dict[str, Any]) -> Told:
     return {**told, "mark": "internal note: only staff read this"}
 
 
+def tagged(event: Event, payload: dict[str, Any]) -> Told:
+    """A change of the tags, by staff or a program. Customers never hear of tags."""
+    who = text_of(payload, "by_name") or "Staff"
+    did = [f"{verb} {_tags(payload.get(verb))}" for verb in ("added", "removed") if payload.get(verb)]
+    return {"tone": INTERNAL, "title": f"{who} {' and '.join(did) or 'changed the tags'}", "icon": "sell"}
+
+
+def _tags(names: Any) -> str:
+    listed = [str(name) for name in names] if isinstance(names, list) else [str(names)]
+    return f"the tag{'' if len(listed) == 1 else 's'} {', '.join(f'“{name}”' for name in listed)}"
+
+
 def resolved(event: Event, payload: dict[str, Any]) -> Told:
     who = text_of(payload, "by_name") or "Staff"
     return {"tone": INTERNAL, "title": f"{who} marked the conversation as resolved", "icon": "task_alt"}

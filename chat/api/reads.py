@@ -26,7 +26,8 @@ class TurnNotFound(ServiceError):
 
 def conversations(query: dict[str, Any]) -> QuerySet[Conversation]:
     """The conversations that the query string asks for, newest activity first."""
-    rows = Conversation.objects.select_related("customer").order_by("-last_activity_at", "-id")
+    rows = Conversation.objects.select_related("customer").prefetch_related("tags")
+    rows = rows.order_by("-last_activity_at", "-id")
     if status := query.get("status"):
         rows = rows.filter(status=status)
     if customer := query.get("customer"):

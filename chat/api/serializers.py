@@ -58,6 +58,7 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     live_agent = serializers.CharField(
         help_text="The one agent that answered last; empty when none or several did."
     )
+    tags = serializers.SerializerMethodField(help_text="In small letters, in order. Customers never see them.")
 
     class Meta:
         model = Conversation
@@ -65,6 +66,7 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "thread_id",
             "status",
             "customer",
+            "tags",
             "live_agent",
             "handoff_reason",
             "handoff_at",
@@ -75,6 +77,9 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "last_activity_at",
             "created_at",
         ]
+
+    def get_tags(self, row: Conversation) -> list[str]:
+        return sorted(tag.name for tag in row.tags.all())
 
 
 class ConversationPageSerializer(serializers.Serializer[Any]):

@@ -99,7 +99,7 @@ def test_a_long_list_costs_as_many_queries_as_a_short_one(
         rows.turn(rows.customer(), f"t-{number}")
 
     reader.get(URL)
-    with django_assert_num_queries(3):  # the key, the count, the page with its customers
+    with django_assert_num_queries(4):  # the key, the count, the page with its customers, its tags
         assert len(threads(reader)) == 12
 
 

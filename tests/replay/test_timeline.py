@@ -99,6 +99,14 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
     ("staff_wrote", {"content": "Hello", "by_name": "sam"}, "staff_message", "sam"),
     ("note_written", {"content": "Hello", "by_name": "sam", "once": ""}, "note", "sam"),
     (
+        "tagged",
+        {"added": ["gift", "vip"], "removed": ["refund"], "by_name": "sam"},
+        "tags",
+        "sam added the tags “gift”, “vip” and removed the tag “refund”",
+    ),
+    ("tagged", {"added": "odd", "removed": [], "by_name": ""}, "tags", "Staff added the tag “odd”"),
+    ("tagged", {}, "tags", "Staff changed the tags"),
+    (
         "conversation_resolved",
         {"by_name": "sam"},
         "conversation_resolved",
