@@ -121,19 +121,7 @@ def issue(
     """
     wanted = checked(scopes)
     _check_within(by, wanted, expires_at, per_minute)
-    text = key or f"sk_{secrets.token_urlsafe(32)}"
-    row = ApiKey.objects.create(
-        name=name,
-        prefix=text[:PREFIX_LENGTH],
-        key_hash=hash_of(text),
-        scopes=wanted,
-        expires_at=expires_at,
-        per_minute=per_minute,
-        created_by=decider_id(by) if by is not None else "",
-    )
-    audit.changed("chat.apikey", row.pk, after=_told(row))
-    log.info("api_key_made", key_id=str(row.pk), name=name, scopes=wanted)
-    return row, text
+    return _stored(ApiKey(name=name, scopes=wanted, expires_at=expires_at, per_minute=per_minute), key, by)
 
 
 def replace(
@@ -157,19 +145,23 @@ def replace(
             raise AlreadyReplaced()
         ends = expires_at or _same_life(old, now, by)
         _check_within(by, old.scopes, ends, old.per_minute)
-        made, text = issue(
-            name=old.name, scopes=old.scopes, expires_at=ends, per_minute=old.per_minute, by=by
+        new = ApiKey(
+            name=old.name, scopes=old.scopes, expires_at=ends, per_minute=old.per_minute, replaces=old
         )
-        ApiKey.objects.filter(pk=made.pk).update(replaces=old)
-        made.replaces = old
-        before, old.expires_at = old.expires_at, min(filter(None, (old.expires_at, now + overlap)))
+        made, text = _stored(new, "", by)
+        old.expires_at = min(filter(None, (old.expires_at, now + overlap)))
         old.save(update_fields=["expires_at"])
-        audit.changed(
-            "chat.apikey", old.pk, before={"expires_at": before}, after={"expires_at": old.expires_at}
-        )
-        audit.changed("chat.apikey", made.pk, after={"replaces": str(old.pk)})
     log.info("api_key_replaced", key_id=str(old.pk), by_key_id=str(made.pk), name=old.name)
     return made, text
+
+
+def _stored(row: ApiKey, key: str, by: Any) -> tuple[ApiKey, str]:
+    text = key or f"sk_{secrets.token_urlsafe(32)}"
+    row.prefix, row.key_hash = text[:PREFIX_LENGTH], hash_of(text)
+    row.created_by = decider_id(by) if by is not None else ""
+    row.save(force_insert=True)
+    log.info("api_key_made", key_id=str(row.pk), name=row.name, scopes=row.scopes)
+    return row, text
 
 
 def disable(key: ApiKey) -> bool:
@@ -212,10 +204,3 @@ def _check_within(
         raise MoreThanOwn("A key cannot make one that lives longer than itself: give an earlier expires_at.")
     if own.per_minute is not None and (per_minute is None or per_minute > own.per_minute):
         raise MoreThanOwn("A key cannot make one that may be used more often: give a lower per_minute.")
-
-
-def _told(row: ApiKey) -> dict[str, Any]:
-    return {
-        name: getattr(row, name)
-        for name in ("name", "prefix", "scopes", "expires_at", "per_minute", "created_by")
-    }

@@ -79,7 +79,7 @@ def take(key: ApiKey) -> Standing | None:
         _not_before = time.monotonic() + PAUSE_SECONDS
         log.warning("limit_not_checked", limit="api-key", error=str(error) or type(error).__name__)
         return None
-    accepted, remaining, resets_in, wait = (int(part) for part in answer)  # type: ignore[union-attr]
+    accepted, remaining, resets_in, wait = (int(part) for part in answer)
     if not accepted:
         log.warning(
             "limit_reached", limit="api-key", who=str(key.pk), most=limit, seconds=WINDOW_SECONDS, wait=wait

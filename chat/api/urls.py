@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chat.api import desk_views, feedback_views, usage_views, views
+from chat.api import desk_views, feedback_views, key_views, usage_views, views
 from chat.api import schema as schema  # registers how the credentials are documented
 
 urlpatterns = [
@@ -20,6 +20,9 @@ urlpatterns = [
     path("conversations/<str:thread_id>/retry", views.RetryView.as_view()),
     path("conversations/<str:thread_id>/takeover", views.TakeOverView.as_view()),
     path("conversations/<str:thread_id>/handback", views.HandBackView.as_view()),
+    path("keys", key_views.KeysView.as_view()),
+    path("keys/<str:key_id>", key_views.KeyView.as_view()),
+    path("keys/<str:key_id>/rotate", key_views.RotateView.as_view()),
     path("usage", usage_views.UsageView.as_view()),
     path("usage/<path:customer>", usage_views.CustomerUsageView.as_view()),
     path("budgets/grants", usage_views.GrantsView.as_view()),

@@ -55,7 +55,7 @@ TABLE = {
     **_rows("chat_cannedreply", LOOK, EDITED, add=MANAGES, delete=MANAGES),
     **_rows("chat_tag", LOOK, EDITED, add=MANAGES, delete=MANAGES),
     **_rows("chat_webhookdelivery", LOOK, SHOWN, send_again=MANAGES),
-    **_rows("chat_apikey", RULES, RULES, add=RULES, disable=RULES),
+    **_rows("chat_apikey", RULES, RULES, add=RULES, disable=RULES, replace=RULES),
     **_rows(
         "agents_action",
         LOOK,

@@ -72,6 +72,7 @@ POSTED = {
     "reason": "because",
     "note": "It is there.",
     "content": "Hello",
+    "overlap_hours": "24",
     "template": "ecommerce",
 }
 
@@ -102,6 +103,7 @@ def test_there_are_actions_to_look_at() -> None:
         "chat.Conversation.hand_back",
         "chat.Conversation.retry",
         "chat.ApiKey.disable",
+        "chat.ApiKey.replace",
         "chat.Conversation.write",
         "chat.Conversation.resolve",
         "openapi_import.ImportJob.publish",

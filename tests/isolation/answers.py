@@ -15,13 +15,14 @@ from tests.isolation.routes import Ids, Route
 from tests.isolation.world import MARK
 
 HOPS = 3
-OF_THE_MOMENT = re.compile(r"\n(?:Content-Length|Expires|Last-Modified|Date): [^\n]*")
+OF_THE_MOMENT = re.compile(r"\n(?:Content-Length|Expires|Last-Modified|Date|RateLimit): [^\n]*")
 ONE_TIME = re.compile(r'csrfmiddlewaretoken" value="[^"]*"|nonce="[^"]*"|"csrf[^"]*": ?"[^"]*"')
 FORM = {
     "_form_submitted": "True",
     "reason": "because",
     "note": "It is there.",
     "content": "Hello",
+    "overlap_hours": "24",
     "template": "ecommerce",
     "name": "renamed",
 }
@@ -84,6 +85,7 @@ def _without(url: str, ids: Ids, texts: list[str]) -> str:
         ids.source_name,
         ids.publication_id,
         ids.number,
+        ids.key_id,
     }
     for value in sorted(asked, key=len):
         if len(value) > 3:

@@ -36,6 +36,7 @@ class Ids:
     number: str
     customer: str
     customer_id: str
+    key_id: str
     content_type_id: str = "1"
     app_label: str = "chat"
     url: str = "no/such/page"

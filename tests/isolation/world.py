@@ -72,6 +72,7 @@ def plant() -> World:
         number=number,
         customer=unknown,
         customer_id=unknown,
+        key_id=unknown,
         content_type_id="987654",
         app_label="openapi_import",
     )
@@ -139,6 +140,7 @@ def _things_of(
         number=str(publication.number),
         customer=str(customer.subject),
         customer_id=str(customer.pk),
+        key_id=str(key.pk),
     )
 
 

@@ -1,0 +1,484 @@
+"""API keys: names for many scopes, their end, their limit, and taking one another's place without a gap."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from agents.models import Action
+from chat import api_keys, key_limits, scopes
+from chat.authentication import Integrator
+from chat.models import ApiKey, Turn
+from smartsupport.models import AuditEntry
+from tests import rows
+from tests.at_once import at_once
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/keys"
+AGENTS = "/api/v1/agents"
+
+
+def call(text: str, path: str = AGENTS, body: Any = None, method: str = "") -> Any:
+    asked: dict[str, Any] = {"headers": {"X-API-Key": text}}
+    if body is not None:
+        asked |= {"data": body, "content_type": "application/json"}
+    return getattr(Client(), method or ("get" if body is None else "post"))(path, **asked)
+
+
+def made(*names: str, **terms: Any) -> tuple[ApiKey, str]:
+    return api_keys.issue(name=terms.pop("name", "Mail gateway"), scopes=names, **terms)
+
+
+def code(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def later(key: ApiKey, by: timedelta) -> None:
+    """Let so much time pass for the key."""
+    for row in ApiKey.objects.filter(pk=key.pk, expires_at__isnull=False):
+        ApiKey.objects.filter(pk=row.pk).update(expires_at=row.expires_at - by)
+
+
+# What the four names stand for
+
+
+@pytest.mark.parametrize(
+    ("name", "opens", "closed"),
+    [
+        ("read", ["conversations", "interrupts", "agents", "openapi/jobs", "usage"], ["audit", "keys"]),
+        ("chat", ["conversations"], ["interrupts", "agents", "audit"]),
+        ("approve", ["interrupts"], ["conversations", "agents"]),
+        ("manage", ["agents", "openapi/jobs", "usage"], ["conversations", "interrupts", "audit", "keys"]),
+    ],
+)
+def test_a_group_opens_what_it_stands_for(name: str, opens: list[str], closed: list[str]) -> None:
+    text = rows.key(name)
+
+    assert [call(text, f"/api/v1/{path}").status_code for path in opens] == [200] * len(opens)
+    assert [call(text, f"/api/v1/{path}").status_code for path in closed] == [403] * len(closed)
+
+
+def test_reading_never_writes() -> None:
+    text = rows.key("read")
+    action = rows.waiting_for_staff()
+
+    answer = call(text, f"/api/v1/interrupts/{action.pk}/decision", {"approved": True})
+
+    action.refresh_from_db()
+    assert (answer.status_code, action.status) == (403, "awaiting")
+
+
+def test_groups_stand_for_scopes_that_exist_and_for_no_more_than_their_kind() -> None:
+    assert all(scope in scopes.SCOPES for inside in scopes.GROUPS.values() for scope in inside)
+    assert all(scope.endswith(":read") for scope in scopes.GROUPS["read"])
+    assert not any("admin" in inside or "audit:read" in inside for inside in scopes.GROUPS.values())
+    assert scopes.granted(["admin"]) == frozenset(scopes.SCOPES)
+    assert scopes.granted(["chat", "nothing of ours"]) == {"conversations:read", "conversations:write"}
+
+
+# Their end
+
+
+def test_a_key_is_refused_from_its_end_on_and_nothing_is_written() -> None:
+    key, text = made("chat", expires_at=timezone.now() + timedelta(days=1))
+    path, message = "/api/v1/conversations/t-1/messages", {"content": "Hi", "customer": {"subject": "c"}}
+    assert call(text, path, message).status_code == 202
+
+    later(key, timedelta(days=1))
+    refused = call(text, path, message)
+
+    assert code(refused) == (403, "api_key_expired")
+    assert "expired" in refused.json()["error"]["message"]
+    assert Turn.objects.count() == 1
+
+
+def test_a_disabled_key_that_has_ended_too_is_only_invalid() -> None:
+    key, text = made("chat", expires_at=timezone.now() + timedelta(days=1))
+    later(key, timedelta(days=2))
+    api_keys.disable(key)
+
+    assert call(text).json()["error"]["message"] == "Invalid API key"
+
+
+# Their limit
+
+
+def test_a_key_has_so_many_requests_a_minute_and_is_told_how_many_are_left() -> None:
+    _, text = made("read", per_minute=3)
+    _, other = made("read")
+
+    answers = [call(text) for _ in range(5)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert answers[0].headers["RateLimit-Policy"] == '"minute";q=3;w=60'
+    left = [re.fullmatch(r'"minute";r=(\d+);t=(\d+)', answer.headers["RateLimit"]) for answer in answers]
+    assert [int(one[1]) for one in left if one] == [2, 1, 0, 0, 0]
+    assert 1 <= int(answers[3].headers["Retry-After"]) <= 61
+    assert answers[3].json()["error"]["code"] == "rate_limited"
+    assert call(other).status_code == 200
+
+
+def test_the_deployments_limit_holds_for_a_key_that_has_none(settings: Any) -> None:
+    settings.API_REQUESTS_PER_MINUTE = 1
+    text = rows.key("read")
+
+    assert [call(text).status_code for _ in range(2)] == [200, 429]
+
+
+def test_what_is_refused_is_not_counted_and_changes_nothing(valkey: redis.Redis) -> None:
+    key, text = made("admin", per_minute=1)
+    assert call(text).status_code == 200
+
+    assert {call(text, URL, {"name": "x", "scopes": ["read"]}).status_code for _ in range(3)} == {429}
+
+    assert ApiKey.objects.count() == 1
+    assert sum(int(n) for n in valkey.hvals(f"smartsupport:key-minute:{key.pk}")) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_threads_and_processes_count_together() -> None:
+    key, _ = made("read", per_minute=7)
+
+    found = at_once([lambda: key_limits.take(key) for _ in range(12)])
+
+    assert sorted(one.wait == 0 for one in found) == [False] * 5 + [True] * 7  # type: ignore[union-attr]
+    assert sorted(one.remaining for one in found if one.wait == 0) == list(range(7))  # type: ignore[union-attr]
+
+
+def test_the_minute_goes_on_by_seconds(valkey: redis.Redis) -> None:
+    key, _ = made("read", per_minute=4)
+    name, now = f"smartsupport:key-minute:{key.pk}", int(valkey.time()[0])
+    valkey.hset(name, mapping={str(now - 59): 2, str(now - 62): 50, str(now - 30): 1})
+
+    first, second = key_limits.take(key), key_limits.take(key)
+
+    assert first
+    assert (first.remaining, first.wait) == (0, 0)
+    assert second
+    assert 1 <= second.wait <= 2
+    assert str(now - 62).encode() not in valkey.hkeys(name)
+
+
+def test_without_the_broker_everybody_is_let_in(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_limits, "_not_before", 0.0)
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    _, text = made("read", per_minute=1)
+
+    answers = [call(text) for _ in range(3)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert not any("RateLimit" in answer.headers for answer in answers)
+
+
+def test_counting_asks_the_database_nothing(django_assert_num_queries: Any) -> None:
+    _, text = made("read", per_minute=5)
+    call(text)
+
+    with django_assert_num_queries(2):  # the key, the agents
+        call(text)
+
+
+# Taking one another's place
+
+
+def test_both_keys_work_until_the_overlap_is_over() -> None:
+    old, old_text = made("chat", "agents:read", per_minute=9)
+
+    new, new_text = api_keys.replace(old.pk, overlap=timedelta(hours=2))
+
+    assert (new.name, new.scopes, new.per_minute) == (old.name, old.scopes, 9)
+    assert (new.replaces_id, new.expires_at) == (old.pk, None)
+    assert {call(text).status_code for text in (old_text, new_text)} == {200}
+    later(old, timedelta(hours=2))
+    assert code(call(old_text)) == (403, "api_key_expired")
+    assert call(new_text).status_code == 200
+
+
+def test_without_an_overlap_the_old_key_ends_at_once() -> None:
+    old, text = made("read")
+
+    api_keys.replace(old.pk, overlap=timedelta(0))
+
+    assert call(text).status_code == 403
+
+
+def test_an_overlap_never_lengthens_a_life() -> None:
+    ends = timezone.now() + timedelta(hours=1)
+    old, _ = made("read", expires_at=ends)
+
+    new, _ = api_keys.replace(old.pk, overlap=timedelta(days=30))
+
+    old.refresh_from_db()
+    assert old.expires_at == ends
+    assert new.expires_at is not None
+    assert timedelta(minutes=59) < new.expires_at - new.created_at < timedelta(minutes=61)
+
+
+def test_what_was_replaced_or_ended_is_not_replaced_again() -> None:
+    old, _ = made("read")
+    new, _ = api_keys.replace(old.pk)
+    with pytest.raises(api_keys.AlreadyReplaced):
+        api_keys.replace(old.pk)
+    api_keys.disable(new)
+    with pytest.raises(api_keys.KeyEnded):
+        api_keys.replace(new.pk)
+
+    assert ApiKey.objects.count() == 2
+    api_keys.replace(old.pk)  # nothing that works has its place any more
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_replace_a_key_at_once_make_one() -> None:
+    old, _ = made("read")
+
+    outcomes = at_once([lambda: api_keys.replace(old.pk) for _ in range(4)])
+
+    assert sum(isinstance(one, api_keys.AlreadyReplaced) for one in outcomes) == 3
+    assert ApiKey.objects.filter(replaces=old).count() == 1
+
+
+# Whose wish it was
+
+
+def asked_for_by(text: str) -> Action:
+    """A discount that a message sent with this key has led to."""
+    thread = f"t-{ApiKey.objects.count()}-{Action.objects.count()}"
+    body = {"content": "10% off please", "customer": {"subject": thread}}
+    sent = call(text, f"/api/v1/conversations/{thread}/messages", body)
+    assert sent.status_code == 202
+    wanted = rows.waiting_for_staff().tool
+    return rows.action(
+        Turn.objects.select_related("conversation").get(pk=sent.json()["data"]["turn_id"]), wanted
+    )
+
+
+def decided_with(text: str, action: Action) -> tuple[int, str]:
+    answer = call(text, f"/api/v1/interrupts/{action.pk}/decision", {"approved": True})
+    action.refresh_from_db()
+    return answer.status_code, action.status
+
+
+def test_a_key_that_replaces_another_may_not_approve_what_that_one_asked_for() -> None:
+    first, first_text = made("chat", "approve")
+    second, second_text = api_keys.replace(first.pk)
+    third, third_text = api_keys.replace(second.pk)
+    mine, theirs = asked_for_by(first_text), asked_for_by(third_text)
+
+    assert decided_with(third_text, mine) == (403, "awaiting")
+    assert decided_with(second_text, mine) == (403, "awaiting")
+    assert decided_with(first_text, theirs) == (403, "awaiting")
+    assert decided_with(rows.key("approve", name="somebody else"), mine) == (200, "approved")
+    assert api_keys.line_of(third) == [f"key:{first.pk}"]
+
+
+def test_a_key_that_another_key_made_is_the_same_integrator() -> None:
+    _, text = made("admin")
+    answer = call(text, URL, {"name": "Second face", "scopes": ["approve"]})
+    other = answer.json()["data"]["key"]
+    action = asked_for_by(text)
+
+    assert decided_with(other, action) == (403, "awaiting")
+
+
+def test_nobody_approves_their_own_wish_with_a_key_that_they_made() -> None:
+    sam = rows.staff("sam", superuser=True)
+    key, text = made("approve", by=sam)
+    action = rows.waiting_for_staff()
+    Turn.objects.filter(pk=action.turn_id).update(asked_by=f"user:{sam.pk}")
+    new, new_text = api_keys.replace(key.pk, by=rows.staff("nina", superuser=True))
+
+    assert decided_with(text, action) == (403, "awaiting")
+    assert decided_with(new_text, action) == (403, "awaiting")
+    nina = User.objects.get(username="nina")
+    assert Integrator(new).answers_for == tuple(sorted([f"user:{sam.pk}", f"user:{nina.pk}"]))
+
+
+# Over the API
+
+
+def test_a_key_is_made_shown_once_and_works() -> None:
+    admin = rows.key("admin")
+
+    answer = call(admin, URL, {"name": "Mail", "scopes": ["chat"], "per_minute": 5})
+
+    told = answer.json()["data"]
+    assert answer.status_code == 201
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert (told["name"], told["scopes"], told["per_minute"], told["state"]) == (
+        "Mail",
+        ["chat"],
+        5,
+        "enabled",
+    )
+    assert told["grants"] == ["conversations:read", "conversations:write"]
+    assert call(told["key"], "/api/v1/conversations").status_code == 200
+    listed = call(admin, URL).content.decode() + call(admin, f"{URL}/{told['id']}").content.decode()
+    assert told["key"] not in listed
+    assert ApiKey.objects.get(pk=told["id"]).key_hash not in listed
+    written = str(list(AuditEntry.objects.values()))
+    assert told["key"] not in written
+    assert "Mail" in written
+
+
+def test_a_key_is_replaced_and_disabled_over_the_api() -> None:
+    admin, (key, text) = rows.key("admin"), made("agents:read")
+
+    answer = call(admin, f"{URL}/{key.pk}/rotate", {"overlap_hours": 1})
+    told = answer.json()["data"]
+    assert answer.status_code == 201
+    assert told["replaces"] == str(key.pk)
+    assert {call(one).status_code for one in (text, told["key"])} == {200}
+    old = call(admin, f"{URL}/{key.pk}").json()["data"]
+    assert (old["state"], old["replaced_by"]) == ("replaced", told["id"])
+    assert code(call(admin, f"{URL}/{key.pk}/rotate", {})) == (409, "already_replaced")
+
+    gone = call(admin, f"{URL}/{told['id']}", method="delete")
+    assert (gone.status_code, gone.json()["data"]["state"]) == (200, "disabled")
+    assert call(admin, f"{URL}/{told['id']}", method="delete").status_code == 200
+    assert call(told["key"]).status_code == 403
+    assert call(text).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "x", "scopes": []},
+        {"name": "x", "scopes": ["everything"]},
+        {"name": "x", "scopes": "read"},
+        {"name": "", "scopes": ["read"]},
+        {"name": "x" * 101, "scopes": ["read"]},
+        {"name": "x", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"},
+        {"name": "x", "scopes": ["read"], "expires_at": "soon"},
+        {"name": "x", "scopes": ["read"], "per_minute": 0},
+        {"name": "x", "scopes": ["read"], "per_minute": 10**9},
+        {},
+    ],
+)
+def test_a_key_that_cannot_be_is_not_made(body: dict[str, Any]) -> None:
+    admin = rows.key("admin")
+
+    assert call(admin, URL, body).status_code == 400
+    assert ApiKey.objects.count() == 1
+
+
+@pytest.mark.parametrize("hours", [-1, 721, "a day", 1.5])
+def test_an_overlap_has_its_limits(hours: Any) -> None:
+    admin, (key, _) = rows.key("admin"), made("read")
+
+    assert call(admin, f"{URL}/{key.pk}/rotate", {"overlap_hours": hours}).status_code == 400
+    assert ApiKey.objects.count() == 2
+
+
+def test_a_key_gives_no_more_than_it_has() -> None:
+    ends = timezone.now() + timedelta(days=2)
+    key, text = made("admin", expires_at=ends, per_minute=50)
+    forever, _ = made("read", name="Forever")
+    soon = (ends - timedelta(days=1)).isoformat()
+    refused = [
+        {"name": "x", "scopes": ["read"]},
+        {"name": "x", "scopes": ["read"], "expires_at": soon},
+        {"name": "x", "scopes": ["read"], "per_minute": 50},
+        {"name": "x", "scopes": ["read"], "per_minute": 51, "expires_at": soon},
+        {"name": "x", "scopes": ["read"], "per_minute": 50, "expires_at": (ends + timedelta(1)).isoformat()},
+    ]
+
+    assert {code(call(text, URL, body)) for body in refused} == {(403, "more_than_own")}
+    assert code(call(text, f"{URL}/{forever.pk}/rotate", {"expires_at": soon})) == (403, "more_than_own")
+    assert ApiKey.objects.count() == 2
+    assert call(text, URL, {**refused[3], "per_minute": 50}).status_code == 201
+
+    renewed = call(text, f"{URL}/{key.pk}/rotate", {})
+    assert renewed.status_code == 201
+    assert ApiKey.objects.get(pk=renewed.json()["data"]["id"]).expires_at == ends
+    with pytest.raises(api_keys.MoreThanOwn):
+        api_keys.issue(name="x", scopes=["chat"], by=Integrator(made("read")[0]))
+
+
+def test_everything_but_admin_may_do_nothing_with_keys() -> None:
+    key, _ = made("read")
+    text = rows.key(*(name for name in scopes.NAMES if name != "admin"))
+
+    answers = [
+        call(text, URL),
+        call(text, URL, {"name": "x", "scopes": ["read"]}),
+        call(text, f"{URL}/{key.pk}/rotate", {}),
+        call(text, f"{URL}/{key.pk}", method="delete"),
+    ]
+
+    assert {answer.status_code for answer in answers} == {403}
+    assert ApiKey.objects.filter(enabled=True).count() == ApiKey.objects.count() == 2
+
+
+# In the console
+
+
+@pytest.fixture
+def root(client: Client) -> Client:
+    client.force_login(rows.staff("root", superuser=True))
+    return client
+
+
+def test_the_console_warns_before_a_key_ends(root: Client) -> None:
+    made("read", name="Ends tomorrow", expires_at=timezone.now() + timedelta(days=1))
+    made("read", name="Ends next year", expires_at=timezone.now() + timedelta(days=300))
+    replaced, _ = made("read", name="Has a successor", expires_at=timezone.now() + timedelta(days=2))
+    api_keys.replace(replaced.pk, expires_at=timezone.now() + timedelta(days=300))
+
+    page = root.get(reverse("admin:chat_apikey_changelist")).content.decode()
+
+    [note] = re.findall(r'<p class="console-note".*?</p>', page, re.DOTALL)
+    assert "Ends tomorrow" in note
+    assert "Ends next year" not in note
+    assert "Has a successor" not in note
+    for state in ("Ends soon", "Enabled", "Replaced, still works"):
+        assert state in page
+
+
+def test_a_key_is_made_with_an_end_and_a_limit(root: Client) -> None:
+    form = {"name": "Mail", "scopes": ["chat"], "per_minute": "30", "expires_at_1": "12:00"}
+
+    bad = root.post("/admin/chat/apikey/add/", {**form, "expires_at_0": "2020-01-01"})
+    assert "This is over already" in bad.content.decode()
+    assert not ApiKey.objects.exists()
+    root.post("/admin/chat/apikey/add/", {**form, "expires_at_0": "2099-01-01"})
+
+    row = ApiKey.objects.get()
+    assert (row.per_minute, f"{row.expires_at:%Y-%m-%d %H}") == (30, "2099-01-01 12")
+    assert row.created_by == f"user:{User.objects.get().pk}"
+    page = root.get(reverse("admin:chat_apikey_change", args=[row.pk])).content.decode()
+    for told in ("01 Jan 2099, 12:00 UTC", "conversations:read, conversations:write", "root"):
+        assert told in page
+
+
+def test_a_key_is_replaced_in_the_console_and_both_name_each_other(root: Client) -> None:
+    old, old_text = made("agents:read")
+    replace = reverse("admin:chat_apikey_replace", args=[old.pk])
+
+    answer = root.post(replace, {"_form_submitted": "True", "overlap_hours": "24"}, follow=True)
+
+    page = answer.content.decode()
+    shown = re.search(r"<code>(sk_[\w-]+)</code>", page)
+    assert shown is not None
+    new = ApiKey.objects.get(replaces=old)
+    assert {call(one).status_code for one in (old_text, shown[1])} == {200}
+    pages = [
+        root.get(reverse("admin:chat_apikey_change", args=[one.pk])).content.decode() for one in (old, new)
+    ]
+    assert all(f"{other.prefix}…" in page for page, other in zip(pages, (new, old), strict=True))
+    assert not any(shown[1] in page for page in pages)
+    assert replace not in pages[0]
+    root.post(replace, {"_form_submitted": "True", "overlap_hours": "24"})
+    assert ApiKey.objects.count() == 2
+    written = str(list(AuditEntry.objects.values()))
+    assert new.key_hash not in written
+    assert shown[1] not in written
+    told = AuditEntry.objects.filter(verb="replace", object_id=str(old.pk), outcome="done").earliest("pk")
+    assert told.before["expires_at"] is None
+    assert told.after["expires_at"]
