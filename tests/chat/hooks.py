@@ -72,7 +72,7 @@ def receiving() -> Iterator[Receiver]:
     server.daemon_threads = True
     receiver.host = f"127.0.0.1:{server.server_address[1]}"
     receiver.url = f"http://{receiver.host}/hooks?who=us"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield receiver
