@@ -7,10 +7,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from chat.models import Conversation, Event
 from replay.timeline import step
+from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.errors import ThreadNotFound
 from smartsupport.lib.rest import Need, PageQuery, checked_thread_id, read_query
 
@@ -65,7 +65,7 @@ class ReplaySerializer(serializers.Serializer[Any]):
     steps = StepSerializer(many=True)
 
 
-class ReplayView(APIView):
+class ReplayView(ApiView):
     needs: ClassVar = {"GET": Need("conversations:read", "chat.view_conversation")}
 
     @extend_schema(

@@ -1,5 +1,7 @@
 """What belongs to no app of the product: the audit, and what is known of the roles."""
 
+from typing import ClassVar
+
 from django.contrib.auth.models import Group
 from django.db import models
 
@@ -60,3 +62,50 @@ class Role(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class IdempotentRequest(models.Model):
+    """A write that an API's caller sent under an `Idempotency-Key`: `smartsupport.lib.idempotency` reads and writes it.
+
+    `status` null: it is being carried out, by whoever has the token, until `lease_until`. `answer` is sealed.
+    """
+
+    caller = models.TextField()
+    key = models.TextField()
+    fingerprint = models.CharField(max_length=64)
+    token = models.UUIDField(unique=True)
+    status = models.PositiveSmallIntegerField(null=True)
+    answer = models.TextField()
+    begun_at = models.DateTimeField()
+    lease_until = models.DateTimeField()
+    kept_until = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["caller", "key"], name="idempotent_request_once")
+        ]
+        indexes: ClassVar = [models.Index(fields=["kept_until"], name="idempotent_request_old")]
+
+    def __str__(self) -> str:
+        return f"Request {self.pk} of {self.caller}"
+
+
+class Backup(models.Model):
+    """One `manage.py backup`, committed before its snapshot is taken, so that the file holds it: `smartsupport.backups`
+    makes them. `sealed` and `signed` open with the keys that the backup needs; `audit_*` is the audit's anchor."""
+
+    id = models.UUIDField(primary_key=True)
+    at = models.DateTimeField()
+    version = models.CharField(max_length=50)
+    sealed = models.TextField()
+    signed = models.TextField()
+    audit_count = models.BigIntegerField()
+    audit_hash = models.CharField(max_length=64)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Backup of {self.at:%Y-%m-%d %H:%M}"

@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "smartsupport.csp.ContentSecurityPolicyMiddleware",
     "smartsupport.health.HealthMiddleware",  # before anything that looks at the host or asks for HTTPS
     "smartsupport.api_errors.ApiErrorsMiddleware",
+    "smartsupport.etags.EntityTagMiddleware",
     "smartsupport.rate_limits.RateLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -181,6 +182,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "analytics.tasks.roll_up",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "forget-old-requests": {
+        "task": "smartsupport.tasks.forget_old_requests",
+        "schedule": 900.0,
+        "options": {"expires": 900},
     },
     "compare-analytics-with-the-log": {
         "task": "analytics.tasks.compare_everything",

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from agents.approvals import changes
 from agents.models import Access, Action, ActionStatus, Agent, Approver, Risk, Tool
 from agents.settlement import NOTE_LIMIT
-from smartsupport.lib.rest import PageQuery, StrictBooleanField, StrictCharField
+from smartsupport.lib.rest import CountedSerializer, PageQuery, StrictBooleanField, StrictCharField
 
 CARRIED_OUT = {
     ActionStatus.APPROVED: "pending",
@@ -163,11 +163,8 @@ class InterruptSerializer(serializers.ModelSerializer[Action]):
         }
 
 
-class InterruptPageSerializer(serializers.Serializer[Any]):
+class InterruptPageSerializer(CountedSerializer):
     interrupts = InterruptSerializer(many=True)
-    total = serializers.IntegerField()
-    page = serializers.IntegerField()
-    per_page = serializers.IntegerField()
 
 
 class Strict(serializers.Serializer[Any]):

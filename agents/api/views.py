@@ -10,14 +10,15 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from agents import agents_yaml, approvals, repetition, settlement
 from agents.api import serializers as shapes
 from agents.api.yaml_body import JsonWhateverAsked, YamlParser, yaml_text
 from agents.models import Action, ActionQuerySet, ActionStatus, Agent
+from smartsupport.lib.api_view import ApiView, require_match
 from smartsupport.lib.envelope import BoundedJSONParser
 from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.etags import HEADER as IF_MATCH
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.rest import Need, one_page, read_body, read_query
 
@@ -43,7 +44,7 @@ def interrupt(interrupt_id: UUID | None) -> Action:
     return row
 
 
-class InterruptsView(APIView):
+class InterruptsView(ApiView):
     needs: ClassVar = {"GET": Need("interrupts:read", "agents.view_action")}
 
     @extend_schema(
@@ -68,7 +69,7 @@ class InterruptsView(APIView):
         return Response({"interrupts": shapes.InterruptSerializer(page, many=True).data, **counts})
 
 
-class InterruptView(APIView):
+class InterruptView(ApiView):
     needs: ClassVar = {"GET": Need("interrupts:read", "agents.view_action")}
 
     @extend_schema(
@@ -82,7 +83,7 @@ class InterruptView(APIView):
         return Response(shapes.InterruptSerializer(interrupt(parse_uuid(interrupt_id))).data)
 
 
-class DecisionView(APIView):
+class DecisionView(ApiView):
     needs: ClassVar = {"POST": DECIDE}
     parser_classes = [BoundedJSONParser]
 
@@ -124,7 +125,7 @@ class DecisionView(APIView):
         return Response(shapes.InterruptSerializer(interrupt(row.pk)).data)
 
 
-class SettlementView(APIView):
+class SettlementView(ApiView):
     needs: ClassVar = {"POST": DECIDE}
     parser_classes = [BoundedJSONParser]
 
@@ -154,7 +155,7 @@ class SettlementView(APIView):
         return Response(shapes.InterruptSerializer(interrupt(row.pk)).data)
 
 
-class RepeatView(APIView):
+class RepeatView(ApiView):
     needs: ClassVar = {"POST": DECIDE}
 
     @extend_schema(
@@ -181,7 +182,7 @@ def agents_with_tools() -> QuerySet[Agent]:
     return Agent.objects.prefetch_related("tool_links__tool")
 
 
-class AgentsView(APIView):
+class AgentsView(ApiView):
     needs: ClassVar = {"GET": READ_AGENTS}
 
     @extend_schema(
@@ -194,7 +195,7 @@ class AgentsView(APIView):
         return Response({"agents": shapes.AgentSerializer(agents_with_tools(), many=True).data})
 
 
-class AgentView(APIView):
+class AgentView(ApiView):
     needs: ClassVar = {"GET": READ_AGENTS}
 
     @extend_schema(
@@ -211,7 +212,7 @@ class AgentView(APIView):
         return Response(shapes.AgentSerializer(agent).data)
 
 
-class AgentsImportView(APIView):
+class AgentsImportView(ApiView):
     needs: ClassVar = {
         "POST": Need("agents:write", "agents.change_agent", also=("agents.add_agent", "agents.delete_agent"))
     }
@@ -238,11 +239,21 @@ class AgentsImportView(APIView):
     )
     def post(self, request: Request) -> Response:
         by = approvals.Decider.of(request.user).name
-        agents_yaml.import_agents(yaml_text(request), by=by, why="Imported through the API.")
+        text = yaml_text(request)
+        agents_yaml.import_agents(
+            text, by=by, why="Imported through the API.", check=lambda: _require_match(request)
+        )
         return Response({"agents": shapes.AgentSerializer(agents_with_tools(), many=True).data})
 
 
-class AgentsExportView(APIView):
+def _require_match(request: Request) -> None:
+    """`If-Match` may be of the list or of the file. Raises PreconditionFailed (412)."""
+    if IF_MATCH in request.headers:
+        listed = {"agents": shapes.AgentSerializer(agents_with_tools(), many=True).data}
+        require_match(request, listed, agents_yaml.export_agents().encode())
+
+
+class AgentsExportView(ApiView):
     needs: ClassVar = {"GET": READ_AGENTS}
     content_negotiation_class = JsonWhateverAsked
 

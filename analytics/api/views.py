@@ -9,10 +9,10 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from analytics import ranges, rollups, spreadsheets, summary
 from analytics.api import shapes
+from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.envelope import success
 from smartsupport.lib.rest import Need
 
@@ -101,7 +101,7 @@ class AlwaysJson(DefaultContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class AnalyticsView(APIView):
+class AnalyticsView(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(
@@ -126,7 +126,7 @@ class AnalyticsView(APIView):
         return Response(shapes.AnalyticsSerializer(shapes.answer(f"{days}d", report)).data)
 
 
-class ExportView(APIView):
+class ExportView(ApiView):
     needs: ClassVar = {"GET": READ}
     content_negotiation_class = AlwaysJson
 

@@ -2,17 +2,19 @@
 
 from typing import Any, ClassVar
 
+from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from agents.approvals import Decider
 from chat import notes, staffing, tagging
 from chat.api import reads
 from chat.api import serializers as shapes
-from chat.api.views import ONCE, THREAD, WRITE
+from chat.api.views import READ, THREAD, WRITE
+from smartsupport.lib.api_view import ApiView, require_match
+from smartsupport.lib.etags import HEADER as IF_MATCH
 from smartsupport.lib.rest import StrictCharField, checked_thread_id, read_body
 
 
@@ -44,7 +46,7 @@ class EscalationSerializer(serializers.Serializer[Any]):
     )
 
 
-class NotesView(APIView):
+class NotesView(ApiView):
     needs: ClassVar = {"POST": WRITE}
 
     @extend_schema(
@@ -55,7 +57,7 @@ class NotesView(APIView):
             "webhook."
         ),
         tags=["Conversations"],
-        parameters=[THREAD, ONCE],
+        parameters=[THREAD],
         request=shapes.StaffMessageSerializer,
         responses={201: NoteSerializer},
         examples=[
@@ -72,8 +74,18 @@ class NotesView(APIView):
         return Response(NoteSerializer(note).data, status=201)
 
 
-class TagsView(APIView):
-    needs: ClassVar = {"PUT": WRITE}
+class TagsView(ApiView):
+    needs: ClassVar = {"GET": READ, "PUT": WRITE}
+
+    @extend_schema(
+        operation_id="conversations_get_tags",
+        summary="A conversation's tags",
+        tags=["Conversations"],
+        parameters=[THREAD],
+        responses=TaggedSerializer,
+    )
+    def get(self, request: Request, thread_id: str) -> Response:
+        return Response(reads.tags(checked_thread_id(thread_id)))
 
     @extend_schema(
         operation_id="conversations_put_tags",
@@ -88,11 +100,14 @@ class TagsView(APIView):
     def put(self, request: Request, thread_id: str) -> Response:
         thread_id = checked_thread_id(thread_id)
         names = read_body(TagsSerializer, request)["tags"]
-        tags = tagging.put(thread_id=thread_id, names=names, by=Decider.of(request.user))
+        with transaction.atomic():
+            if IF_MATCH in request.headers:
+                require_match(request, reads.tags(thread_id, lock=True))
+            tags = tagging.put(thread_id=thread_id, names=names, by=Decider.of(request.user))
         return Response({"thread_id": thread_id, "tags": tags})
 
 
-class EscalateView(APIView):
+class EscalateView(ApiView):
     needs: ClassVar = {"POST": WRITE}
 
     @extend_schema(

@@ -6,11 +6,11 @@ from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_f
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from chat import feedback
 from chat.api import reads
 from chat.api.views import THREAD, WRITE
+from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.rest import checked_thread_id
 
 
@@ -45,7 +45,7 @@ class GivenSerializer(serializers.Serializer[Any]):
     comment = serializers.CharField(allow_blank=True)
 
 
-class FeedbackView(APIView):
+class FeedbackView(ApiView):
     needs: ClassVar = {"POST": WRITE}
 
     @extend_schema(

@@ -53,6 +53,15 @@ def conversation(thread_id: str) -> Conversation:
     return row
 
 
+def tags(thread_id: str, *, lock: bool = False) -> dict[str, Any]:
+    """{"thread_id", "tags"}; `lock`: nobody else changes them before the transaction ends. Raises ThreadNotFound."""
+    rows = Conversation.objects.filter(thread_id=thread_id)
+    row = (rows.select_for_update(no_key=True) if lock else rows).first()
+    if row is None:
+        raise ThreadNotFound()
+    return {"thread_id": thread_id, "tags": sorted(row.tags.values_list("name", flat=True))}
+
+
 def events_after(row: Conversation, *, after: int, limit: int) -> tuple[list[Event], int | None]:
     """Up to `limit` events behind `after`, in order, and the `after` of the next page (None: no more)."""
     found = list(row.events.filter(seq__gt=after).order_by("seq")[: limit + 1])

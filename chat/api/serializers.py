@@ -10,7 +10,8 @@ from agents.models import Action
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
 from chat.submission import STRATEGIES
 from chat.transcript import LIMIT, MOST
-from smartsupport.lib.rest import PageQuery, StrictCharField
+from smartsupport.lib.idempotency import HEADER
+from smartsupport.lib.rest import CountedSerializer, PageQuery, StrictCharField
 
 MAX_WAIT_SECONDS = 60
 MAX_CLIENT_ID = 200
@@ -58,7 +59,9 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     live_agent = serializers.CharField(
         help_text="The one agent that answered last; empty when none or several did."
     )
-    tags = serializers.SerializerMethodField(help_text="In small letters, in order. Customers never see them.")
+    tags = serializers.SerializerMethodField(
+        help_text="In small letters, in order. Customers never see them."
+    )
 
     class Meta:
         model = Conversation
@@ -82,11 +85,8 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
         return sorted(tag.name for tag in row.tags.all())
 
 
-class ConversationPageSerializer(serializers.Serializer[Any]):
+class ConversationPageSerializer(CountedSerializer):
     conversations = ConversationSerializer(many=True)
-    total = serializers.IntegerField()
-    page = serializers.IntegerField()
-    per_page = serializers.IntegerField()
 
 
 class EventSerializer(serializers.ModelSerializer[Event]):
@@ -203,10 +203,8 @@ class WrittenSerializer(serializers.Serializer[Any]):
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The header `Idempotency-Key`, None where there is none. Raises ValidationError (400)."""
-    key: str | None = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= MAX_CLIENT_ID and key.isprintable()):
-        raise serializers.ValidationError({"Idempotency-Key": ["Must be 1 to 200 printable characters."]})
+    """The header `Idempotency-Key`, None where there is none. `ApiView` has checked it."""
+    key: str | None = request.headers.get(HEADER)
     return key
 
 

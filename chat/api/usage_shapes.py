@@ -10,7 +10,7 @@ from agents.spending import prices
 from agents.spending.changes import REASON_LIMIT
 from agents.spending.limits import Standing
 from agents.spending.models import Budget, BudgetChange, Period
-from smartsupport.lib.rest import PageQuery, StrictBooleanField, StrictCharField
+from smartsupport.lib.rest import CountedSerializer, PageQuery, StrictBooleanField, StrictCharField
 
 
 def dollars(micros: int) -> float:
@@ -96,12 +96,9 @@ class CustomerUsageSerializer(SpendSerializer):
     name = serializers.CharField()
 
 
-class UsagePageSerializer(serializers.Serializer[Any]):
+class UsagePageSerializer(CountedSerializer):
     deployment = DeploymentUsageSerializer()
     customers = CustomerUsageSerializer(many=True)
-    total = serializers.IntegerField()
-    page = serializers.IntegerField()
-    per_page = serializers.IntegerField()
 
 
 class OwnLimitSerializer(serializers.Serializer[Any]):

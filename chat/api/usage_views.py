@@ -20,8 +20,8 @@ from chat import identity
 from chat.api import usage_reads as reads
 from chat.api import usage_shapes as shapes
 from chat.api.serializers import idempotency_key
-from chat.api.views import ONCE
 from chat.authentication import ApiKeyAuthentication, MayCall, StaffSessionAuthentication
+from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.rest import Need, decider_id, read_body, read_query
 
@@ -103,7 +103,7 @@ class MayReadUsage(MayCall):
         return super().has_permission(request, view)
 
 
-class UsageView(APIView):
+class UsageView(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(
@@ -133,7 +133,7 @@ class UsageView(APIView):
         return Response({"deployment": reads.deployment(), **reads.page(query)})
 
 
-class CustomerUsageView(APIView):
+class CustomerUsageView(ApiView):
     needs: ClassVar = {"GET": READ}
     authentication_classes = [ApiKeyAuthentication, CustomerTokenAuthentication, StaffSessionAuthentication]
     permission_classes = [MayReadUsage]
@@ -164,7 +164,7 @@ class CustomerUsageView(APIView):
         return Response(told)
 
 
-class _ChangeView(APIView):
+class _ChangeView(ApiView):
     needs: ClassVar = {"POST": WRITE}
     kind: ClassVar[str]
 
@@ -192,7 +192,6 @@ class GrantsView(_ChangeView):
         operation_id="budgets_grant",
         summary="Grant a customer or the deployment more, in the period that is now",
         tags=["Usage"],
-        parameters=[ONCE],
         request=shapes.GrantSerializer,
         responses={201: shapes.ChangedSerializer},
         examples=[
@@ -215,7 +214,6 @@ class ResetsView(_ChangeView):
         operation_id="budgets_reset",
         summary="Let what was spent until now no longer count, in the period that is now",
         tags=["Usage"],
-        parameters=[ONCE],
         request=shapes.ResetSerializer,
         responses={201: shapes.ChangedSerializer},
         examples=[
@@ -239,7 +237,6 @@ class ExemptionsView(_ChangeView):
         summary="Let no limit count for a customer or the deployment, or end that",
         description="An exempt customer is still bound by the deployment's budget.",
         tags=["Usage"],
-        parameters=[ONCE],
         request=shapes.ExemptionSerializer,
         responses={201: shapes.ChangedSerializer},
         examples=[

@@ -5,12 +5,12 @@ from typing import ClassVar
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from agents.approvals import Decider
 from chat import staffing, takeover, transcript, turns
 from chat.api import reads, writes
 from chat.api import serializers as shapes
+from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.rest import Need, checked_thread_id, decider_id, one_page, read_body, read_query
 
@@ -19,22 +19,10 @@ WRITE = Need("conversations:write", "chat.change_conversation")
 THREAD = OpenApiParameter(
     "thread_id", str, OpenApiParameter.PATH, description="1 to 128 letters, digits, `_` or `-`."
 )
-REPEAT = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="Stands for `client_message_id` where the body has none. 1 to 200 characters.",
-)
-ONCE = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="Your own key of this message: sent again under it, it is written once. 1 to 200 characters.",
-)
 TURN = OpenApiParameter("turn_id", str, OpenApiParameter.PATH, description="From the answer to a message.")
 
 
-class ConversationsView(APIView):
+class ConversationsView(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(
@@ -50,7 +38,7 @@ class ConversationsView(APIView):
         return Response({"conversations": shapes.ConversationSerializer(rows, many=True).data, **counts})
 
 
-class ConversationView(APIView):
+class ConversationView(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(
@@ -65,7 +53,7 @@ class ConversationView(APIView):
         return Response(shapes.ConversationSerializer(row).data)
 
 
-class EventsView(APIView):
+class EventsView(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(
@@ -90,7 +78,7 @@ class EventsView(APIView):
         )
 
 
-class HistoryView(APIView):
+class HistoryView(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(
@@ -111,7 +99,7 @@ class HistoryView(APIView):
         return Response({"thread_id": row.thread_id, **page.answer()})
 
 
-class MessagesView(APIView):
+class MessagesView(ApiView):
     needs: ClassVar = {"POST": WRITE}
 
     @extend_schema(
@@ -124,7 +112,7 @@ class MessagesView(APIView):
             "the turn as it is (202). While a member of staff has the conversation, `turn_id` is null: they answer."
         ),
         tags=["Conversations"],
-        parameters=[THREAD, REPEAT, shapes.WaitQuery],
+        parameters=[THREAD, shapes.WaitQuery],
         request=shapes.MessageSerializer,
         responses={200: shapes.TurnSerializer, 202: shapes.TurnSerializer},
         examples=[
@@ -154,7 +142,7 @@ class MessagesView(APIView):
         return Response(shapes.TurnSerializer(report).data, status=200 if wait and report.finished else 202)
 
 
-class TurnView(APIView):
+class TurnView(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(
@@ -169,7 +157,7 @@ class TurnView(APIView):
         return Response(shapes.TurnSerializer(report).data)
 
 
-class StopView(APIView):
+class StopView(ApiView):
     needs: ClassVar = {"POST": WRITE}
 
     @extend_schema(
@@ -186,7 +174,7 @@ class StopView(APIView):
         return Response({"thread_id": thread_id, "stopping": stopping}, status=202)
 
 
-class RetryView(APIView):
+class RetryView(ApiView):
     needs: ClassVar = {"POST": WRITE}
 
     @extend_schema(
@@ -206,7 +194,7 @@ class RetryView(APIView):
         return Response({"turn_id": turn_id, "thread_id": thread_id}, status=202)
 
 
-class TakeOverView(APIView):
+class TakeOverView(ApiView):
     needs: ClassVar = {"POST": WRITE}
 
     @extend_schema(
@@ -227,7 +215,7 @@ class TakeOverView(APIView):
         return Response(shapes.ConversationSerializer(reads.conversation(thread_id)).data)
 
 
-class HandBackView(APIView):
+class HandBackView(ApiView):
     needs: ClassVar = {"POST": WRITE}
 
     @extend_schema(
@@ -245,7 +233,7 @@ class HandBackView(APIView):
         return Response(shapes.ConversationSerializer(reads.conversation(thread_id)).data)
 
 
-class StaffMessagesView(APIView):
+class StaffMessagesView(ApiView):
     needs: ClassVar = {"POST": WRITE}
 
     @extend_schema(
@@ -256,7 +244,7 @@ class StaffMessagesView(APIView):
             "nobody has taken over takes it over: no agent talks in between."
         ),
         tags=["Conversations"],
-        parameters=[THREAD, ONCE],
+        parameters=[THREAD],
         request=shapes.StaffMessageSerializer,
         responses={201: shapes.WrittenSerializer},
     )
@@ -268,7 +256,7 @@ class StaffMessagesView(APIView):
         return Response(shapes.WrittenSerializer(written).data, status=201)
 
 
-class ResolveView(APIView):
+class ResolveView(ApiView):
     needs: ClassVar = {"POST": WRITE}
 
     @extend_schema(

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from openapi_import.models import ImportJob, ImportStatus
-from smartsupport.lib.rest import PageQuery, StrictBooleanField, StrictCharField
+from smartsupport.lib.rest import CountedSerializer, PageQuery, StrictBooleanField, StrictCharField
 
 
 class Strict(serializers.Serializer[Any]):
@@ -186,8 +186,5 @@ class JobDetailSerializer(JobSerializer):
         return list(job.documents)
 
 
-class JobPageSerializer(serializers.Serializer[Any]):
+class JobPageSerializer(CountedSerializer):
     jobs = JobSerializer(many=True)
-    total = serializers.IntegerField()
-    page = serializers.IntegerField()
-    per_page = serializers.IntegerField()

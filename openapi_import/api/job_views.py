@@ -7,12 +7,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from openapi_import import jobs
 from openapi_import.api import job_shapes as shapes
-from openapi_import.api.looking_up import checked_body, job_of, refuse_too_large, submission
+from openapi_import.api.looking_up import checked_body, import_limit, job_of, submission
 from openapi_import.models import ImportJob
+from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.envelope import BoundedJSONParser
 from smartsupport.lib.rest import Need, one_page, read_query
 
@@ -33,9 +33,12 @@ WAITING = {
 }
 
 
-class ImportView(APIView):
+class ImportView(ApiView):
     needs: ClassVar = {"POST": START}
     parser_classes = [BoundedJSONParser, MultiPartParser]
+
+    def body_limit(self) -> int:
+        return import_limit()
 
     @extend_schema(
         operation_id="openapi_import",
@@ -46,7 +49,6 @@ class ImportView(APIView):
             "was reviewed and approved. With an `Idempotency-Key`, a repeat is answered with the first import."
         ),
         tags=["Imports"],
-        parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
         request={
             "application/json": shapes.SubmissionSerializer,
             "multipart/form-data": {
@@ -82,14 +84,13 @@ class ImportView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        refuse_too_large(request)
         wanted = submission(request, shapes.SubmissionSerializer)
-        key = request.headers.get("Idempotency-Key", "")[:200]
+        key = request.headers.get("Idempotency-Key", "")
         job = jobs.submit(by=request.user.get_username(), idempotency_key=key, **wanted)
         return Response(shapes.JobSerializer(job).data, status=202)
 
 
-class JobsView(APIView):
+class JobsView(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(
@@ -112,7 +113,7 @@ class JobsView(APIView):
         return Response({"jobs": shapes.JobSerializer(page, many=True).data, **counts})
 
 
-class JobView(APIView):
+class JobView(ApiView):
     needs: ClassVar = {"GET": READ}
 
     @extend_schema(
@@ -126,7 +127,7 @@ class JobView(APIView):
         return Response(shapes.JobDetailSerializer(job_of(job_id)).data)
 
 
-class CancelView(APIView):
+class CancelView(ApiView):
     needs: ClassVar = {"POST": START}
 
     @extend_schema(
@@ -143,7 +144,7 @@ class CancelView(APIView):
         return Response(shapes.JobSerializer(row).data)
 
 
-class RetryView(APIView):
+class RetryView(ApiView):
     needs: ClassVar = {"POST": START}
     parser_classes = [BoundedJSONParser]
 

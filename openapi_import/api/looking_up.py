@@ -28,10 +28,6 @@ class NotFound(ServiceError):
     code, status = "not_found", 404
 
 
-class TooLarge(ServiceError):
-    code, status = "too_large", 413
-
-
 def job_of(job_id: str) -> ImportJob:
     """Raises JobNotFound: `Job '{id}' not found`."""
     known = parse_uuid(job_id)
@@ -83,12 +79,9 @@ def refuse_unknown(shape: type[serializers.Serializer[Any]], request: Request) -
         raise ImportRefused("Nothing was changed: some fields of the address are not known.", fields=told)
 
 
-def refuse_too_large(request: Request) -> None:
-    """Before a byte of the body is looked at. Escapes make JSON text longer than the document that it holds."""
-    announced = request.META.get("CONTENT_LENGTH") or "0"
-    most = 2 * settings.IMPORT_MAX_BYTES + AROUND_IT
-    if not announced.isdecimal() or int(announced) > most:
-        raise TooLarge(f"The document is larger than {settings.IMPORT_MAX_BYTES:,} bytes (IMPORT_MAX_BYTES).")
+def import_limit() -> int:
+    """Bytes of a request with a document. Escapes make JSON text longer than the document that it holds."""
+    return 2 * settings.IMPORT_MAX_BYTES + AROUND_IT
 
 
 def submission(request: Request, shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from agents.models import Access, Approver, Risk
 from openapi_import.api.job_shapes import Strict
 from openapi_import.models import Change, Classification
-from smartsupport.lib.rest import PageQuery, StrictBooleanField, StrictCharField
+from smartsupport.lib.rest import CountedSerializer, PageQuery, StrictBooleanField, StrictCharField
 
 GROUP = r"\A[A-Za-z0-9_-]+\Z"
 YES_NO = ["true", "false"]
@@ -111,11 +111,8 @@ class ClassificationDetailSerializer(ClassificationSerializer):
         fields = [*ClassificationSerializer.Meta.fields, "tool"]
 
 
-class ClassificationPageSerializer(serializers.Serializer[Any]):
+class ClassificationPageSerializer(CountedSerializer):
     classifications = ClassificationSerializer(many=True)
-    total = serializers.IntegerField()
-    page = serializers.IntegerField()
-    per_page = serializers.IntegerField()
 
 
 class ChangesSerializer(Strict):

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+from django.db import transaction
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from agents.api.yaml_body import JsonWhateverAsked
 from agents.approvals import Decider
@@ -20,7 +20,9 @@ from openapi_import.api.looking_up import checked_body, classification_of, found
 from openapi_import.api.source_shapes import ApprovedSerializer
 from openapi_import.errors import WrongStage
 from openapi_import.models import ImportJob, ImportStatus
+from smartsupport.lib.api_view import ApiView, require_match
 from smartsupport.lib.envelope import BoundedJSONParser
+from smartsupport.lib.etags import HEADER as IF_MATCH
 from smartsupport.lib.rest import Need, one_page, read_query
 
 INDEX = OpenApiParameter("index", int, OpenApiParameter.PATH, description="Counts from 0.")
@@ -35,7 +37,7 @@ DOWNLOADS: dict[str, tuple[Callable[[ImportJob], str], str, str]] = {
 NO_SUCH_INDEX = {404: OpenApiResponse(OpenApiTypes.OBJECT, description="No such import, or no such index.")}
 
 
-class ClassificationsView(APIView):
+class ClassificationsView(ApiView):
     needs: ClassVar = {"GET": READ, "PATCH": REVIEW}
     parser_classes = [BoundedJSONParser]
 
@@ -90,7 +92,7 @@ class ClassificationsView(APIView):
         return Response({"changed": review.edit_many(job.pk, indexes, body["changes"], by)})
 
 
-class ClassificationView(APIView):
+class ClassificationView(ApiView):
     needs: ClassVar = {"GET": READ, "PUT": REVIEW}
     parser_classes = [BoundedJSONParser]
 
@@ -128,11 +130,16 @@ class ClassificationView(APIView):
         row = classification_of(job_of(job_id), index)
         changes = checked_body(shapes.EditSerializer, request)
         seen = changes.pop("revision", None)
-        edited = review.edit(row.job_id, row.index, changes, by=Decider.of(request.user), seen=seen)
+        with transaction.atomic():
+            if IF_MATCH in request.headers:
+                ImportJob.objects.select_for_update(no_key=True).only("pk").get(pk=row.job_id)
+                row = classification_of(job_of(job_id), index)
+                require_match(request, shapes.ClassificationDetailSerializer(row).data)
+            edited = review.edit(row.job_id, row.index, changes, by=Decider.of(request.user), seen=seen)
         return Response(shapes.ClassificationDetailSerializer(edited).data)
 
 
-class ApproveView(APIView):
+class ApproveView(ApiView):
     needs: ClassVar = {"POST": PUBLISH}
 
     @extend_schema(
@@ -162,7 +169,7 @@ class ApproveView(APIView):
         return Response(ApprovedSerializer(jobs.find(job.pk), context=context).data)
 
 
-class CompareView(APIView):
+class CompareView(ApiView):
     needs: ClassVar = {"POST": REVIEW}
 
     @extend_schema(
@@ -180,7 +187,7 @@ class CompareView(APIView):
         return Response(JobSerializer(jobs.find(job.pk)).data)
 
 
-class ExportView(APIView):
+class ExportView(ApiView):
     needs: ClassVar = {"GET": READ}
     content_negotiation_class = JsonWhateverAsked
 

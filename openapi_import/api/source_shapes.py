@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from openapi_import.api.job_shapes import JobSerializer, Strict
 from openapi_import.models import ImportJob, Publication, SpecSource
-from smartsupport.lib.rest import StrictCharField
+from smartsupport.lib.rest import CountedSerializer, StrictCharField
 
 
 class ChangedToolSerializer(serializers.Serializer[Any]):
@@ -73,11 +73,8 @@ class PublicationDetailSerializer(PublicationSerializer):
         return list(row.agents)
 
 
-class PublicationPageSerializer(serializers.Serializer[Any]):
+class PublicationPageSerializer(CountedSerializer):
     publications = PublicationSerializer(many=True)
-    total = serializers.IntegerField()
-    page = serializers.IntegerField()
-    per_page = serializers.IntegerField()
 
 
 class SourceSerializer(serializers.ModelSerializer[SpecSource]):
@@ -99,11 +96,8 @@ class SourceSerializer(serializers.ModelSerializer[SpecSource]):
         ]
 
 
-class SourcePageSerializer(serializers.Serializer[Any]):
+class SourcePageSerializer(CountedSerializer):
     sources = SourceSerializer(many=True)
-    total = serializers.IntegerField()
-    page = serializers.IntegerField()
-    per_page = serializers.IntegerField()
 
 
 class SomeToolsSerializer(Strict):

@@ -8,7 +8,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from agents.approvals import Decider
 from agents.models import Tool
@@ -17,6 +16,7 @@ from openapi_import.api import source_shapes as shapes
 from openapi_import.api.looking_up import checked_body, publication_of, refuse_unknown, source_of
 from openapi_import.errors import ImportRefused
 from openapi_import.models import Publication, SpecSource
+from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.envelope import BoundedJSONParser
 from smartsupport.lib.rest import Need, PageQuery, one_page, read_query
 
@@ -54,7 +54,7 @@ def published(row: Publication) -> Response:
     return Response(shapes.PublicationDetailSerializer(row).data)
 
 
-class SourcesView(APIView):
+class SourcesView(ApiView):
     needs: ClassVar = {"GET": SEE}
 
     @extend_schema(
@@ -69,7 +69,7 @@ class SourcesView(APIView):
         return Response({"sources": shapes.SourceSerializer(page, many=True).data, **counts})
 
 
-class SourceView(APIView):
+class SourceView(ApiView):
     needs: ClassVar = {"GET": SEE, "DELETE": CHANGE}
 
     @extend_schema(
@@ -102,7 +102,7 @@ class SourceView(APIView):
         return published(publications.delete(source.pk, Decider.of(request.user), tools=tools))
 
 
-class PauseView(APIView):
+class PauseView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
     parser_classes = [BoundedJSONParser]
 
@@ -127,7 +127,7 @@ class PauseView(APIView):
         return published(publications.pause(source.pk, by, tools=tools, reason=body["reason"]))
 
 
-class ResumeView(APIView):
+class ResumeView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
     parser_classes = [BoundedJSONParser]
 
@@ -147,7 +147,7 @@ class ResumeView(APIView):
         return published(publications.resume(source.pk, Decider.of(request.user), tools=tools))
 
 
-class PublicationsView(APIView):
+class PublicationsView(ApiView):
     needs: ClassVar = {"GET": SEE}
 
     @extend_schema(
@@ -164,7 +164,7 @@ class PublicationsView(APIView):
         return Response({"publications": shapes.PublicationSerializer(page, many=True).data, **counts})
 
 
-class PublicationView(APIView):
+class PublicationView(ApiView):
     needs: ClassVar = {"GET": SEE}
 
     @extend_schema(
@@ -178,7 +178,7 @@ class PublicationView(APIView):
         return published(publication_of(publication_id))
 
 
-class RollBackView(APIView):
+class RollBackView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
 
     @extend_schema(

@@ -7,10 +7,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from smartsupport.audit import exports, listing
 from smartsupport.audit.listing import Wanted
+from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.rest import Need, read_query
 
 
@@ -60,7 +60,7 @@ class AuditPageSerializer(serializers.Serializer[Any]):
     next_before = serializers.IntegerField(allow_null=True, help_text="`before` of the next page.")
 
 
-class AuditView(APIView):
+class AuditView(ApiView):
     needs: ClassVar = {"GET": Need("audit:read", "smartsupport.view_auditentry")}
 
     @extend_schema(

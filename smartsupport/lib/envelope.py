@@ -28,6 +28,7 @@ CODES = {
     406: "not_acceptable",
     409: "conflict",
     410: "gone",
+    412: "precondition_failed",
     413: "too_large",
     415: "unsupported_media_type",
     422: "invalid",
@@ -39,6 +40,7 @@ MESSAGES = {
     403: "You are not allowed to do this.",
     404: "Not found",
     405: "This method is not allowed here.",
+    412: "This has changed since you read it, or is another one than you named.",
     413: "The request is too large.",
     500: "Something went wrong on our side. Please try again later.",
 }
@@ -106,7 +108,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     if isinstance(error, ServiceError):
-        return _response(error.status, failure(error.code, error.message, **error.extra))
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else None
+        return _response(error.status, failure(error.code, error.message, **error.extra), headers)
     if isinstance(error, exceptions.APIException):
         return _response(error.status_code, _refusal(error), _headers(error))
     request = context.get("request")

@@ -4,11 +4,13 @@ from typing import Any
 
 
 class ServiceError(Exception):
-    """A refusal that may be shown to whoever asked. `code` is stable, `message` a sentence, `extra` more fields."""
+    """A refusal that may be shown to whoever asked. `code` is stable, `message` a sentence, `extra` more fields,
+    `retry_after` the seconds after which asking again makes sense (0: nobody knows)."""
 
     code = "error"
     message = "The request could not be carried out."
     status = 400
+    retry_after = 0
 
     def __init__(self, message: str = "", *, code: str = "", **extra: Any) -> None:
         self.message = message or self.message

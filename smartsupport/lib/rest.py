@@ -1,18 +1,15 @@
 """What the REST views of every app share: what a view asks of its caller, pages, strict fields. No models."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from smartsupport.lib.cursors import CountedSerializer as CountedSerializer
+from smartsupport.lib.cursors import PageQuery as PageQuery
+from smartsupport.lib.cursors import one_page as one_page
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import is_thread_id
-
-if TYPE_CHECKING:
-    from django.db.models import Model, QuerySet
-
-MAX_PAGE = 10_000
-Row = TypeVar("Row", bound="Model")
 
 
 class Need(NamedTuple):
@@ -25,11 +22,6 @@ class Need(NamedTuple):
 
 class InvalidThreadId(ServiceError):
     code, status, message = "invalid_thread_id", 400, "Invalid thread_id format"
-
-
-class PageQuery(serializers.Serializer[Any]):
-    page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=1, help_text="Starts at 1.")
-    per_page = serializers.IntegerField(min_value=1, max_value=100, default=20)
 
 
 class StrictBooleanField(serializers.BooleanField):
@@ -66,14 +58,6 @@ def read_body(serializer: type[serializers.Serializer[Any]], request: Request) -
     body.is_valid(raise_exception=True)
     values: dict[str, Any] = body.validated_data
     return values
-
-
-def one_page(rows: "QuerySet[Row]", query: dict[str, Any]) -> tuple[list[Row], dict[str, int]]:
-    """The rows of the page and {"total", "page", "per_page"}. Two queries; past the end a page is empty."""
-    page, per_page = query["page"], query["per_page"]
-    start = (page - 1) * per_page
-    counts = {"total": rows.order_by().count(), "page": page, "per_page": per_page}
-    return list(rows[start : start + per_page]), counts
 
 
 def decider_id(caller: Any) -> str:

@@ -65,6 +65,7 @@ def test_an_idempotency_key_stands_for_the_message_id(writer: Client) -> None:
     writer.defaults["HTTP_IDEMPOTENCY_KEY"] = "order-4711"
     first = send(writer, "t-1", content="Hi", customer=ADA).json()["data"]
     second = send(writer, "t-1", content="Hi", customer=ADA).json()["data"]
+    writer.defaults["HTTP_IDEMPOTENCY_KEY"] = "order-4712"
     other = send(writer, "t-1", content="Hi", client_message_id="mail-9").json()["data"]
 
     assert first["messages"] == second["messages"] == [{"seq": 1, "client_message_id": "order-4711"}]

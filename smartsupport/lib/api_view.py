@@ -1,0 +1,142 @@
+"""What every route under /api/v1 is: a view whose writes are carried out once for each `Idempotency-Key`, and whose
+bodies have a limit. Apart from `smartsupport.lib.rest`, because DRF's view imports what the settings name."""
+
+import hashlib
+from typing import Any, ClassVar
+
+import structlog
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import Error as DatabaseFault
+from django.http import HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from smartsupport.lib import audit, etags, idempotency
+from smartsupport.lib.envelope import EnvelopeRenderer
+from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.rest import Need, decider_id
+
+log = structlog.get_logger(__name__)
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class TooLarge(ServiceError):
+    code, status, message = "too_large", 413, "The request is too large."
+
+
+class AnsweredBefore(Exception):
+    """The same request was answered: it is not carried out again."""
+
+    def __init__(self, answer: idempotency.Answer) -> None:
+        self.answer = answer
+
+
+class ApiView(APIView):
+    """`needs` says who may call which method: {"GET": Need(scope, permission)}."""
+
+    needs: ClassVar[dict[str, Need]] = {}
+    claim: idempotency.Claim | None = None
+
+    def body_limit(self) -> int:
+        """Bytes that a request's body may have."""
+        return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        method = str(request.method)
+        if method not in WRITES or not hasattr(self, method.lower()):
+            return
+        self._refuse_too_large(request)
+        text = request.headers.get(idempotency.HEADER)
+        if text is None:
+            return
+        begun = idempotency.begin(
+            caller=decider_id(request.user),
+            key=idempotency.checked_key(text),
+            fingerprint=idempotency.fingerprint(_asked(request)),
+        )
+        if isinstance(begun, idempotency.Answer):
+            raise AnsweredBefore(begun)
+        self.claim = begun
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response: Any = super().dispatch(request, *args, **kwargs)
+            if self.claim and hasattr(response, "render"):
+                response.render()
+        except BaseException:
+            self._settle(None)
+            raise
+        self._settle(response)
+        return response
+
+    def handle_exception(self, exc: Exception) -> Any:
+        if not isinstance(exc, AnsweredBefore):
+            return super().handle_exception(exc)
+        audit.note(message="Sent again under the same Idempotency-Key: answered as before, nothing was done.")
+        known = exc.answer
+        headers = known.headers | {idempotency.REPLAYED: "true"}
+        return HttpResponse(known.body, status=known.status, headers=headers)
+
+    def _refuse_too_large(self, request: Request) -> None:
+        announced, most = request.META.get("CONTENT_LENGTH") or "0", self.body_limit()
+        if not announced.isdecimal() or int(announced) > most:
+            raise TooLarge(f"The request is larger than {most:,} bytes.")
+
+    def _settle(self, response: HttpResponseBase | None) -> None:
+        """Keep what was done. What was refused, or broke, has changed nothing that a repeat could not meet again."""
+        if self.claim is None:
+            return
+        claim, self.claim = self.claim, None
+        try:
+            if isinstance(response, HttpResponse) and 200 <= response.status_code < 300:
+                idempotency.keep(claim, _kept(response))
+            else:
+                idempotency.forget(claim)
+        except DatabaseFault as error:
+            log.error("idempotent_answer_not_kept", error=str(error))
+
+
+def require_match(request: Request, *states: Any) -> None:
+    """Whether `If-Match` names one of these states: data that a GET answers in the envelope, or the bytes of a file.
+    Call it where nobody else can change them any more. Raises PreconditionFailed (412)."""
+    if etags.is_conditional(request):
+        rendered = (one if isinstance(one, bytes) else EnvelopeRenderer().render(one) for one in states)
+        etags.require_match(request, *rendered)
+
+
+def _kept(response: HttpResponse) -> idempotency.Answer:
+    headers = {name: response.headers[name] for name in idempotency.KEPT_HEADERS if name in response.headers}
+    return idempotency.Answer(response.status_code, headers, response.content)
+
+
+def _asked(request: Request) -> list[Any]:
+    return [request.method, request.path, request.META.get("QUERY_STRING", ""), _body(request)]
+
+
+def _body(request: Request) -> Any:
+    """The body as it was understood: the boundary of a form differs from one sending to the next."""
+    data: Any
+    try:
+        data = request.data
+    except UnsupportedMediaType:  # of a route that reads no body, or is about to say so
+        data = request._request.body
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).hexdigest()
+    if not isinstance(data, QueryDict):
+        return data
+    return {name: [_plain(value) for value in values] for name, values in data.lists()}
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, UploadedFile):
+        return value
+    found = hashlib.sha256()
+    for chunk in value.chunks():
+        found.update(chunk)
+    value.seek(0)
+    return [value.name, value.content_type, found.hexdigest()]
