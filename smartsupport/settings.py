@@ -377,6 +377,7 @@ LOG_LEVEL = env.choice("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO
 LOGGING = logs.configuration(LOG_FORMAT, LOG_LEVEL)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = TRUST_PROXY_HEADERS  # nginx names each request, or passes on its name
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10  # one line per request, when it is done, is enough
 # Sweepers run every few seconds; only what fails or is tried again is worth a line.
 DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = DJANGO_STRUCTLOG_CELERY_TASK_SUCCESS_LOG_LEVEL = 10
