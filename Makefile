@@ -13,12 +13,12 @@ PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check install --quiet
 PYTEST_ARGS ?= -n 3 --dist loadgroup
 
-.PHONY: run test check lint bench bench-import faults soak screenshots browser install install-dev clean
+.PHONY: run test check lint bench bench-import faults soak screenshots browser nginx install install-dev clean
 
 run: .venv/installed
 	@$(PY) -m smartsupport.supervisor --with-parent
 
-test: .venv/installed-dev browser
+test: .venv/installed-dev browser nginx
 	$(PY) -m pytest $(PYTEST_ARGS)
 
 bench: .venv/installed-dev
@@ -50,6 +50,10 @@ lint: .venv/installed-dev
 
 install: .venv/installed
 install-dev: .venv/installed-dev
+
+# Debian's nginx, unless there is one; it is installed and not started.
+nginx: .venv/installed-dev
+	@$(PY) -m tests.shipping.nginx
 
 # Debian's Chromium, unless there is one.
 browser: .venv/installed-dev

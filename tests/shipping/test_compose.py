@@ -1,0 +1,185 @@
+"""compose.yml and the Dockerfile, read: what each container may do, how it is watched, and how it is stopped."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.runner import POOL_SIZE
+from smartsupport.settings import DATABASES, IMPORT_MEMORY_MIB, TURN_DRAIN_SECONDS
+from tests.servers import OURS
+from tests.shipping import image
+from tests.shipping.fleet import SERVICES
+from tests.shipping.nginx import COMPOSE, DOCKER, ROOT
+
+OURS_RUN = ("web", "turns", "jobs", "beat", "migrate")
+STAY = [name for name in SERVICES if name != "migrate"]
+UNITS = {"k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+def bytes_of(size: str) -> int:
+    size = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", size).lower().removesuffix("b")
+    return int(size[:-1]) * UNITS[size[-1]]
+
+
+def seconds(time: str) -> int:
+    assert time.endswith("s")
+    return int(time[:-1])
+
+
+def environment(service: dict[str, Any]) -> str:
+    return json.dumps(service.get("environment", {})) + json.dumps(service.get("command", ""))
+
+
+@pytest.mark.parametrize("name", list(SERVICES))
+def test_a_container_may_do_little(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service.get("privileged") is None
+    assert all("docker.sock" not in str(volume) for volume in service.get("volumes", []))
+    if name == "postgres":
+        # Its entry point begins as root to give the folder to its user.
+        assert set(service["cap_add"]) <= {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+    else:
+        assert "cap_add" not in service
+        assert not service["user"].startswith(("0", "root"))
+    assert any(place.startswith("/tmp:size=") for place in service["tmpfs"])  # noqa: S108
+
+
+@pytest.mark.parametrize("name", list(SERVICES))
+def test_a_container_has_limits_and_its_log_cannot_fill_the_disk(name: str) -> None:
+    service = SERVICES[name]
+
+    assert bytes_of(service["mem_limit"]) >= 256 * UNITS["m"]
+    assert service["logging"]["options"].keys() >= {"max-size", "max-file"}
+
+
+@pytest.mark.parametrize("name", STAY)
+def test_a_container_is_watched_started_again_and_given_time_to_leave(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+    assert service["restart"] == "unless-stopped"
+    assert seconds(service["stop_grace_period"]) >= 15
+
+
+def test_there_are_two_of_what_customers_notice() -> None:
+    assert SERVICES["web"]["deploy"]["replicas"] == SERVICES["turns"]["deploy"]["replicas"] == 2
+
+
+def test_turns_have_time_to_drain_twice_and_to_write_down_what_they_did() -> None:
+    # For the running turns, then for the calls that are under way.
+    assert seconds(SERVICES["turns"]["stop_grace_period"]) >= 2 * TURN_DRAIN_SECONDS + 10
+
+
+def test_migrations_are_a_step_that_everything_of_ours_waits_for() -> None:
+    assert SERVICES["migrate"]["restart"] == "no"
+    assert "manage.py migrate" in SERVICES["migrate"]["command"][-1]
+    for name in OURS_RUN[:-1]:
+        needs = SERVICES[name]["depends_on"]
+        assert needs["migrate"] == {"condition": "service_completed_successfully"}
+        assert needs["postgres"] == needs["valkey"] == {"condition": "service_healthy"}
+    assert SERVICES["nginx"]["depends_on"] == {"web": {"condition": "service_healthy"}}
+
+
+def test_every_image_is_pinned_and_the_dependencies_are_there() -> None:
+    images = {name: service["image"] for name, service in SERVICES.items() if name not in OURS_RUN}
+    images["base"] = re.findall(r"(?m)^ARG PYTHON=(\S+)$", image.DOCKERFILE.read_text())[0]
+
+    for name, tag in images.items():
+        assert re.search(r":\d+\.\d+", tag), f"{name}: {tag} may be another one tomorrow"
+    assert images["base"].startswith("python:3.11."), "the version that the tests run on"
+
+
+def test_every_connection_that_processes_may_hold_fits_into_postgres() -> None:
+    [given] = re.findall(r"max_connections=(\d+)", " ".join(SERVICES["postgres"]["command"]))
+    pool = DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+    children = int(SERVICES["jobs"]["command"][SERVICES["jobs"]["command"].index("--concurrency") + 1])
+
+    # Twice the containers: during an upgrade the old and the new ones run side by side. Web also opens one per /readyz.
+    web, turns = 2 * 2 * (pool + 1), 2 * 2 * (pool + POOL_SIZE)
+    # One task at a time in each child; beat and the commands hold one.
+    jobs, others = 2 * (1 + children), 10
+
+    assert web + turns + jobs + others <= int(given) - 3, "three are kept for the superuser"
+
+
+def test_jobs_have_memory_for_reading_a_document_in_each_child() -> None:
+    command = SERVICES["jobs"]["command"]
+    children = int(command[command.index("--concurrency") + 1])
+
+    assert bytes_of(SERVICES["jobs"]["mem_limit"]) >= children * (IMPORT_MEMORY_MIB + 256) * UNITS["m"]
+
+
+def test_valkey_refuses_rather_than_forgets_and_postgres_and_it_are_reached_by_nobody_else() -> None:
+    command = SERVICES["valkey"]["command"][-1]
+
+    assert "--maxmemory-policy noeviction" in command
+    assert "--appendonly yes" in command
+    assert bytes_of(SERVICES["valkey"]["mem_limit"]) >= 2 * 256 * UNITS["m"]
+    for name in ("postgres", "valkey"):
+        assert "ports" not in SERVICES[name]
+        assert SERVICES[name]["networks"] == ["inside"]
+        assert SERVICES[name]["volumes"], "its data outlives its container"
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+
+
+def test_secrets_come_from_the_env_file_and_stand_nowhere_else() -> None:
+    for name, service in SERVICES.items():
+        for found in re.findall(
+            r"[A-Z_]*(?:PASSWORD|SECRET|KEY)[A-Z_]*\"?: \"?([^\",}]*)", environment(service)
+        ):
+            assert found.startswith("${"), f"{name}: {found}"
+    for name in OURS_RUN:
+        assert SERVICES[name]["env_file"] == ["../.env"]
+    for name in ("postgres", "valkey", "nginx"):
+        assert "env_file" not in SERVICES[name], "it has no use for the other secrets"
+
+
+def test_every_setting_that_compose_names_is_one_of_ours() -> None:
+    for name in OURS_RUN:
+        assert SERVICES[name]["environment"].keys() <= set(OURS)
+
+
+def test_only_nginx_is_reached_from_outside_and_by_ports_that_its_user_may_open() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
+    assert all(int(port.split(":")[1]) > 1024 for port in SERVICES["nginx"]["ports"])
+
+
+def test_what_is_mounted_is_there() -> None:
+    for service in SERVICES.values():
+        for volume in service.get("volumes", []):
+            source = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", volume).split(":")[0]
+            if source.startswith("./nginx/") and "certificates" not in source and "acme" not in source:
+                assert (DOCKER / source).exists(), source
+
+
+def test_the_image_runs_as_nobody_and_leaves_out_what_it_does_not_need() -> None:
+    last = image.last_stage()
+
+    assert ("USER", "10001:10001") in last
+    assert SERVICES["web"]["user"] == "10001:10001"
+    assert sum(name == "FROM" for name, _ in image.instructions()) == 2
+    copied = {
+        word for name, rest in last if name == "COPY" and "--from" not in rest for word in rest.split()[:-1]
+    }
+    assert not copied & {".", "tests", ".local", ".git", ".env"}
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert copied | {"requirements.txt"} == allowed, "what is copied is what the build is sent"
+
+
+def test_the_image_has_its_programs_compiled_and_its_files_with_hashed_names(image_folder: Path) -> None:
+    assert list((image_folder / "chat" / "__pycache__").glob("engine.*.pyc"))
+    assert (image_folder / ".build" / "staticfiles" / "staticfiles.json").exists()
+    assert not list(image_folder.rglob("tests"))
+
+
+def test_the_command_of_the_image_is_that_of_web() -> None:
+    [command] = [json.loads(rest) for name, rest in image.last_stage() if name == "CMD"]
+
+    assert command == SERVICES["web"]["command"]

@@ -1,0 +1,136 @@
+"""Production's nginx file before servers that hang up, stream and are not there: what it passes on, how often, and what
+people and programs are told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from smartsupport.embedded import ports
+from tests.shipping.nginx import Nginx
+from tests.shipping.upstream import Trickle, Upstream, greet, hang_up, two
+
+SECRET = "a-very-secret-word-0123456789"
+
+
+@contextmanager
+def behind(folder: Path, web_ports: list[int], **changed: str) -> Iterator[tuple[Nginx, httpx.Client]]:
+    """nginx in front of these ports, and a client of it."""
+    nginx = Nginx(folder / "nginx", web_ports, **changed)
+    try:
+        nginx.start()
+        with httpx.Client(base_url=nginx.url, verify=nginx.tls, trust_env=False, timeout=30) as client:
+            yield nginx, client
+    finally:
+        nginx.stop()
+
+
+def test_what_may_have_arrived_is_asked_for_once_more_only_where_repeating_is_harmless(
+    tmp_path: Path,
+) -> None:
+    with two(hang_up) as (one, other), behind(tmp_path, [one.port, other.port]) as (_, client):
+        answers = {method: client.request(method, "/api/v1/x") for method in ("POST", "PATCH")}
+        arrived = [head.split()[0] for head in one.requests + other.requests]
+        assert sorted(arrived) == [b"PATCH", b"POST"]
+
+        read = client.get("/api/v1/x")
+
+        assert len(one.requests) + len(other.requests) == 4
+        for answer in (*answers.values(), read):
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "unavailable"
+            assert answer.headers["Retry-After"] == "5"
+
+
+def test_a_process_that_is_gone_costs_nobody_an_error(tmp_path: Path) -> None:
+    gone = ports.choose(None)
+    with Upstream(greet) as there, behind(tmp_path, [gone, there.port]) as (_, client):
+        answers = [client.request(method, "/x").text for method in ("GET", "POST", "PATCH", "DELETE") * 3]
+
+    assert answers == ["ok"] * 12, "what was never sent may be sent to another one, whatever it is"
+    assert len(there.requests) == 12
+
+
+def test_one_answer_that_fails_takes_no_process_out_of_service(tmp_path: Path) -> None:
+    with two(hang_up) as (one, other), behind(tmp_path, [one.port, other.port]) as (_, client):
+        for _ in range(4):
+            client.post("/x", content=b"x")
+
+    assert len(one.requests) + len(other.requests) == 4
+
+
+def test_people_get_a_page_and_programs_an_envelope_when_nobody_is_there(tmp_path: Path) -> None:
+    with behind(tmp_path, [ports.choose(None), ports.choose(None)]) as (nginx, client):
+        page = client.get("/")
+        sent = client.post("/admin/x/", content=b"x")
+        program = client.post("/mcp", json={})
+        attempt = client.get(f"/ws?token={SECRET}", headers={"Authorization": f"Bearer {SECRET}"})
+        queried = client.get(f"/api/v1/conversations?token={SECRET}")
+
+        for answer in (page, sent):
+            assert answer.status_code == 503
+            assert "<h1>We will be back in a moment</h1>" in answer.text
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        for answer in (program, attempt, queried):
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "unavailable"
+        assert '"path":"/ws","status":503' in nginx.access_log.read_text()
+        assert SECRET not in nginx.logged(), "nginx quotes the request in what it says about a dead upstream"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/conversations/3f2a/stream", "/mcp"])
+def test_a_stream_is_passed_on_event_by_event(tmp_path: Path, path: str) -> None:
+    trickle = Trickle()
+    with Upstream(trickle) as there, behind(tmp_path, [there.port]) as (_, client):
+        with client.stream("GET", path, headers={"Accept": "text/event-stream"}) as answer:
+            pieces = answer.iter_text()
+            assert next(pieces) == "data: first\n\n", "and the second is not yet sent"
+
+            trickle.go_on.set()
+
+            assert "".join(pieces) == "data: second\n\n"
+        assert "content-encoding" not in answer.headers
+
+
+def test_one_address_may_ask_only_so_much_and_files_do_not_count(tmp_path: Path) -> None:
+    few = {"SUPPORT_REQUESTS_PER_SECOND": "1", "SUPPORT_BURST": "2"}
+    with Upstream(greet) as there, behind(tmp_path, [there.port], **few) as (_, client):
+        of_the_api = [client.get("/api/v1/x") for _ in range(5)]
+        page = client.get("/")
+        files = [client.get("/static/x.js").status_code for _ in range(30)]
+
+        assert [answer.status_code for answer in of_the_api[:2]] == [200, 200]
+        refused = of_the_api[-1]
+        assert refused.status_code == 429
+        assert refused.json()["error"]["code"] == "rate_limited"
+        assert refused.headers["Retry-After"] == "5"
+        assert page.status_code == 429
+        assert "<h1>Too much at once</h1>" in page.text
+        assert files == [200] * 30
+        arrived = sum(head.startswith(b"GET /api/") for head in there.requests)
+        assert arrived == sum(answer.status_code == 200 for answer in of_the_api), (
+            "the others went no further"
+        )
+
+
+def test_what_web_is_told_of_a_visitor_is_nginx_s_to_say(tmp_path: Path) -> None:
+    claimed = {
+        "X-Forwarded-For": "203.0.113.9",
+        "X-Forwarded-Proto": "http",
+        "X-Forwarded-Host": "evil.example",
+        "X-Real-IP": "203.0.113.9",
+        "Forwarded": "for=203.0.113.9",
+        "X_Forwarded_For": "203.0.113.9",
+    }
+    with Upstream(greet) as there, behind(tmp_path, [there.port]) as (nginx, client):
+        client.get("/x", headers=claimed)
+
+    head = there.requests[0].decode().lower()
+    assert "x-forwarded-for: 127.0.0.1\r\n" in head
+    assert "x-forwarded-proto: https\r\n" in head
+    assert f"host: 127.0.0.1:{nginx.port}\r\n" in head
+    assert "203.0.113.9" not in head
+    assert "evil.example" not in head
