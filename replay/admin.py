@@ -15,7 +15,7 @@ from unfold.forms import BaseDialogForm
 from agents.approvals import Decider
 from chat import staffing, stopping, takeover, turns
 from chat.models import Conversation
-from replay import player
+from replay import player_urls
 from replay.conversation_page import seen_state, shown
 from replay.desk_views import DeskViews
 from replay.list_page import ListPage
@@ -42,7 +42,7 @@ class ConversationAdmin(ListPage, DeskViews, ReadOnlyAdmin):
         live = path(
             "<path:object_id>/live/", self.admin_site.admin_view(self.live), name="chat_conversation_live"
         )
-        return [live, *self.desk_urls(), *player.urls(self), *super().get_urls()]
+        return [live, *self.desk_urls(), *player_urls.urls(self), *super().get_urls()]
 
     def change_view(
         self,

@@ -1,7 +1,7 @@
 """The replay: a conversation step by step, for whoever asks why an agent did what it did. Read-only.
 
-`urls` are routed by the conversations' admin. Its links and forms load the page whole; `player.js` asks for the same
-addresses and puts the pieces of the answer in place.
+Its links and forms load the page whole; `player.js` asks for the same addresses and puts the pieces of the answer in
+place. `player_news` has what comes meanwhile.
 """
 
 from dataclasses import dataclass
@@ -9,22 +9,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib.admin import ModelAdmin
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Min, Q, Sum
-from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.http import HttpRequest
+from django.urls import reverse
 
 from chat.models import Conversation, Event, Turn
 from replay import step_blocks, step_page
-from replay.player_export import download
 from replay.step_blocks import Block, visible
 from replay.steps import KINDS, Wanted, window
 from replay.timeline import Step, step
-from smartsupport.lib.console import identified
 from smartsupport.lib.text import shorten
 
 LINE_CHARACTERS = 110
@@ -63,40 +57,9 @@ class Totals:
     unknown: int
 
 
-def urls(admin: "ModelAdmin[Conversation]") -> list[Any]:
-    """The replay's addresses, below a conversation's own. Each asks for `chat.view_conversation`."""
-
-    def page(request: HttpRequest, object_id: str) -> HttpResponse:
-        conversation = _conversation(admin, request, object_id)
-        shown = {**admin.admin_site.each_context(request), "opts": admin.opts, **_page(request, conversation)}
-        return TemplateResponse(request, "replay/player.html", shown)
-
-    def export(request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return download(request, _conversation(admin, request, object_id))
-
-    guarded = admin.admin_site.admin_view
-    return [
-        path("<path:object_id>/replay/", guarded(page), name="chat_conversation_replay"),
-        path("<path:object_id>/replay/replay.json", guarded(export), name="chat_conversation_replay_export"),
-    ]
-
-
-def _conversation(admin: "ModelAdmin[Conversation]", request: HttpRequest, object_id: str) -> Conversation:
-    if not admin.has_view_permission(request):
-        raise PermissionDenied
-    row = identified(Conversation.objects.select_related("customer"), object_id).first()
-    if row is None:
-        raise Http404("This conversation does not exist.")
-    return row
-
-
-def _page(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+def page(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
     wanted = Wanted.of(request.GET)
-    turns = list(
-        Turn.objects.filter(conversation=conversation)
-        .order_by("message_seq")
-        .values_list("pk", "message_seq")
-    )
+    turns = turns_of(conversation)
     asked_turn = wanted.turn
     if asked_turn:
         place = turns[min(asked_turn, len(turns)) - 1][1] if turns else 1
@@ -106,7 +69,7 @@ def _page(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
     event = (
         Event.objects.filter(conversation=conversation, seq=listed.chosen).first() if listed.chosen else None
     )
-    sums = _sums(conversation, listed.chosen)
+    sums = sums_of(conversation, listed.chosen)
     began = sums["began"] or conversation.created_at
     numbers = {pk: number for number, (pk, _) in enumerate(turns, start=1)}
     before, after = listed.beside()
@@ -116,7 +79,7 @@ def _page(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
         "wanted": wanted,
         "total": conversation.last_seq,
         "note": _note(request, wanted, conversation, listed.chosen_is_listed, asked_turn, len(turns)),
-        "lines": _lines(listed.rows, listed.chosen, numbers, began, wanted),
+        "lines": lines_of(listed.rows, listed.chosen, numbers, began, wanted),
         "first": wanted.query(near=1),
         "last": wanted.query(before=conversation.last_seq + 1),
         "earlier": wanted.query(before=listed.rows[0].seq) if listed.earlier and listed.rows else "",
@@ -128,8 +91,8 @@ def _page(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
         ],
         "turns": len(turns),
         "keys": KEYS,
-        "all": Totals(sums["all_in"] or 0, sums["all_out"] or 0, conversation.cost_micros, sums["unknown"]),
-        "whole": step_blocks.span((sums["ended"] - began).total_seconds()) if sums["ended"] else "",
+        **whole_of(conversation, sums, began),
+        "news_url": reverse("admin:chat_conversation_replay_news", args=[conversation.pk]),
         "export_url": reverse("admin:chat_conversation_replay_export", args=[conversation.pk]),
         "conversation_url": reverse("admin:chat_conversation_change", args=[conversation.pk]),
         **(_chosen(request, conversation, event, numbers, began, sums) if event else {}),
@@ -152,7 +115,7 @@ def _note(
     return ""
 
 
-def _sums(conversation: Conversation, chosen: int) -> dict[str, Any]:
+def sums_of(conversation: Conversation, chosen: int) -> dict[str, Any]:
     """What all steps took and those up to the chosen one, in one query."""
     events, so_far = Event.objects.filter(conversation=conversation), Q(seq__lte=chosen)
     unknown = Q(tokens_in__isnull=False, cost_micros__isnull=True) | Q(
@@ -172,11 +135,44 @@ def _sums(conversation: Conversation, chosen: int) -> dict[str, Any]:
     )
 
 
-def _lines(
-    rows: list[Event], chosen: int, numbers: dict[UUID, int], began: datetime, wanted: Wanted
+def turns_of(conversation: Conversation) -> list[tuple[UUID, int]]:
+    """(id, number of the first event) of each turn, in order."""
+    rows = Turn.objects.filter(conversation=conversation).order_by("message_seq")
+    return list(rows.values_list("pk", "message_seq"))
+
+
+def whole_of(conversation: Conversation, sums: dict[str, Any], began: datetime) -> dict[str, Any]:
+    """What the totals say of the whole conversation."""
+    return {
+        "all": Totals(sums["all_in"] or 0, sums["all_out"] or 0, conversation.cost_micros, sums["unknown"]),
+        "whole": step_blocks.span((sums["ended"] - began).total_seconds()) if sums["ended"] else "",
+    }
+
+
+def so_far_of(event: Event, sums: dict[str, Any], began: datetime) -> dict[str, Any]:
+    """What they say up to this step."""
+    return {
+        "step": event,
+        "so_far": Totals(
+            sums["in_so_far"] or 0,
+            sums["out_so_far"] or 0,
+            sums["cost_so_far"] or 0,
+            sums["unknown_so_far"],
+        ),
+        "elapsed": step_blocks.span((event.created_at - began).total_seconds()),
+    }
+
+
+def lines_of(
+    rows: list[Event],
+    chosen: int,
+    numbers: dict[UUID, int],
+    began: datetime,
+    wanted: Wanted,
+    turn_before: UUID | None = None,
 ) -> list[Line]:
+    """`turn_before`: the turn of the line above the first one."""
     lines: list[Line] = []
-    turn_before: object = None
     for row in rows:
         told = step(row)
         begins = row.turn_id != turn_before and row.turn_id is not None
@@ -215,14 +211,9 @@ def _chosen(
     ]
     sees_approvals = request.user.has_perm("agents.view_action")
     shown: list[Block] = step_page.of(event, conversation, sees_approvals=sees_approvals)
-    so_far = Totals(
-        sums["in_so_far"] or 0,
-        sums["out_so_far"] or 0,
-        sums["cost_so_far"] or 0,
-        sums["unknown_so_far"],
-    )
     where = f", turn {number:,}" if number else ""
     return {
+        **so_far_of(event, sums, began),
         "step": told,
         "step_title": visible(told.title),
         "step_link": f"?step={event.seq}",
@@ -231,8 +222,6 @@ def _chosen(
         ),
         "when": step_blocks.facts("", when),
         "blocks": shown,
-        "so_far": so_far,
-        "elapsed": after,
     }
 
 

@@ -149,6 +149,13 @@ def window(conversation: Conversation, wanted: Wanted) -> Window:
     return Window(rows, len(earlier) > BEFORE, len(later) > AFTER, chosen)
 
 
+def after(conversation: Conversation, wanted: Wanted) -> tuple[list[Event], bool]:
+    """The steps behind number `wanted.after` that fit, in order, and whether there are more of them. One query."""
+    rows = _slim(wanted.rows(conversation).filter(seq__gt=wanted.after)).order_by("seq")[: AFTER + 1]
+    found = [_short(row) for row in rows]
+    return found[:AFTER], len(found) > AFTER
+
+
 def _read(earlier: QuerySet[Event], later: QuerySet[Event] | None, most: int) -> list[Event]:
     """The last rows of the one and the first of the other, one more of each than is shown."""
     rows = _slim(earlier).order_by("-seq")[: most + 1]

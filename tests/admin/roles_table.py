@@ -35,6 +35,7 @@ TABLE = {
         SHOWN,
         live=LOOK,
         replay=LOOK,
+        replay_news=LOOK,
         replay_export=LOOK,
         take_over=ANSWERS,
         write=ANSWERS,

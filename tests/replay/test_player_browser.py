@@ -6,10 +6,18 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from tests.admin.test_browser import DESK, PHONE, staff_browser
+from agents import facts
+from tests import rows
+from tests.admin.test_browser import DESK, PHONE, _in_a_thread, staff_browser
 from tests.replay.test_player import a_turn, long_conversation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+END = """() => {
+    const box = document.querySelector(".player-left");
+    return box.scrollTop > 0 && box.scrollHeight - box.scrollTop - box.clientHeight < 48;
+}"""
 
 
 def chosen(page: Page) -> Any:
@@ -106,3 +114,47 @@ def test_stepping_through_a_conversation(live_server: Any, viewport: Any, theme:
         page.keyboard.press("j")
         at(page, 22)
         expect(page.locator("#player-fault")).to_be_hidden()
+
+
+def test_following_a_conversation_that_goes_on(live_server: Any) -> None:
+    turn = a_turn()
+    url = reverse("admin:chat_conversation_replay", args=[turn.conversation_id])
+
+    def said(text: str) -> None:
+        _in_a_thread(lambda: rows.happened(turn, facts.replied(agent="bot", content=text, key=text)))
+
+    with staff_browser(live_server, viewport=DESK) as (page, faults):
+        page.goto(f"{url}?step=7")
+        ready(page)
+        follow = page.get_by_label("Follow new steps")
+        expect(follow).to_be_checked()
+        said("The eighth.")
+        at(page, 8)  # the end was shown, and still is
+        expect(page.locator("#player-place")).to_have_text("8 / 8")
+        expect(page.locator("#player-totals")).to_contain_text("8 in 1 turn")
+
+        page.keyboard.press("k")
+        at(page, 7)
+        expect(follow).not_to_be_checked()
+        said("The ninth.")
+        follow.check()
+        expect(page.locator("#line-9")).to_be_visible()
+        at(page, 7)  # what somebody reads stays
+        expect(page.locator("#player-place")).to_have_text("7 / 9")
+
+        for number in range(10, 40):
+            said(f"Number {number}.")
+        expect(page.locator("#line-39")).to_be_visible()
+        page.wait_for_function(END)
+        page.locator(".player-left").hover()
+        page.mouse.wheel(0, -2_000)
+        expect(follow).not_to_be_checked()  # whoever scrolls back wants to read there
+        assert faults == []
+
+        page.goto(f"{url}?kind=people")
+        ready(page)
+        said("Not of this kind.")
+        note = facts.note_written(content="Look at this.", by_name="sam", once="", key="note")
+        _in_a_thread(lambda: rows.happened(turn, note))
+        expect(page.locator("#line-41")).to_be_visible()
+        expect(page.locator("#line-40")).to_have_count(0)

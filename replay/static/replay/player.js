@@ -39,7 +39,10 @@
         // A list that has the step stays where it is; only its addresses are those of another filter or not.
         const here = seq && list.querySelector(`[data-step="${seq}"]`);
         const same = here && here.getAttribute("href") === fresh.querySelector(`[data-step="${seq}"]`)?.getAttribute("href");
-        if (!same) list.replaceChildren(...fresh.childNodes);
+        if (!same) {
+            list.replaceChildren(...fresh.childNodes);
+            root.dataset.seen = page.querySelector("[data-player]").dataset.seen;
+        }
         byId("player-detail").dataset.step = seq;
         byId("player-detail").replaceChildren(...detail.childNodes);
         for (const id of ["player-totals", "player-nav"]) {
@@ -71,7 +74,9 @@
         return kept;
     };
 
-    const go = async (href, keep = "push") => {
+    /* `by`: who moves; "person", or "news" where what came last is shown by itself. */
+    const go = async (href, keep = "push", by = "person") => {
+        root.dispatchEvent(new CustomEvent("player-moves", { detail: by }));
         running?.abort();
         const mine = (running = new AbortController());
         const detail = byId("player-detail");
@@ -106,6 +111,7 @@
         event.preventDefault();
         go(link.href);
     });
+    root.addEventListener("player-show", (event) => go(event.detail, "replace", "news"));
     addEventListener("popstate", () => go(location.href, "none"));
 
     if (range) {
