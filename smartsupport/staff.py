@@ -26,6 +26,7 @@ VIEWER_MAY = frozenset(
         "chat.view_customer",
         "chat.view_tag",
         "chat.view_webhookdelivery",
+        "chat.view_webhookendpoint",
         "openapi_import.view_importjob",
         "openapi_import.view_specsource",
     }
@@ -52,6 +53,9 @@ MANAGER_MAY = (
         "chat.change_tag",
         "chat.delete_tag",
         "chat.change_webhookdelivery",
+        "chat.add_webhookendpoint",
+        "chat.change_webhookendpoint",
+        "chat.delete_webhookendpoint",
         "openapi_import.add_importjob",
         "openapi_import.change_importjob",
         "openapi_import.publish_importjob",
