@@ -432,6 +432,11 @@ class WebhookDelivery(models.Model):
                 name="webhook_of_endpoint",
                 condition=models.Q(endpoint__isnull=False),
             ),
+            models.Index(
+                fields=["endpoint", "-created_at"],
+                name="webhook_given_up",
+                condition=models.Q(status="failed"),
+            ),
         ]
 
     def __str__(self) -> str:

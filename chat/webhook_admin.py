@@ -1,4 +1,4 @@
-"""Webhooks in the console: what was told to other systems, each attempt, and sending one again."""
+"""Deliveries in the console: what was told to other systems, each attempt, and sending one again."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,17 +14,26 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from agents.approvals import Decider
-from chat import webhooks
-from chat.models import DeliveryStatus, WebhookAttempt, WebhookDelivery
+from chat import webhook_endpoint_admin, webhooks  # noqa: F401 - its page registers itself
+from chat.models import DELIVERY_WAITS, DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from smartsupport.lib.console import ReadOnlyAdmin, age, go_to, identified
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import parse_uuid
 
 BADGES = {
     DeliveryStatus.PENDING: "warning",
+    DeliveryStatus.QUEUED: "warning",
     DeliveryStatus.DELIVERED: "success",
     DeliveryStatus.FAILED: "danger",
+    DeliveryStatus.SKIPPED: "info",
 }
+STATES = {
+    "waiting": ("Waiting to be sent", DELIVERY_WAITS),
+    "delivered": ("Delivered", (DeliveryStatus.DELIVERED,)),
+    "failed": ("Given up", (DeliveryStatus.FAILED,)),
+    "skipped": ("Skipped", (DeliveryStatus.SKIPPED,)),
+}
+ENVIRONMENT = "environment"
 
 
 TABLE = """<table class="console-table">
@@ -32,17 +41,44 @@ TABLE = """<table class="console-table">
 <tbody>{}</tbody></table>"""
 
 
+class StateFilter(admin.SimpleListFilter):
+    title, parameter_name = "state", "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, label) for name, (label, _) in STATES.items()]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
+        chosen = STATES.get(self.value() or "")
+        return rows.filter(status__in=chosen[1]) if chosen else rows
+
+
+class EndpointFilter(admin.SimpleListFilter):
+    title, parameter_name = "endpoint", "to"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rows = WebhookEndpoint.objects.filter(deleted_at=None)
+        return [(ENVIRONMENT, "WEBHOOK_URL"), *((str(row.pk), str(row)) for row in rows)]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
+        if self.value() is None:
+            return rows
+        if self.value() == ENVIRONMENT:
+            return rows.filter(endpoint=None)
+        endpoint_id = parse_uuid(self.value() or "")
+        return rows.filter(endpoint=endpoint_id) if endpoint_id else rows.none()
+
+
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
-    list_display = ("what", "state", "thread", "attempts_made", "came_to", "written")
-    list_filter = ("status", "kind")
+    list_display = ("what", "to", "state", "thread", "attempts_made", "came_to", "written")
+    list_filter = (StateFilter, EndpointFilter, "kind")
     search_fields = ("conversation__thread_id", "id")
     search_help_text = "Thread id, or the webhook-id"
-    list_select_related = ("conversation",)
+    list_select_related = ("conversation", "endpoint")
     list_per_page = 50
     list_before_template = "chat/webhooks_note.html"
     ordering = ("-created_at",)
-    fields = ("what", "webhook_id", "state", "thread", "written", "next_one", "attempt_list", "body")
+    fields = ("what", "webhook_id", "to", "state", "thread", "written", "next_one", "attempt_list", "body")
     readonly_fields = fields
     actions_detail = ("send_again",)
 
@@ -56,7 +92,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         return super().changelist_view(request, {**(extra_context or {}), "webhook_host": host})
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        ended = WebhookDelivery.objects.exclude(status=DeliveryStatus.PENDING)
+        ended = WebhookDelivery.objects.exclude(status__in=DELIVERY_WAITS).filter(endpoint__deleted_at=None)
         offered = identified(ended, object_id).exists()
         return super().get_actions_detail(request, object_id) if offered else []
 
@@ -66,6 +102,15 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     @display(description="What", ordering="kind")
     def what(self, row: WebhookDelivery) -> str:
         return row.kind
+
+    @display(description="To")
+    def to(self, row: WebhookDelivery) -> str:
+        if row.endpoint is None:
+            return "WEBHOOK_URL"
+        if row.endpoint.deleted_at:
+            return "A deleted endpoint"
+        url = reverse("admin:chat_webhookendpoint_change", args=[row.endpoint.pk])
+        return format_html('<a class="console-link" href="{}">{}</a>', url, row.endpoint)
 
     @display(description="webhook-id")
     def webhook_id(self, row: WebhookDelivery) -> str:
@@ -109,6 +154,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 
     @display(description="Body")
     def body(self, row: WebhookDelivery) -> str:
+        if not row.payload:
+            return "It is made when it is first sent."
         return format_html('<pre class="console-json">{}</pre>', webhooks.pretty(row.payload))
 
     @action(

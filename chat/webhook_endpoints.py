@@ -1,36 +1,27 @@
-"""Endpoints: added, changed, paused, resumed, tried out, given a new secret, deleted; and sent again what they missed.
+"""Endpoints: added, changed, paused, resumed, given a new secret, deleted; and sent again what they missed.
 
 Secrets are made here, returned once, and sealed.
 """
 
-import asyncio
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from agents.approvals import Decider
-from chat import webhook_bodies, webhook_claims, webhook_posting
-from chat.models import DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from chat.models import DeliveryStatus, WebhookDelivery, WebhookEndpoint
+from chat.webhook_addresses import checked_url, host_of
 from chat.webhook_events import EVENTS, PING
 from chat.webhook_signing import new_secret
-from smartsupport.lib import audit, safe_http
+from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.locks import one_at_a_time
-from smartsupport.lib.own_loop import on_own_loop
-from smartsupport.lib.safe_http.addresses import AddressPolicy
-from smartsupport.lib.safe_http.client import DEFAULT_PORTS
-from smartsupport.lib.safe_http.transport import resolve
-from smartsupport.lib.safe_http.urls import parse_url
 from smartsupport.lib.sealing import seal
 from smartsupport.lib.text import storable
 
@@ -39,10 +30,8 @@ log = structlog.get_logger(__name__)
 OBJECT = "chat.webhookendpoint"
 MOST_ENDPOINTS = 20
 MOST_AGAIN = 5_000
-LONGEST_URL = 2_000
 LONGEST_TEXT = 200
 LONGEST_OVERLAP_HOURS = 7 * 24
-LOOKUP_SECONDS = 5.0
 
 
 class EndpointNotFound(ServiceError):
@@ -52,12 +41,6 @@ class EndpointNotFound(ServiceError):
 class TooManyEndpoints(ServiceError):
     code, status = "too_many_endpoints", 409
     message = f"There are {MOST_ENDPOINTS} webhook endpoints, which is the most. Delete one first."
-
-
-class InvalidUrl(ServiceError):
-    """Nothing can be sent there; the message says why."""
-
-    code, status = "invalid_url", 400
 
 
 class InvalidEvents(ServiceError):
@@ -75,18 +58,6 @@ class NotPaused(ServiceError):
 class InvalidOverlap(ServiceError):
     code, status = "invalid_overlap", 400
     message = f"The old secret can go on for 0 to {LONGEST_OVERLAP_HOURS} hours."
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What came of a test. `body_head` is what the other side said, at most 2,000 characters."""
-
-    delivery_id: UUID
-    delivered: bool
-    status: int | None
-    body_head: str
-    error: str
-    duration_ms: int
 
 
 def find(endpoint_id: UUID | None) -> WebhookEndpoint:
@@ -215,40 +186,6 @@ def delete(endpoint_id: UUID | None, *, by: Decider) -> None:
     log.info("webhook_endpoint_deleted", endpoint_id=str(row.pk), by_name=by.name)
 
 
-def test(endpoint_id: UUID | None, *, by: Decider) -> Trial:
-    """Send a `test.ping` at once, also to one that is paused, and say what came of it. It is not repeated, and counts
-    neither for nor against the endpoint. Takes up to WEBHOOK_TIMEOUT_SECONDS. Raises EndpointNotFound."""
-    endpoint = find(endpoint_id)
-    now = timezone.now()
-    said = {"endpoint_id": str(endpoint.pk), "message": "This is a test. Nothing has happened."}
-    with transaction.atomic():
-        # Given up until the answer is there: who dies on the way leaves nothing that is sent by itself.
-        delivery = WebhookDelivery.objects.create(
-            id=uuid4(),
-            endpoint=endpoint,
-            kind=PING,
-            payload=webhook_bodies.wrapped(PING, now, said),
-            status=DeliveryStatus.FAILED,
-            attempts_made=1,
-            resent_by=by.name[:150],
-        )
-        WebhookAttempt.objects.create(delivery=delivery, number=1, by_name=delivery.resent_by)
-    attempt = webhook_claims.attempt_of(delivery)
-    started = time.monotonic()
-    outcome = on_own_loop(_alone(attempt))
-    duration_ms = round((time.monotonic() - started) * 1000)
-    webhook_claims.record(attempt, outcome, duration_ms=duration_ms, trial=True)
-    log.info("webhook_tested", endpoint_id=str(endpoint.pk), status=outcome.status, by_name=by.name)
-    return Trial(
-        delivery.pk, outcome.delivered, outcome.status, outcome.body_head, outcome.error, duration_ms
-    )
-
-
-async def _alone(attempt: webhook_posting.Attempt) -> webhook_posting.Outcome:
-    async with webhook_posting.client() as through:
-        return await webhook_posting.post(attempt, through)
-
-
 @transaction.atomic
 def send_failed_again(
     endpoint_id: UUID | None, *, by: Decider, since: datetime | None = None, until: datetime | None = None
@@ -286,43 +223,6 @@ def checked_events(names: Iterable[str]) -> list[str]:
     if not wanted:
         raise InvalidEvents("Choose at least one event.")
     return [name for name in EVENTS if name in wanted]
-
-
-def checked_url(url: str) -> str:
-    """The address in its one spelling. Raises InvalidUrl where nothing would be sent to it today: it is no plain http
-    or https address, its name is not found, or it is not public and not in SAFE_HTTP_ALLOWED_HOSTS."""
-    if len(url) > LONGEST_URL:
-        raise InvalidUrl(f"The address has more than {LONGEST_URL:,} characters.")
-    try:
-        target = parse_url(url.strip())
-        policy = AddressPolicy(settings.SAFE_HTTP_ALLOWED_HOSTS, DEFAULT_PORTS)
-        policy.check_target(target)
-        if target.literal is None:
-            policy.check_answers(target.host, target.port, on_own_loop(_addresses(target.host, target.port)))
-    except (safe_http.RefusedAddress, safe_http.InvalidUrl, safe_http.NameNotFound) as fault:
-        allow = " Name it in SAFE_HTTP_ALLOWED_HOSTS if it may be told."
-        refused = isinstance(fault, safe_http.RefusedAddress)
-        raise InvalidUrl(fault.message + (allow if refused else "")) from fault
-    if len(target.url) > LONGEST_URL:
-        raise InvalidUrl(f"The address has more than {LONGEST_URL:,} characters.")
-    return target.url
-
-
-async def _addresses(host: str, port: int) -> list[str]:
-    """[] where the name is not found in time."""
-    try:
-        async with asyncio.timeout(LOOKUP_SECONDS):
-            return list(await resolve(host, port))
-    except (OSError, UnicodeError, TimeoutError):
-        return []
-
-
-def host_of(url: str) -> str:
-    """What may be shown of an address to everybody: the rest of it may be a secret."""
-    try:
-        return parse_url(url).authority
-    except safe_http.InvalidUrl:
-        return ""
 
 
 def _text(text: str) -> str:

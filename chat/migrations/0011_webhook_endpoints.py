@@ -167,5 +167,9 @@ class Migration(migrations.Migration):
             model_name='webhookdelivery',
             index=models.Index(condition=models.Q(('endpoint__isnull', False)), fields=['endpoint', '-created_at'], name='webhook_of_endpoint'),
         ),
-        *(migrations.RunSQL(sql, back) for sql, back in BACK.items()),
+            AddIndexConcurrently(
+            model_name='webhookdelivery',
+            index=models.Index(condition=models.Q(('status', 'failed')), fields=['endpoint', '-created_at'], name='webhook_given_up'),
+        ),
+    *(migrations.RunSQL(sql, back) for sql, back in BACK.items()),
     ]

@@ -27,10 +27,12 @@ from chat import (
     webhook_keeping,
     webhook_sending,
     webhook_signing,
+    webhook_trials,
     webhooks,
 )
 from chat.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from chat.webhook_endpoints import EndpointNotFound, InvalidOverlap, InvalidUrl, NotPaused, TooManyEndpoints
+from chat.webhook_addresses import InvalidUrl
+from chat.webhook_endpoints import EndpointNotFound, InvalidOverlap, NotPaused, TooManyEndpoints
 from chat.webhook_events import EVENTS
 from chat.webhook_posting import Outcome
 from smartsupport.lib.errors import ServiceError
@@ -117,14 +119,14 @@ def test_while_secrets_overlap_both_sign_and_afterwards_the_new_one(other: Recei
     row, old = added(other)
     new = webhook_endpoints.rotate(row.pk, by=SAM, overlap_hours=2)
 
-    webhook_endpoints.test(row.pk, by=SAM)
+    webhook_trials.test(row.pk, by=SAM)
     signatures = other.posts[0].headers["webhook-signature"].split(" ")
     assert [one.split(",")[0] for one in signatures] == ["v1", "v1"]
     for secret in (old, new):
         assert Webhook(secret).verify(other.posts[0].body, other.posts[0].headers)
 
     WebhookEndpoint.objects.update(old_secret_until=timezone.now() - timedelta(seconds=1))
-    webhook_endpoints.test(row.pk, by=SAM)
+    webhook_trials.test(row.pk, by=SAM)
     assert Webhook(new).verify(other.posts[1].body, other.posts[1].headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(old).verify(other.posts[1].body, other.posts[1].headers)
@@ -136,7 +138,7 @@ def test_without_an_overlap_the_old_secret_ends_at_once(other: Receiver) -> None
 
     new = webhook_endpoints.rotate(row.pk, by=SAM, overlap_hours=0)
 
-    webhook_endpoints.test(row.pk, by=SAM)
+    webhook_trials.test(row.pk, by=SAM)
     assert " " not in other.posts[0].headers["webhook-signature"]
     assert Webhook(new).verify(other.posts[0].body, other.posts[0].headers)
     row.refresh_from_db()
@@ -517,7 +519,7 @@ def test_a_test_says_what_came_back_and_counts_for_nothing(other: Receiver) -> N
     before = state(row)
     other.will(Answer(200, b"thank you"), Answer(418, b"<b>teapot</b>"), Answer(silent=True))
 
-    trials = [webhook_endpoints.test(row.pk, by=SAM) for _ in range(3)]
+    trials = [webhook_trials.test(row.pk, by=SAM) for _ in range(3)]
 
     assert [(one.delivered, one.status, one.body_head) for one in trials] == [
         (True, 200, "thank you"),
@@ -612,7 +614,7 @@ def test_a_deleted_one_is_told_of_nothing_more_and_the_jobs_clear_up(other: Rece
         webhook_endpoints.delete,
         webhook_endpoints.pause,
         webhook_endpoints.rotate,
-        webhook_endpoints.test,
+        webhook_trials.test,
     ):
         with pytest.raises(EndpointNotFound):
             service(row.pk, by=SAM)

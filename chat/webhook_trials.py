@@ -1,0 +1,63 @@
+"""Trying an endpoint out: a `test.ping` at once, and what it answers."""
+
+import time
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from agents.approvals import Decider
+from chat import webhook_bodies, webhook_claims, webhook_endpoints, webhook_posting
+from chat.models import DeliveryStatus, WebhookAttempt, WebhookDelivery
+from chat.webhook_events import PING
+from smartsupport.lib.own_loop import on_own_loop
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of a test. `body_head` is what the other side said, at most 2,000 characters."""
+
+    delivery_id: UUID
+    delivered: bool
+    status: int | None
+    body_head: str
+    error: str
+    duration_ms: int
+
+
+def test(endpoint_id: UUID | None, *, by: Decider) -> Trial:
+    """Send a `test.ping` at once, also to one that is paused, and say what came of it. It is not repeated, and counts
+    neither for nor against the endpoint. Takes up to WEBHOOK_TIMEOUT_SECONDS. Raises EndpointNotFound."""
+    endpoint = webhook_endpoints.find(endpoint_id)
+    now = timezone.now()
+    said = {"endpoint_id": str(endpoint.pk), "message": "This is a test. Nothing has happened."}
+    with transaction.atomic():
+        # Given up until the answer is there: who dies on the way leaves nothing that is sent by itself.
+        delivery = WebhookDelivery.objects.create(
+            id=uuid4(),
+            endpoint=endpoint,
+            kind=PING,
+            payload=webhook_bodies.wrapped(PING, now, said),
+            status=DeliveryStatus.FAILED,
+            attempts_made=1,
+            resent_by=by.name[:150],
+        )
+        WebhookAttempt.objects.create(delivery=delivery, number=1, by_name=delivery.resent_by)
+    attempt = webhook_claims.attempt_of(delivery)
+    started = time.monotonic()
+    outcome = on_own_loop(_alone(attempt))
+    duration_ms = round((time.monotonic() - started) * 1000)
+    webhook_claims.record(attempt, outcome, duration_ms=duration_ms, trial=True)
+    log.info("webhook_tested", endpoint_id=str(endpoint.pk), status=outcome.status, by_name=by.name)
+    return Trial(
+        delivery.pk, outcome.delivered, outcome.status, outcome.body_head, outcome.error, duration_ms
+    )
+
+
+async def _alone(attempt: webhook_posting.Attempt) -> webhook_posting.Outcome:
+    async with webhook_posting.client() as through:
+        return await webhook_posting.post(attempt, through)
