@@ -118,7 +118,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ),
                 _item("Canned replies", "quickreply", "chat.cannedreply"),
                 _item("Tags", "sell", "chat.tag"),
-                _item("Webhooks", "webhook", "chat.webhookdelivery"),
+                _item("Webhooks", "webhook", "chat.webhookendpoint"),
             ],
         },
         {
