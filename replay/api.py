@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chat.models import Conversation, Event
-from replay.timeline import step
+from replay.timeline import STEP_TYPES, step
 from smartsupport.lib.api_view import ApiView
+from smartsupport.lib.cursors import Pages, Position
 from smartsupport.lib.errors import ThreadNotFound
-from smartsupport.lib.rest import Need, PageQuery, checked_thread_id, read_query
+from smartsupport.lib.rest import Need, PageQuery, TextFilter, checked_thread_id, read_query
 
 
 class ReplayQuery(PageQuery):
@@ -22,6 +23,7 @@ class ReplayQuery(PageQuery):
         required=False,
         help_text="In place of `page`: the steps after this one. To read on, send the last `step` that you have.",
     )
+    type = TextFilter(max_length=32, help_text="Only steps of this type.")
 
 
 class StepSerializer(serializers.Serializer[Any]):
@@ -59,9 +61,13 @@ class StepSerializer(serializers.Serializer[Any]):
 
 class ReplaySerializer(serializers.Serializer[Any]):
     thread_id = serializers.CharField()
-    total_steps = serializers.IntegerField()
-    page = serializers.IntegerField()
+    total_steps = serializers.IntegerField(help_text="With `type`: of this type.")
+    page = serializers.IntegerField(allow_null=True, help_text="Null behind a cursor.")
     per_page = serializers.IntegerField()
+    next = serializers.CharField(allow_null=True, help_text="The `cursor` of the next page; null at the end.")
+    previous = serializers.CharField(
+        allow_null=True, help_text="The `cursor` of the page before; null at the beginning."
+    )
     steps = StepSerializer(many=True)
 
 
@@ -80,17 +86,40 @@ class ReplayView(ApiView):
         conversation = Conversation.objects.filter(thread_id=checked_thread_id(thread_id)).first()
         if conversation is None:
             raise ThreadNotFound()
-        # Numbers have no gaps, so a page is a range of them: the last one costs as little as the first.
-        after = query.get("after", (query["page"] - 1) * query["per_page"])
-        events = Event.objects.filter(conversation=conversation, seq__gt=after).order_by("seq")
-        body = {
-            "thread_id": conversation.thread_id,
-            "total_steps": conversation.last_seq,
-            "page": query["page"],
-            "per_page": query["per_page"],
-            "steps": StepSerializer([step(event) for event in events[: query["per_page"]]], many=True).data,
-        }
-        return Response(body)
+        found, counts = _page(conversation, query)
+        total = counts.pop("total")
+        steps = StepSerializer([step(event) for event in found], many=True).data
+        return Response({"thread_id": conversation.thread_id, "total_steps": total, **counts, "steps": steps})
+
+
+def _page(conversation: Conversation, query: dict[str, Any]) -> tuple[list[Event], dict[str, Any]]:
+    """Numbers have no gaps, so a page of all steps is a range of them: the last one costs as little as the first."""
+    events = Event.objects.filter(conversation=conversation).order_by("seq")
+    total = conversation.last_seq
+    if wanted := query.get("type"):
+        events = events.filter(kind__in=[kind for kind, of in STEP_TYPES.items() if of == wanted] or [wanted])
+        total = events.count()
+    after = query.get("after")
+    if after is not None:
+        events = events.filter(seq__gt=after)
+
+    def behind(at: Position | None, most: int) -> Any:
+        if at is None:
+            return events[:most]
+        if at.backwards:
+            return events.filter(seq__lt=at.values[0]).reverse()[:most]
+        return events.filter(seq__gt=at.values[0])[:most]
+
+    def numbered(start: int, end: int) -> Any:
+        if after is not None:
+            return events[: end - start]
+        return events[start:end] if wanted else events.filter(seq__gt=start)[: end - start]
+
+    pages = Pages(f"cursor of steps of {conversation.pk}", query)
+    found, counts = pages.of(
+        numbered=numbered, count=lambda: total, behind=behind, values=lambda event: [event.seq]
+    )
+    return found, counts | {"total": total}
 
 
 urlpatterns = [path("replay/<str:thread_id>", ReplayView.as_view())]

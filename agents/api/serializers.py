@@ -9,7 +9,14 @@ from rest_framework import serializers
 from agents.approvals import changes
 from agents.models import Access, Action, ActionStatus, Agent, Approver, Risk, Tool
 from agents.settlement import NOTE_LIMIT
-from smartsupport.lib.rest import CountedSerializer, PageQuery, StrictBooleanField, StrictCharField
+from smartsupport.lib.rest import (
+    CountedSerializer,
+    MomentFilter,
+    PageQuery,
+    StrictBooleanField,
+    StrictCharField,
+    TextFilter,
+)
 
 CARRIED_OUT = {
     ActionStatus.APPROVED: "pending",
@@ -27,6 +34,13 @@ class InterruptQuery(PageQuery):
     status = serializers.ChoiceField(
         STATUSES, required=False, help_text="`approved` covers whatever became of it later: see `outcome`."
     )
+    tool = TextFilter(max_length=64, help_text="The tool's name (`action`).")
+    conversation = TextFilter(max_length=128, help_text="Its `thread_id`.")
+    customer = TextFilter(
+        max_length=255, help_text="A customer's `id` here, or the `subject` your own site gave."
+    )
+    since = MomentFilter("Opened at or after this moment.")
+    until = MomentFilter("Opened before it.")
 
 
 class VoteSerializer(serializers.Serializer[Any]):
@@ -241,6 +255,13 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     def get_tools(self, agent: Agent) -> AgentToolSerializer(many=True):  # type: ignore[valid-type]
         """In the order that staff gave them. Reads the links that the view has fetched."""
         return AgentToolSerializer([link.tool for link in agent.tool_links.all()], many=True).data
+
+
+class AgentQuery(serializers.Serializer[Any]):
+    permission = serializers.ChoiceField(Access.choices, required=False)
+    enabled = serializers.ChoiceField(["true", "false"], required=False)
+    tool = TextFilter(max_length=64, help_text="Those that have this tool.")
+    q = TextFilter(help_text="Part of the name or of the description.")
 
 
 class AgentListSerializer(serializers.Serializer[Any]):

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -20,7 +20,7 @@ from smartsupport.lib.envelope import BoundedJSONParser
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.etags import HEADER as IF_MATCH
 from smartsupport.lib.ids import parse_uuid
-from smartsupport.lib.rest import Need, one_page, read_body, read_query
+from smartsupport.lib.rest import Need, between, one_page, read_body, read_query
 
 INTERRUPT = OpenApiParameter("interrupt_id", str, OpenApiParameter.PATH)
 NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, description="The agent's name.")
@@ -57,7 +57,15 @@ class InterruptsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         query = read_query(shapes.InterruptQuery, request)
-        rows = interrupts().order_by("-created_at", "-id")
+        rows = interrupts().order_by("-created_at", "-id").filter(**between("created_at", query))
+        if tool := query.get("tool"):
+            rows = rows.filter(tool_name=tool)
+        if thread_id := query.get("conversation"):
+            rows = rows.filter(turn__conversation__thread_id=thread_id)
+        if customer := query.get("customer"):
+            known = parse_uuid(customer)
+            mine = Q(customer__subject=customer)
+            rows = rows.filter(mine | Q(customer_id=known) if known else mine)
         status = query.get("status")
         if status == "awaiting":
             rows = rows.awaiting().order_by("created_at", "id")
@@ -189,10 +197,21 @@ class AgentsView(ApiView):
         operation_id="agents_list",
         summary="All agents with their tools",
         tags=["Agents"],
+        parameters=[shapes.AgentQuery],
         responses=shapes.AgentListSerializer,
     )
     def get(self, request: Request) -> Response:
-        return Response({"agents": shapes.AgentSerializer(agents_with_tools(), many=True).data})
+        query = read_query(shapes.AgentQuery, request)
+        rows = agents_with_tools()
+        if "permission" in query:
+            rows = rows.filter(permission=query["permission"])
+        if "enabled" in query:
+            rows = rows.filter(enabled=query["enabled"] == "true")
+        if tool := query.get("tool"):
+            rows = rows.filter(tools__name=tool)
+        if text := query.get("q", "").strip():
+            rows = rows.filter(Q(name__icontains=text) | Q(description__icontains=text))
+        return Response({"agents": shapes.AgentSerializer(rows, many=True).data})
 
 
 class AgentView(ApiView):

@@ -10,9 +10,10 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from agents.models import Action
-from chat.models import Conversation, Event, Turn, TurnStatus
+from chat.models import Conversation, Customer, Event, Tag, Turn, TurnStatus
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.rest import between
 
 UNFINISHED = [TurnStatus.QUEUED, TurnStatus.RUNNING, TurnStatus.WAITING]
 FINISHED = [TurnStatus.COMPLETED, TurnStatus.FAILED, TurnStatus.STOPPED]
@@ -27,14 +28,18 @@ class TurnNotFound(ServiceError):
 def conversations(query: dict[str, Any]) -> QuerySet[Conversation]:
     """The conversations that the query string asks for, newest activity first."""
     rows = Conversation.objects.select_related("customer").prefetch_related("tags")
-    rows = rows.order_by("-last_activity_at", "-id")
+    rows = rows.order_by("-last_activity_at", "-id").filter(
+        **between("last_activity_at", query), **between("created_at", query, "created_since", "created_until")
+    )
     if status := query.get("status"):
         rows = rows.filter(status=status)
+    if agent := query.get("agent"):
+        rows = rows.filter(live_agent=agent)
+    # Looked up first: Postgres then knows how many rows to expect, and reads them by their own index.
     if customer := query.get("customer"):
-        chosen = Q(customer__subject=customer)
-        if known := parse_uuid(customer):
-            chosen |= Q(customer_id=known)
-        rows = rows.filter(chosen)
+        rows = rows.filter(customer_id__in=customer_ids(customer))
+    if tag := query.get("tag"):
+        rows = rows.filter(tags__in=list(Tag.objects.filter(name=tag.lower()).values_list("pk", flat=True)))
     if text := query.get("q", "").strip():
         rows = rows.filter(
             Q(thread_id__icontains=text)
@@ -43,6 +48,14 @@ def conversations(query: dict[str, Any]) -> QuerySet[Conversation]:
             | Q(last_line__icontains=text)
         )
     return rows
+
+
+def customer_ids(name: str) -> list[UUID]:
+    """Whom the filter `customer` names: by our id, or by the company's own. Nobody: an empty list."""
+    chosen = Q(subject=name)
+    if known := parse_uuid(name):
+        chosen |= Q(pk=known)
+    return list(Customer.objects.filter(chosen).values_list("pk", flat=True))
 
 
 def conversation(thread_id: str) -> Conversation:

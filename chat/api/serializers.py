@@ -11,7 +11,7 @@ from chat.models import Conversation, ConversationStatus, Customer, Event, Turn,
 from chat.submission import STRATEGIES
 from chat.transcript import LIMIT, MOST
 from smartsupport.lib.idempotency import HEADER
-from smartsupport.lib.rest import CountedSerializer, PageQuery, StrictCharField
+from smartsupport.lib.rest import CountedSerializer, MomentFilter, PageQuery, StrictCharField, TextFilter
 
 MAX_WAIT_SECONDS = 60
 MAX_CLIENT_ID = 200
@@ -19,17 +19,16 @@ MAX_CLIENT_ID = 200
 
 class ConversationQuery(PageQuery):
     status = serializers.ChoiceField(ConversationStatus.choices, required=False)
-    customer = serializers.CharField(
-        required=False,
-        max_length=255,
-        help_text="A customer's `id` here, or the `subject` your own site gave.",
+    customer = TextFilter(
+        max_length=255, help_text="A customer's `id` here, or the `subject` your own site gave."
     )
-    q = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=200,
-        help_text="Part of the thread id, the customer's name or email, or the last line.",
-    )
+    q = TextFilter(help_text="Part of the thread id, the customer's name or email, or the last line.")
+    tag = TextFilter(max_length=40, help_text="One of its tags.")
+    agent = TextFilter(max_length=64, help_text="The one agent that answered last (`live_agent`).")
+    since = MomentFilter("Whose last activity is at or after this moment.")
+    until = MomentFilter("Whose last activity is before it.")
+    created_since = MomentFilter("Begun at or after this moment.")
+    created_until = MomentFilter("Begun before it.")
 
 
 class EventQuery(serializers.Serializer[Any]):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Q, Sum
 
 from agents.spending import periods
 from agents.spending.limits import Standing, standings
@@ -14,6 +14,7 @@ from chat.api import usage_shapes as shapes
 from chat.models import Customer
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.rest import one_page
 from smartsupport.lib.text import storable
 
 
@@ -50,15 +51,8 @@ def deployment() -> dict[str, Any]:
 def page(query: dict[str, Any]) -> dict[str, Any]:
     """Those for whom a model was called this week, dearest first, with their limits."""
     rows = _week().values("customer_id").annotate(spent=Sum("cost_micros", default=0))
-    rows = rows.order_by("-spent", "customer_id")
-    start = (query["page"] - 1) * query["per_page"]
-    ids = [row["customer_id"] for row in rows[start : start + query["per_page"]]]
-    return {
-        "customers": told(ids),
-        "total": _week().aggregate(total=Count("customer_id", distinct=True))["total"],
-        "page": query["page"],
-        "per_page": query["per_page"],
-    }
+    found, counts = one_page(rows.order_by("-spent", "customer_id"), query)
+    return {"customers": told([row["customer_id"] for row in found]), **counts}
 
 
 def told(ids: Sequence[UUID]) -> list[dict[str, Any]]:

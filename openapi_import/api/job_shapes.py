@@ -8,7 +8,14 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from openapi_import.models import ImportJob, ImportStatus
-from smartsupport.lib.rest import CountedSerializer, PageQuery, StrictBooleanField, StrictCharField
+from smartsupport.lib.rest import (
+    CountedSerializer,
+    MomentFilter,
+    PageQuery,
+    StrictBooleanField,
+    StrictCharField,
+    TextFilter,
+)
 
 
 class Strict(serializers.Serializer[Any]):
@@ -29,7 +36,10 @@ class Strict(serializers.Serializer[Any]):
 
 class JobQuery(PageQuery):
     status = serializers.ChoiceField(ImportStatus.choices, required=False)
-    name = serializers.CharField(required=False, max_length=64, help_text="Imports of this source.")
+    name = TextFilter(max_length=64, help_text="Imports of this source.")
+    q = TextFilter(help_text="Part of the title, the name, the address or the file's name.")
+    since = MomentFilter("Begun at or after this moment.")
+    until = MomentFilter("Begun before it.")
 
 
 class HeadersField(serializers.DictField):

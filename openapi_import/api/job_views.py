@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.db.models import Q
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.parsers import MultiPartParser
@@ -14,7 +15,7 @@ from openapi_import.api.looking_up import checked_body, import_limit, job_of, su
 from openapi_import.models import ImportJob
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.envelope import BoundedJSONParser
-from smartsupport.lib.rest import Need, one_page, read_query
+from smartsupport.lib.rest import Need, between, one_page, read_query
 
 JOB = OpenApiParameter("job_id", str, OpenApiParameter.PATH)
 READ = Need("imports:read", "openapi_import.view_importjob")
@@ -106,9 +107,15 @@ class JobsView(ApiView):
         rows = ImportJob.objects.defer("content", "faults", "listed", "documents").order_by(
             "-created_at", "-id"
         )
-        for field in ("status", "name"):
-            if field in query:
-                rows = rows.filter(**{field: query[field]})
+        rows = rows.filter(**between("created_at", query))
+        rows = rows.filter(**{field: query[field] for field in ("status", "name") if query.get(field)})
+        if text := query.get("q", "").strip():
+            rows = rows.filter(
+                Q(title__icontains=text)
+                | Q(name__icontains=text)
+                | Q(spec_url__icontains=text)
+                | Q(filename__icontains=text)
+            )
         page, counts = one_page(rows, query)
         return Response({"jobs": shapes.JobSerializer(page, many=True).data, **counts})
 

@@ -35,7 +35,7 @@ TRIES = 5
 _BEGIN = """
 INSERT INTO smartsupport_idempotentrequest AS kept
     (caller, key, fingerprint, token, status, answer, begun_at, lease_until, kept_until)
-VALUES (%(caller)s, %(key)s, %(fingerprint)s, %(token)s, NULL, '', clock_timestamp(),
+VALUES (%(caller)s, %(key)s, %(fingerprint)s, %(token)s::uuid, NULL, '', clock_timestamp(),
         clock_timestamp() + make_interval(secs => %(lease)s), clock_timestamp() + interval '24 hours')
 ON CONFLICT (caller, key) DO UPDATE SET
     fingerprint = EXCLUDED.fingerprint, token = EXCLUDED.token, status = NULL, answer = '',
@@ -115,10 +115,10 @@ def begin(*, caller: str, key: str, fingerprint: str) -> Claim | Answer:
 
     Raises KeyReused (422), RequestInProgress (409), AnswerUnreadable (409).
     """
-    asked = {"caller": caller, "key": key, "fingerprint": fingerprint, "lease": leases.LEASE_SECONDS}
+    asked: dict[str, str | int] = {"caller": caller, "key": key, "fingerprint": fingerprint}
     for _ in range(TRIES):
         with connection.cursor() as cursor:
-            cursor.execute(_BEGIN, asked | {"token": uuid4()})
+            cursor.execute(_BEGIN, asked | {"token": str(uuid4()), "lease": leases.LEASE_SECONDS})
             if taken := cursor.fetchone():
                 token, was_there = taken
                 if was_there:

@@ -44,6 +44,26 @@ class StrictCharField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class TextFilter(serializers.CharField):
+    """A text of the query string that rows are compared with. Left out or empty: all rows."""
+
+    def __init__(self, **wanted: Any) -> None:
+        super().__init__(required=False, allow_blank=True, **{"max_length": 200, **wanted})
+
+
+class MomentFilter(serializers.DateTimeField):
+    """A moment of the query string: ISO 8601, in UTC where it names no zone."""
+
+    def __init__(self, help_text: str) -> None:
+        super().__init__(required=False, help_text=f"{help_text} ISO 8601; UTC where it names no zone.")
+
+
+def between(column: str, query: dict[str, Any], since: str = "since", until: str = "until") -> dict[str, Any]:
+    """Lookups for the rows whose `column` is at or after the one and before the other moment."""
+    bounds = {f"{column}__gte": query.get(since), f"{column}__lt": query.get(until)}
+    return {name: moment for name, moment in bounds.items() if moment is not None}
+
+
 def read_query(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
     """The query string, checked. Raises ValidationError (400, with the fields)."""
     query = serializer(data=request.query_params)
