@@ -195,5 +195,16 @@ def webhook_given_up() -> WebhookDelivery:
     return made
 
 
+def webhook_endpoint(*events: str, **fields: Any) -> WebhookEndpoint:
+    """An endpoint that is told of these events, or of everything; its secret is `whsec_` and 32 times "k"."""
+    wanted: dict[str, Any] = {
+        "url": "https://hooks.example.com/a-path-that-is-secret",
+        "events": list(events or EVENTS),
+        "secret": seal("whsec_" + b64encode(b"k" * 32).decode()),
+        "created_by": "nina",
+    }
+    return WebhookEndpoint.objects.create(**{**wanted, **fields})
+
+
 def log_size(conversation: Conversation) -> int:
     return conversation.events.count()
