@@ -1,6 +1,7 @@
 """Rows for the tests, made through the services that make them in life wherever there is one."""
 
 import hashlib
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,8 +12,18 @@ from django.utils import timezone
 from agents import approvals, executor, facts
 from agents.models import Access, Action, ActionStatus, Agent, AgentTool, Approver, Risk, Tool
 from chat import api_keys, events, submission
-from chat.models import Conversation, Customer, Turn, TurnStatus, WebhookAttempt, WebhookDelivery
+from chat.models import (
+    Conversation,
+    Customer,
+    Turn,
+    TurnStatus,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from chat.webhook_events import EVENTS
 from openapi_import.models import SpecSource
+from smartsupport.lib.sealing import seal
 
 USAGE = facts.Usage(120, 30)
 QUIET = facts.Usage()
