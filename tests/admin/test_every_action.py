@@ -60,6 +60,7 @@ def row_for(action: Found) -> Any:
         "chat.ApiKey": lambda: rows.key("admin"),
         "chat.Conversation": rows.waiting_for_a_person,
         "chat.WebhookDelivery": rows.webhook_given_up,
+        "chat.WebhookEndpoint": rows.webhook_endpoint,
         "openapi_import.ImportJob": import_rows.job,
         "openapi_import.SpecSource": rows.source,
     }
