@@ -49,6 +49,7 @@ def furnished() -> Ids:
     of = Conversation.objects.get(pk=world.theirs.row["chat.Conversation"])
     of.tags.add(tag)
     delivery = rows.webhook_given_up()
+    endpoint = rows.webhook_endpoint(description="Ticket system")
     unknown = rows.outcome_unknown()
     failed = rows.turn(rows.customer(name="Grace"), "t-failed", "Where is my parcel?")
     rows.happened(
@@ -67,6 +68,7 @@ def furnished() -> Ids:
         "chat.CannedReply": str(reply.pk),
         "chat.Tag": str(tag.pk),
         "chat.WebhookDelivery": str(delivery.pk),
+        "chat.WebhookEndpoint": str(endpoint.pk),
     }
     return replace(world.for_staff, row={**world.theirs.row, **more})
 
