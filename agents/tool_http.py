@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from agents import answers, breaker, credentials, oauth, pacing, paging
+from agents import answers, breaker, credentials, mcp_tools, oauth, pacing, paging
 from agents.credentials import Signed, Terms
 from agents.tool_request import Request
 from smartsupport.lib import safe_http
@@ -163,6 +163,9 @@ async def _note(request: Request, terms: Terms, outcome: Outcome, blemished: boo
 
 async def _send_once(signed: Signed, *, timeout: float) -> Outcome:
     request = signed.request
+    if request.method == mcp_tools.METHOD:
+        answer = await mcp_tools.call(signed, timeout=timeout)
+        return Outcome(answer.ok, answer.result, answer.kind, answer.message, answer.status, seen=answer.seen)
     client = await safe_http.shared_client(allowed_hosts=tuple(settings.SAFE_HTTP_ALLOWED_HOSTS))
     try:
         response = await client.request(

@@ -17,7 +17,7 @@ from django.utils import timezone
 from openapi_import import getting, stages, wakeups
 from openapi_import.errors import JobNotFound, TooManyImports, WrongStage
 from openapi_import.holding import LEASE, Held, LeaseLost, ended, forget_rows
-from openapi_import.models import RUNNING, ImportJob, ImportStatus
+from openapi_import.models import RUNNING, ImportJob, ImportStatus, SourceKind
 from openapi_import.signals import import_finished
 from openapi_import.submissions import checked, known_source
 from openapi_import.waiting import Stopped
@@ -48,15 +48,18 @@ def submit(
     strict: bool = False,
     ask_model: bool = False,
     idempotency_key: str = "",
+    kind: str = SourceKind.OPENAPI,
 ) -> ImportJob:
-    """Start an import of the document at `url`, or of `content`.
+    """Start an import of the document at `url`, or of `content`; or of the tools of the MCP server at `url` (`kind`).
 
     base_url: what relative servers and references of `content` are relative to. name: the source that it becomes, or
     is imported again; without one, the source that was read from this address, else the document's title gives it.
     headers: what proves to the document's server who we are. idempotency_key: the same one of the same `by` gets the
     first import again. Raises ImportRefused (422) and TooManyImports (429), and has then written nothing.
     """
-    job = checked(url=url, content=content, filename=filename, base_url=base_url, name=name, headers=headers)
+    job = checked(
+        url=url, content=content, filename=filename, base_url=base_url, name=name, headers=headers, kind=kind
+    )
     job.content_type = content_type[:200]
     job.strict, job.ask_model, job.created_by = strict, ask_model, by[:150]
     job.submission = digest([by, idempotency_key]) if idempotency_key else None
@@ -65,7 +68,7 @@ def submit(
         if job.submission and (known := ImportJob.objects.filter(submission=job.submission).first()):
             return known
         _make_room()
-        job.source = known_source(name=job.name, url=url)
+        job.source = known_source(name=job.name, url=url, kind=job.kind)
         job.name = job.source.name if job.source else job.name
         job.save()
         transaction.on_commit(lambda: wakeups.kick(job.pk))

@@ -10,7 +10,7 @@ from openapi_import.holding import Held
 from openapi_import.judging import model
 from openapi_import.judging.endpoint import Endpoint, Judgement
 from openapi_import.models import Classification
-from openapi_import.rows import endpoint, take
+from openapi_import.rows import endpoint, judgement, take
 from openapi_import.waiting import run_until
 
 BATCH = 200
@@ -46,20 +46,6 @@ def ask_model(held: Held, job_id: uuid.UUID) -> None:
         with held.writing():
             Classification.objects.bulk_update([row for row, _ in batch], WRITTEN)
     held.write(model_note=note[:300])
-
-
-def judgement(row: Classification) -> Judgement:
-    """What stands on a row."""
-    return Judgement(
-        access=row.access_type,  # type: ignore[arg-type]  # choices of the model
-        uncertain=row.uncertain,
-        risk=row.risk,  # type: ignore[arg-type]
-        approval=row.approval,  # type: ignore[arg-type]
-        agent_group=row.agent_group,
-        customer_params=row.customer_params,
-        confidence=row.confidence,
-        reason=row.reason,
-    )
 
 
 def _asked(held: Held, endpoints: list[Endpoint], before: list[Judgement]) -> tuple[list[Judgement], str]:

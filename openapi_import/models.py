@@ -9,13 +9,22 @@ from django.db import models
 from agents.models import Access, Approver, Risk
 
 
+class SourceKind(models.TextChoices):
+    OPENAPI = "openapi", "OpenAPI document"
+    MCP = "mcp", "MCP server"
+
+
 class SpecSource(models.Model):
-    """One OpenAPI document, as it was last published. Its operations become Tool rows."""
+    """One OpenAPI document, as it was last published. Its operations become Tool rows. Of an MCP server it is the
+    document that was made of its list of tools, and `url` is the server's address."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.SlugField(max_length=64, unique=True)
     url = models.CharField(
         max_length=2000, blank=True, help_text="Where it was fetched; empty for an upload."
+    )
+    kind = models.CharField(
+        max_length=8, choices=SourceKind, default=SourceKind.OPENAPI, db_default=SourceKind.OPENAPI
     )
     title = models.CharField(max_length=200, blank=True)
     version = models.CharField(max_length=100, blank=True)
@@ -70,6 +79,9 @@ class ImportJob(models.Model):
     name = models.SlugField(max_length=64, blank=True, help_text="The source that this becomes.")
     source = models.ForeignKey(
         SpecSource, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs"
+    )
+    kind = models.CharField(
+        max_length=8, choices=SourceKind, default=SourceKind.OPENAPI, db_default=SourceKind.OPENAPI
     )
     spec_url = models.CharField(max_length=2000, blank=True)
     filename = models.CharField(max_length=200, blank=True)

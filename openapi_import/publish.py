@@ -149,6 +149,7 @@ def _source(job: ImportJob) -> SpecSource:
         name=job.name,
         defaults={
             **({"url": job.spec_url} if job.spec_url else {}),
+            "kind": job.kind,
             "title": job.title[:200],
             "version": job.version[:100],
             "document_hash": job.document_hash,

@@ -1,14 +1,17 @@
 """What the reader built of each operation, with what the rules judge, as rows in batches."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection
 
+from agents.mcp_tools import METHOD as MCP
 from openapi_import import binding
 from openapi_import.holding import Held
 from openapi_import.judging import rules
 from openapi_import.judging.endpoint import Endpoint, Judgement
+from openapi_import.judging.raising import Opinion, raised
 from openapi_import.models import Classification
 from openapi_import.storable import storable
 from smartsupport.lib.text import readable
@@ -25,11 +28,16 @@ class Rows:
         self._batch: list[Classification] = []
         self.total = 0
         self.usable = 0
+        self.opinions: Mapping[str, Opinion] = {}
+        """{operation id: what somebody else says against it}"""
 
     def add(self, built: dict[str, Any]) -> None:
         """Take one operation, in the shape of `reading.build.Built.as_json`. Raises LeaseLost when a batch is written
         and the job is not ours any more."""
-        self._batch.append(_row(self._job_id, self.total, storable(built)))
+        row = _row(self._job_id, self.total, storable(built))
+        if against := self.opinions.get(built["operation_id"]):
+            take(row, raised(judgement(row), against, who="The server"), "rules")
+        self._batch.append(row)
         self.total += 1
         self.usable += not built["unusable"]
         if len(self._batch) >= BATCH:
@@ -59,9 +67,11 @@ def endpoint(row: Classification) -> Endpoint:
     """What is judged of an operation."""
     schema = row.tool.get("input_schema", {})
     scopes = {scope for way in row.tool.get("security", []) for needed in way.values() for scope in needed}
+    # A tool of an MCP server is no HTTP operation: its name is all that there is.
+    has_method = row.method != MCP
     return Endpoint(
-        method=row.method,
-        path=row.path,
+        method=row.method if has_method else "",
+        path=row.path if has_method else "",
         operation_id=row.operation_id,
         summary=row.summary,
         description=row.description,
@@ -69,6 +79,20 @@ def endpoint(row: Classification) -> Endpoint:
         parameters=tuple(schema.get("properties", {})),
         scopes=tuple(sorted(scopes)),
         deprecated=row.deprecated,
+    )
+
+
+def judgement(row: Classification) -> Judgement:
+    """What stands on a row."""
+    return Judgement(
+        access=row.access_type,  # type: ignore[arg-type]  # choices of the model
+        uncertain=row.uncertain,
+        risk=row.risk,  # type: ignore[arg-type]
+        approval=row.approval,  # type: ignore[arg-type]
+        agent_group=row.agent_group,
+        customer_params=row.customer_params,
+        confidence=row.confidence,
+        reason=row.reason,
     )
 
 

@@ -13,7 +13,7 @@ from openapi_import import difference, reader
 from openapi_import.errors import SpecInvalid
 from openapi_import.getting import Getter
 from openapi_import.holding import Held, LeaseLost, forget_rows
-from openapi_import.models import Classification, ImportJob, ImportStatus
+from openapi_import.models import Classification, ImportJob, ImportStatus, SourceKind
 from openapi_import.rows import Rows
 from openapi_import.storable import storable
 from openapi_import.submissions import free_name, known_source
@@ -54,6 +54,9 @@ def _getter(held: Held, job: ImportJob) -> Getter:
 def _fetch(held: Held, job: ImportJob, getter: Getter) -> None:
     """Get the document and keep it; where the server says that it is the one that we have, that one."""
     held.enter(ImportStatus.FETCHING)
+    if job.kind == SourceKind.MCP:
+        _list(held, job)
+        return
     earlier = (
         ImportJob.objects.filter(spec_url=job.spec_url, content__isnull=False, source=job.source)
         .exclude(etag="")
@@ -77,6 +80,24 @@ def _fetch(held: Held, job: ImportJob, getter: Getter) -> None:
     )
 
 
+def _list(held: Held, job: ImportJob) -> None:
+    """Ask an MCP server for its tools, and keep the document that is made of them."""
+    from openapi_import.mcp_sources import document, listing  # the SDK: half a second for whoever has none
+
+    headers = unseal(job.fetch_secret) if job.fetch_secret else {}
+    found = listing.listing(job.spec_url, headers, held.stop)
+    job.content = document.document(found, job.spec_url, headers)
+    job.content_type, job.base_url = "application/json", job.spec_url
+    size = len(job.content)
+    held.write(
+        content=job.content,
+        content_type=job.content_type,
+        base_url=job.base_url,
+        stage_done=size,
+        stage_total=size,
+    )
+
+
 class _Reading:
     """One reading of a job's document by the child process: its lines become rows and fields of the job."""
 
@@ -86,8 +107,17 @@ class _Reading:
         self._getter = getter
         self._rows = Rows(held, job.pk)
         self._faults: list[dict[str, Any]] = []
-        self._faults_total = 0
+        if job.kind == SourceKind.MCP:
+            self._take_claims(bytes(job.content or b""))
+        self._faults_total = len(self._faults)
         self._listed: list[dict[str, Any]] = []
+
+    def _take_claims(self, content: bytes) -> None:
+        """What an MCP server says of its tools beside what a document can say."""
+        from openapi_import.mcp_sources import document
+
+        self._rows.opinions = document.opinions(content)
+        self._faults = storable(document.faults(content))[:FAULTS_KEPT]
 
     def run(self) -> None:
         """Read it to the end. Raises SpecInvalid where the document as a whole cannot be used."""
@@ -144,13 +174,13 @@ class _Reading:
         job.title = readable(storable(line["title"]))[:200]
         job.document_hash = line["document_hash"]
         job.name = job.name or free_name(job.title)
-        job.source = job.source or known_source(name=job.name, url="")
+        job.source = job.source or known_source(name=job.name, url="", kind=job.kind)
         self._held.write(
             name=job.name,
             source=job.source,
             title=job.title,
             version=readable(storable(line["version"]))[:100],
-            dialect=str(line["dialect"])[:20],
+            dialect="MCP" if job.kind == SourceKind.MCP else str(line["dialect"])[:20],
             document_hash=job.document_hash,
             unchanged=job.source is not None and job.source.document_hash == job.document_hash,
             total_endpoints=line["total"],

@@ -8,7 +8,7 @@ from django.utils.text import slugify
 
 from openapi_import import getting
 from openapi_import.errors import ImportRefused
-from openapi_import.models import ImportJob, SpecSource
+from openapi_import.models import ImportJob, SourceKind, SpecSource
 from smartsupport.lib.sealing import seal
 
 NAME_LENGTH = 64
@@ -22,8 +22,11 @@ def checked(
     base_url: str,
     name: str,
     headers: Mapping[str, Any] | None,
+    kind: str = SourceKind.OPENAPI,
 ) -> ImportJob:
     """A job that is not saved yet. Raises ImportRefused (422), whose `fields` name what is wrong."""
+    if kind == SourceKind.MCP and not url:
+        raise _refused("mcp_url", "Give the address of the MCP server.")
     if bool(url) == (content is not None):
         raise ImportRefused(
             "Give either the address of a document (url) or the document itself (file or text)."
@@ -40,6 +43,7 @@ def checked(
     if headers and not (url or base_url):
         raise _refused("headers", "Credentials need the address (base_url) whose server they are for.")
     return ImportJob(
+        kind=kind,
         name=name,
         spec_url=url,
         base_url=base_url if content is not None else "",
@@ -49,11 +53,17 @@ def checked(
     )
 
 
-def known_source(*, name: str, url: str) -> SpecSource | None:
-    """The source that an import of this name, or without a name of this address, imports again."""
+def known_source(*, name: str, url: str, kind: str = SourceKind.OPENAPI) -> SpecSource | None:
+    """The source that an import of this name, or without a name of this address, imports again. Raises ImportRefused
+    where that is of the other kind: what calls it would be sent would go by other rules."""
     if name:
-        return SpecSource.objects.filter(name=name).first()
-    return SpecSource.objects.filter(url=url).order_by("-fetched_at").first() if url else None
+        found = SpecSource.objects.filter(name=name).first()
+        if found is not None and found.kind != kind:
+            raise _refused(
+                "name", f"There is already an API of this name, and it is an {found.get_kind_display()}."
+            )
+        return found
+    return SpecSource.objects.filter(url=url, kind=kind).order_by("-fetched_at").first() if url else None
 
 
 def free_name(title: str) -> str:

@@ -23,8 +23,8 @@ class Opinion:
     reason: str = ""
 
 
-def raised(judgement: Judgement, opinion: Opinion) -> Judgement:
-    """The judgement itself, or a stricter one with the opinion's reason added.
+def raised(judgement: Judgement, opinion: Opinion, *, who: str = "The model") -> Judgement:
+    """The judgement itself, or a stricter one with the opinion's reason added; `who` has the opinion.
 
     What the rules call a read and the opinion a write is uncertain: a write until a person has looked, for which staff
     must agree. A read cannot become riskier than "personal" while it is a read.
@@ -48,7 +48,7 @@ def raised(judgement: Judgement, opinion: Opinion) -> Judgement:
     if stricter == judgement:
         return judgement
     return replace(
-        stricter, reason=f"{judgement.reason} The model made it stricter: {opinion.reason}".rstrip(" :")
+        stricter, reason=f"{judgement.reason} {who} made it stricter: {opinion.reason}".rstrip(" :")
     )
 
 
