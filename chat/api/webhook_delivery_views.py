@@ -1,0 +1,97 @@
+"""REST: what was sent to other systems, and sending it again."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Prefetch, QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents.approvals import Decider
+from chat import webhook_endpoints, webhooks
+from chat.api import webhook_shapes as shapes
+from chat.models import DELIVERY_WAITS, WebhookAttempt, WebhookDelivery
+from smartsupport.lib.api_view import ApiView
+from smartsupport.lib.cursors import one_page
+from smartsupport.lib.ids import parse_uuid
+from smartsupport.lib.rest import Need, between, read_query
+
+READ_DELIVERIES = Need("webhooks:read", "chat.view_webhookdelivery")
+SEND_AGAIN = Need("webhooks:write", "chat.change_webhookdelivery")
+DELIVERY = OpenApiParameter("delivery_id", str, OpenApiParameter.PATH, description="The `webhook-id`.")
+TAGS = ["Webhooks"]
+
+
+class DeliveriesView(ApiView):
+    needs: ClassVar = {"GET": READ_DELIVERIES}
+
+    @extend_schema(
+        operation_id="webhook_deliveries_list",
+        summary="List what was sent to other systems, newest first",
+        tags=TAGS,
+        parameters=[shapes.DeliveryQuery],
+        responses=shapes.DeliveryPageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        query = read_query(shapes.DeliveryQuery, request)
+        page, counts = one_page(_deliveries(query), query)
+        return Response({"deliveries": shapes.DeliverySerializer(page, many=True).data, **counts})
+
+
+class DeliveryView(ApiView):
+    needs: ClassVar = {"GET": READ_DELIVERIES}
+
+    @extend_schema(
+        operation_id="webhook_deliveries_get",
+        summary="One delivery, with its body and each attempt",
+        tags=TAGS,
+        parameters=[DELIVERY],
+        responses=shapes.OneDeliverySerializer,
+    )
+    def get(self, request: Request, delivery_id: str) -> Response:
+        return Response(shapes.OneDeliverySerializer(_delivery(delivery_id)).data)
+
+
+class DeliveryAgainView(ApiView):
+    needs: ClassVar = {"POST": SEND_AGAIN}
+
+    @extend_schema(
+        operation_id="webhook_deliveries_redeliver",
+        summary="Send a delivery again",
+        description="With the id that it had. 409 `still_pending` while it is still being sent by itself.",
+        tags=TAGS,
+        parameters=[DELIVERY],
+        request=None,
+        responses={202: shapes.DeliverySerializer},
+    )
+    def post(self, request: Request, delivery_id: str) -> Response:
+        known = _delivery(delivery_id).pk
+        webhooks.resend(delivery_id=known, by=Decider.of(request.user))
+        return Response(shapes.DeliverySerializer(_delivery(delivery_id)).data, status=202)
+
+
+def _deliveries(query: dict[str, Any]) -> QuerySet[WebhookDelivery]:
+    rows = WebhookDelivery.objects.select_related("conversation").filter(endpoint__deleted_at=None)
+    rows = rows.filter(**between("created_at", query)).order_by("-created_at", "-id")
+    wanted = query.get("endpoint")
+    if wanted == shapes.ENVIRONMENT:
+        rows = rows.filter(endpoint=None)
+    elif wanted:
+        rows = rows.filter(endpoint=webhook_endpoints.find(parse_uuid(wanted)))
+    if event := query.get("event"):
+        rows = rows.filter(kind=event)
+    state = query.get("state")
+    if state:
+        rows = rows.filter(status__in=DELIVERY_WAITS if state == "waiting" else [state])
+    return rows
+
+
+def _delivery(delivery_id: str) -> WebhookDelivery:
+    """Raises DeliveryNotFound."""
+    known = parse_uuid(delivery_id)
+    made = Prefetch("attempts", WebhookAttempt.objects.order_by("number"))
+    rows = WebhookDelivery.objects.select_related("conversation").prefetch_related(made)
+    row = rows.filter(pk=known, endpoint__deleted_at=None).first() if known else None
+    if row is None:
+        raise webhooks.DeliveryNotFound()
+    return row
