@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chat.api import desk_views, feedback_views, key_views, usage_views, views
+from chat.api import desk_views, feedback_views, key_views, usage_views, views, webhook_delivery_views, webhook_views
 from chat.api import schema as schema  # registers how the credentials are documented
 
 urlpatterns = [
@@ -23,6 +23,16 @@ urlpatterns = [
     path("keys", key_views.KeysView.as_view()),
     path("keys/<str:key_id>", key_views.KeyView.as_view()),
     path("keys/<str:key_id>/rotate", key_views.RotateView.as_view()),
+    path("webhooks", webhook_views.WebhooksView.as_view()),
+    path("webhooks/<str:webhook_id>", webhook_views.WebhookView.as_view()),
+    path("webhooks/<str:webhook_id>/test", webhook_views.TestView.as_view()),
+    path("webhooks/<str:webhook_id>/rotate", webhook_views.RotateView.as_view()),
+    path("webhooks/<str:webhook_id>/pause", webhook_views.PauseView.as_view()),
+    path("webhooks/<str:webhook_id>/resume", webhook_views.ResumeView.as_view()),
+    path("webhooks/<str:webhook_id>/redeliver", webhook_views.RedeliverView.as_view()),
+    path("webhook-deliveries", webhook_delivery_views.DeliveriesView.as_view()),
+    path("webhook-deliveries/<str:delivery_id>", webhook_delivery_views.DeliveryView.as_view()),
+    path("webhook-deliveries/<str:delivery_id>/redeliver", webhook_delivery_views.DeliveryAgainView.as_view()),
     path("usage", usage_views.UsageView.as_view()),
     path("usage/<path:customer>", usage_views.CustomerUsageView.as_view()),
     path("budgets/grants", usage_views.GrantsView.as_view()),
