@@ -1,6 +1,14 @@
 from django.urls import path
 
-from chat.api import desk_views, feedback_views, key_views, usage_views, views, webhook_delivery_views, webhook_views
+from chat.api import (
+    desk_views,
+    feedback_views,
+    key_views,
+    usage_views,
+    views,
+    webhook_delivery_views,
+    webhook_views,
+)
 from chat.api import schema as schema  # registers how the credentials are documented
 
 urlpatterns = [
@@ -32,7 +40,9 @@ urlpatterns = [
     path("webhooks/<str:webhook_id>/redeliver", webhook_views.RedeliverView.as_view()),
     path("webhook-deliveries", webhook_delivery_views.DeliveriesView.as_view()),
     path("webhook-deliveries/<str:delivery_id>", webhook_delivery_views.DeliveryView.as_view()),
-    path("webhook-deliveries/<str:delivery_id>/redeliver", webhook_delivery_views.DeliveryAgainView.as_view()),
+    path(
+        "webhook-deliveries/<str:delivery_id>/redeliver", webhook_delivery_views.DeliveryAgainView.as_view()
+    ),
     path("usage", usage_views.UsageView.as_view()),
     path("usage/<path:customer>", usage_views.CustomerUsageView.as_view()),
     path("budgets/grants", usage_views.GrantsView.as_view()),
