@@ -37,6 +37,8 @@ class Ids:
     customer: str
     customer_id: str
     key_id: str
+    webhook_id: str
+    delivery_id: str
     content_type_id: str = "1"
     app_label: str = "chat"
     url: str = "no/such/page"
