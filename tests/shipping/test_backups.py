@@ -1,0 +1,308 @@
+"""`manage.py backup` and `restore`, as an operator runs them: on databases of their own, by Postgres' programs."""
+
+import json
+import os
+import secrets
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse, urlunparse
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tests import migrated
+from tests.servers import DATABASE_URL, OURS
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET_KEY = "for-this-test-only-" + "kq3zv8p1x7" * 6
+
+
+@dataclass
+class Done:
+    status: int
+    out: str
+    err: str
+
+
+class Operator:
+    """Runs commands in databases of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        env = {key: value for key, value in os.environ.items() if key not in OURS} | {
+            "DATABASE_URL": os.environ[DATABASE_URL],
+            "REDIS_URL": os.environ["REDIS_URL"],
+            "DATA_DIR": str(folder / "data"),
+            "SECRET_KEY": SECRET_KEY,
+            "DJANGO_SETTINGS_MODULE": "smartsupport.settings",
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.shipping.commands"],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, database: str, words: tuple[str, ...], settings: dict[str, Any]) -> Done:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        asked = {"database": database, "words": words, "settings": settings}
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        return Done(**json.loads(self._process.stdout.readline()))
+
+    def leave(self) -> None:
+        self._process.communicate()
+
+
+class Place:
+    """A database of its own, and the commands in it."""
+
+    def __init__(self, name: str, operator: Operator) -> None:
+        self.name = name
+        self.operator = operator
+        self.url = urlunparse(urlparse(os.environ[DATABASE_URL])._replace(path=f"/{name}"))
+
+    def done(self, *words: str, **settings: Any) -> Done:
+        found = self.operator.run(self.name, words, settings)
+        assert found.status == 0, found.out + found.err
+        return found
+
+    def refused(self, *words: str, **settings: Any) -> str:
+        """What it says. Nothing in the database has changed."""
+        before = self.everything()
+        found = self.operator.run(self.name, words, settings)
+        assert found.status == 1, found.out + found.err
+        assert self.everything() == before
+        return found.err
+
+    def rows(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+        with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(statement, parameters)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    def everything(self) -> dict[str, int]:
+        """How many rows each table has."""
+        names = [row["relname"] for row in self.rows(TABLES)]
+        counts = " UNION ALL ".join(
+            f"SELECT '{name}' AS name, count(*) AS n FROM \"{name}\"" for name in names
+        )
+        return {row["name"]: row["n"] for row in self.rows(counts)} if names else {}
+
+
+TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text = 'public'"
+
+
+@contextmanager
+def place(operator: Operator, *, empty: bool) -> Iterator[Place]:
+    name = f"backup_{os.getpid()}_{secrets.token_hex(4)}"
+    with psycopg.connect(os.environ[DATABASE_URL], autocommit=True) as admin:
+        if empty:
+            admin.execute(f'CREATE DATABASE "{name}"')
+        else:
+            migrated.copy(os.environ[DATABASE_URL], name)
+        try:
+            yield Place(name, operator)
+        finally:
+            admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    found = Operator(tmp_path_factory.mktemp("operator"))
+    yield found
+    found.leave()
+
+
+@pytest.fixture(scope="module")
+def origin(operator: Operator) -> Iterator[Place]:
+    """A database with some rows in it, secrets and audit among them."""
+    with place(operator, empty=False) as found:
+        found.done("shell", f"--command={FILL}")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def occupied(operator: Operator) -> Iterator[Place]:
+    """A database with something in it that nobody wants to lose."""
+    with place(operator, empty=False) as found:
+        found.done("shell", f"--command={FILL.replace('cus_1', 'kept')}")
+        yield found
+
+
+FILL = r"""
+from django.contrib.sessions.backends.db import SessionStore
+from chat.models import Customer
+from smartsupport.lib import audit
+
+for name in ("one", "two"):
+    audit.write(actor=audit.COMMANDS, verb="seed", detail={"made": [name]})
+session = SessionStore()
+session["x"] = "y"
+session.save()
+Customer.objects.create(subject="cus_1", business_id="cus_1", name="Zoë 'O\\t' \\.")
+"""
+
+
+@pytest.fixture(scope="module")
+def file(origin: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("backup") / "smartsupport.backup"
+    done = origin.done("backup", str(path))
+    assert "is whole" in done.err
+    assert "SEALING_KEYS" in done.err
+    return path
+
+
+def test_a_backup_is_for_its_owner_only_and_nothing_else_is_left(file: Path) -> None:
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_everything_comes_back_but_sessions_and_the_audit_goes_on(
+    operator: Operator, origin: Place, file: Path, tmp_path: Path
+) -> None:
+    before = origin.everything()
+
+    with place(operator, empty=True) as there:
+        done = there.done("restore", str(file))
+
+        after = there.everything()
+        assert "Restored." in done.out
+        assert after.pop("smartsupport_auditentry") == before.pop("smartsupport_auditentry") + 1
+        assert (after.pop("django_session"), before.pop("django_session")) == (0, 1)
+        assert after == before
+        assert there.rows("SELECT name FROM chat_customer") == origin.rows("SELECT name FROM chat_customer")
+        assert "entries, all as they were written" in there.done("verify_audit").out
+        # What was restored can be backed up and restored like the first one.
+        again, third = tmp_path / "again.backup", tmp_path / "third.backup"
+        there.done("backup", str(again))
+        there.done("restore", str(again), "--replace")
+        there.done("backup", str(third))
+        there.done("restore", str(third), "--replace")
+        assert there.rows("SELECT nspname FROM pg_namespace WHERE nspname = 'before_restore'") == []
+
+
+def test_what_is_there_is_given_up_only_where_that_is_said(occupied: Place, file: Path) -> None:
+    assert "Add --replace to give up what is in it." in occupied.refused("restore", str(file))
+
+
+def test_nothing_is_restored_under_a_program_that_is_connected(occupied: Place, file: Path) -> None:
+    with psycopg.connect(occupied.url) as somebody:
+        somebody.execute("SELECT 1")
+
+        said = occupied.refused("restore", str(file), "--replace")
+
+    assert "other connections to this database are open. Stop web, turns, jobs and beat first" in said
+
+
+def test_a_backup_that_is_not_whole_changes_nothing(occupied: Place, file: Path, tmp_path: Path) -> None:
+    whole = file.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    cuts = [whole[:part] for part in (0, 100, len(whole) // 2, len(whole) - 2_000, len(whole) - 1)]
+    for number, content in enumerate([*cuts, bytes(flipped), whole + b"more"]):
+        broken = tmp_path / f"broken-{number}"
+        broken.write_bytes(content)
+
+        assert "or not a whole one" in occupied.refused("restore", str(broken), "--replace"), number
+    [row] = occupied.rows("SELECT subject FROM chat_customer")
+    assert row["subject"] == "kept"
+
+
+def test_what_is_no_backup_is_refused(occupied: Place, tmp_path: Path) -> None:
+    garbage = tmp_path / "garbage"
+    garbage.write_bytes(b"PGDMP" + secrets.token_bytes(5_000))
+
+    assert "is not a backup" in occupied.refused("restore", str(garbage), "--replace")
+    assert "There is no file" in occupied.refused("restore", str(tmp_path / "missing"), "--replace")
+
+
+def test_a_backup_says_before_it_is_restored_that_the_keys_are_others(occupied: Place, file: Path) -> None:
+    other = {"SECRET_KEY": "another-" * 8}
+
+    said = occupied.refused("restore", str(file), "--replace", **other)
+    looked = occupied.done("restore", str(file), "--look", **other)
+
+    for text in (said, looked.err):
+        assert "cannot be opened with the SEALING_KEYS and SECRET_KEY that are set here" in text
+        assert "staff sign in again" in text
+    assert "Set the keys that it was made under, or add --without-keys" in said
+    assert "made by version" in looked.out
+    assert occupied.rows("SELECT subject FROM chat_customer") == [{"subject": "kept"}]
+
+
+def test_keys_of_their_own_for_sealing_make_secrets_independent_of_secret_key(
+    operator: Operator, tmp_path: Path
+) -> None:
+    keys = {"SEALING_KEYS": ["a2V5LWtleS1rZXkta2V5LWtleS1rZXkta2V5LWtleS0="]}
+    file = tmp_path / "sealed.backup"
+    with place(operator, empty=False) as there:
+        there.done("backup", str(file), **keys)
+
+        looked = there.done("restore", str(file), "--look", SECRET_KEY="another-" * 8, **keys)
+
+    assert "cannot be opened" not in looked.err
+    assert "staff sign in again" in looked.err
+
+
+def test_a_backup_of_a_newer_version_is_refused(operator: Operator, occupied: Place, tmp_path: Path) -> None:
+    file = tmp_path / "newer.backup"
+    with place(operator, empty=False) as newer:
+        newer.rows("INSERT INTO django_migrations (app, name, applied) VALUES ('chat', '0999_later', now())")
+        newer.done("backup", str(file))
+
+    said = occupied.refused("restore", str(file), "--replace")
+
+    assert "changes that this one does not know (chat 0999_later)" in said
+
+
+def test_a_restore_that_died_is_undone_by_the_next_one(occupied: Place, file: Path) -> None:
+    occupied.rows("ALTER SCHEMA public RENAME TO before_restore")
+    occupied.rows("CREATE SCHEMA public")
+    occupied.rows("CREATE TABLE half_of_it (id int)")
+
+    done = occupied.operator.run(occupied.name, ("restore", str(file)), {})
+
+    assert done.status == 1
+    assert "putting back what was there before it" in done.err
+    assert "The database is not empty" in done.err
+    assert occupied.rows("SELECT subject FROM chat_customer") == [{"subject": "kept"}]
+
+
+def test_an_audit_that_was_changed_is_told_and_the_rest_is_there(operator: Operator, tmp_path: Path) -> None:
+    file = tmp_path / "changed.backup"
+    with place(operator, empty=False) as changed, place(operator, empty=True) as there:
+        for name in ("one", "two", "three"):
+            changed.done("shell", f"--command={FILL.replace('two', name)}".replace("cus_1", name))
+        changed.rows("ALTER TABLE smartsupport_auditentry DISABLE TRIGGER USER")
+        changed.rows("UPDATE smartsupport_auditentry SET detail = '{}' WHERE id = 2")
+        changed.rows("ALTER TABLE smartsupport_auditentry ENABLE TRIGGER USER")
+        changed.done("backup", str(file))
+
+        done = operator.run(there.name, ("restore", str(file)), {})
+
+        assert done.status == 1
+        assert "its audit is not as it was written: Its content was changed" in done.err
+        assert len(there.rows("SELECT 1 FROM chat_customer")) == 3
+
+
+def test_a_name_that_is_taken_is_left_alone_and_a_folder_that_is_not_there_is_named(
+    origin: Place, tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("something else")
+
+    assert "exists already" in origin.refused("backup", str(taken))
+    assert "cannot be written: No such file or directory" in origin.refused(
+        "backup", str(tmp_path / "no" / "x")
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+    assert taken.read_text() == "something else"
