@@ -15,7 +15,7 @@ from django.utils import timezone
 from agents import facts
 from agents.models import Action, Agent, Approver, Budget, ModelCall, ModelPrice, Tool
 from chat import api_keys
-from chat.models import ApiKey, Conversation, Customer, Turn
+from chat.models import ApiKey, Conversation, Customer, Turn, WebhookDelivery
 from openapi_import.models import ImportJob, ImportStatus, Publication, SpecSource
 from smartsupport.lib import audit
 from tests import rows
@@ -73,6 +73,8 @@ def plant() -> World:
         customer=unknown,
         customer_id=unknown,
         key_id=unknown,
+        webhook_id=unknown,
+        delivery_id=unknown,
         content_type_id="987654",
         app_label="openapi_import",
     )
@@ -111,6 +113,10 @@ def _things_of(
         action_flag=CHANGE,
         change_message=say("change"),
     )
+    hook = rows.webhook_endpoint("import.done", description=say("hook"))
+    delivery = WebhookDelivery.objects.create(
+        endpoint=hook, conversation=turn.conversation, kind="test", payload={"said": say("body")}, status="failed"
+    )
     imported, publication = _imported(say)
     return Ids(
         thread_id=turn.conversation.thread_id,
@@ -120,6 +126,8 @@ def _things_of(
             "chat.Conversation": str(turn.conversation_id),
             "chat.Customer": str(customer.pk),
             "chat.ApiKey": str(key.pk),
+            "chat.WebhookEndpoint": str(hook.pk),
+            "chat.WebhookDelivery": str(delivery.pk),
             "agents.Action": str(asked.pk),
             "agents.Agent": str(agent.pk),
             "agents.Tool": str(cancel.pk),
@@ -141,6 +149,8 @@ def _things_of(
         customer=str(customer.subject),
         customer_id=str(customer.pk),
         key_id=str(key.pk),
+        webhook_id=str(hook.pk),
+        delivery_id=str(delivery.pk),
     )
 
 
