@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from agents.models import Access, Approver, Risk
-from openapi_import.models import Change, Classification, ImportJob, ImportStatus, Publication
+from openapi_import.models import Change, Classification, ImportJob, ImportStatus, Publication, SourceKind
 
 STATUS_BADGES = {
     ImportStatus.PENDING: "",
@@ -131,6 +131,8 @@ def operations(job: ImportJob) -> str:
 
 def origin(job: ImportJob) -> str:
     """Where the document came from."""
+    if job.kind == SourceKind.MCP:
+        return f"MCP server {job.spec_url}"
     return job.spec_url or job.filename or "Pasted text"
 
 

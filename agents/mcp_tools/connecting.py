@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import httpx2
+from django.conf import settings
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import Implementation
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from agents.mcp_tools.transport import SafeTransport
@@ -31,7 +33,7 @@ async def asked(
                 httpx2.AsyncClient(transport=transport, headers=headers, trust_env=False, timeout=None)
             )
             server = streamable_http_client(url, http_client=http)
-            client = await stack.enter_async_context(Client(server, mode=mode, cache=None))
+            client = await stack.enter_async_context(Client(server, mode=mode, cache=None, client_info=_us()))
             try:
                 answer = await ask(client)
             except Exception as error:
@@ -44,6 +46,10 @@ async def asked(
         _modes.pop(url, None)
     assert answer is not None
     return answer
+
+
+def _us() -> Implementation:
+    return Implementation(name="smart-support", title="Smart Support", version=settings.VERSION)
 
 
 def _remember(url: str, client: Client) -> None:

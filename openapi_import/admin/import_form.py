@@ -16,9 +16,10 @@ from unfold.widgets import (
 )
 
 from openapi_import.admin.sign_in import SignInFields
+from openapi_import.models import SourceKind
 from smartsupport.lib.errors import ServiceError
 
-WAYS = ("url", "file", "text")
+WAYS = ("url", "file", "text", "mcp_url")
 
 
 class ImportForm(SignInFields):
@@ -45,6 +46,16 @@ class ImportForm(SignInFields):
         widget=UnfoldAdminTextareaWidget(
             attrs={"rows": 7, "spellcheck": "false", "placeholder": "openapi: 3.1.0 …"}
         ),
+    )
+    mcp_url = forms.CharField(
+        required=False,
+        max_length=2000,
+        label="Address of an MCP server",
+        widget=UnfoldAdminURLInputWidget(
+            attrs={"placeholder": "https://tools.example.com/mcp", "autocomplete": "off"}
+        ),
+        help_text="A server of the Model Context Protocol (streamable HTTP): its tools are read and reviewed like a "
+        "document's operations.",
     )
     name = forms.CharField(
         required=False,
@@ -83,6 +94,9 @@ class ImportForm(SignInFields):
     def clean_url(self) -> str:
         return _address(self.cleaned_data["url"])
 
+    def clean_mcp_url(self) -> str:
+        return _address(self.cleaned_data["mcp_url"])
+
     def clean_base_url(self) -> str:
         return _address(self.cleaned_data["base_url"])
 
@@ -113,12 +127,15 @@ class ImportForm(SignInFields):
         values = super().clean()
         given = [way for way in WAYS if values.get(way)]
         if not given and not any(way in self.errors for way in WAYS):
-            self.add_error("url", "Give an address, choose a file, or paste the document's text.")
+            self.add_error(
+                "url", "Give an address, choose a file, paste the document's text, or name an MCP server."
+            )
         elif len(given) > 1:
-            labels = {"url": "an address", "file": "a file", "text": "text"}
+            labels = {"url": "an address", "file": "a file", "text": "text", "mcp_url": "an MCP server"}
             both = " and ".join(labels[way] for way in given)
             self.add_error(given[-1], f"You gave {both}. Keep one, and empty the other.")
-        if values.get("sign_in") and given and "url" not in given and not values.get("base_url"):
+        has_address = not {"url", "mcp_url"}.isdisjoint(given) or values.get("base_url")
+        if values.get("sign_in") and given and not has_address:
             self.add_error("sign_in", "Credentials need an address: say where the document belongs.")
         return values
 
@@ -129,11 +146,12 @@ class ImportForm(SignInFields):
         file = values["file"]
         content = file.read() if file else values["text"].encode() if values["text"] else None
         return {
-            "url": values["url"],
+            "kind": SourceKind.MCP if values["mcp_url"] else SourceKind.OPENAPI,
+            "url": values["mcp_url"] or values["url"],
             "content": content,
             "filename": file.name[-200:] if file else "",
             "content_type": (file.content_type or "")[:200] if file else "",
-            "base_url": "" if values["url"] else values["base_url"],
+            "base_url": values["base_url"] if content is not None else "",
             "name": values["name"],
             "idempotency_key": values["once"],
             "headers": self.headers,

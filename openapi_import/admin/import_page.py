@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 
 from openapi_import import admin_words as words
 from openapi_import.admin.review_rows import NEEDS_A_LOOK, USABLE
-from openapi_import.models import ImportJob, ImportStatus, Publication, SpecSource
+from openapi_import.models import ImportJob, ImportStatus, Publication, SourceKind, SpecSource
 
 STANDING = ("status", "name", "created_at", "finished_at")
 """What `overtaken` and the offers look at."""
@@ -18,7 +18,9 @@ FAULTS_A_PAGE = 10
 def again(name: str) -> dict[str, str]:
     """What the form begins with when a document is imported once more."""
     source = SpecSource.objects.filter(name=name).first() if name else None
-    return {"name": source.name, "url": source.url} if source else {}
+    if source is None:
+        return {}
+    return {"name": source.name, "mcp_url" if source.kind == SourceKind.MCP else "url": source.url}
 
 
 def page(job: ImportJob) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from openapi_import.models import ImportJob, ImportStatus
+from openapi_import.models import ImportJob, ImportStatus, SourceKind
 from smartsupport.lib.rest import (
     CountedSerializer,
     MomentFilter,
@@ -64,6 +64,14 @@ class SubmissionSerializer(Strict):
         required=False,
         max_length=2000,
         help_text="Where the document is: http or https. Or send `text`, or a `file`.",
+    )
+    mcp_url = StrictCharField(
+        required=False,
+        max_length=2000,
+        help_text=(
+            "Instead of a document: the address of an MCP server (streamable HTTP), whose tools are read and reviewed "
+            "like the operations of a document."
+        ),
     )
     text = StrictCharField(
         required=False, trim_whitespace=False, help_text="The document itself, JSON or YAML."
@@ -132,6 +140,9 @@ class DocumentSerializer(serializers.Serializer[Any]):
 class JobSerializer(serializers.ModelSerializer[ImportJob]):
     job_id = serializers.UUIDField(source="id")
     status = serializers.ChoiceField(ImportStatus.choices)
+    kind = serializers.ChoiceField(
+        SourceKind.choices, help_text="What is imported: a document, or an MCP server."
+    )
     name = serializers.CharField(help_text="The source that it becomes; empty until the title is known.")
     error_message = serializers.SerializerMethodField()
 
@@ -141,6 +152,7 @@ class JobSerializer(serializers.ModelSerializer[ImportJob]):
             "job_id",
             "status",
             "name",
+            "kind",
             "spec_url",
             "filename",
             "title",

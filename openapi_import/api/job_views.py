@@ -27,6 +27,7 @@ REFUSED: dict[Any, Any] = {
 WAITING = {
     "job_id": "5f0c3c5e-3f0e-4a43-9d1b-0a5f5a2f7f10",
     "status": "pending",
+    "kind": "openapi",
     "spec_url": "https://api.example.com/openapi.json",
     "total_endpoints": 0,
     "classified_count": 0,
@@ -46,8 +47,9 @@ class ImportView(ApiView):
         summary="Import an OpenAPI document",
         description=(
             "From its address (`url`), as pasted `text`, or as a multipart `file`: OpenAPI 3.0 to 3.2 or Swagger 2.0, "
-            "JSON or YAML. It is read in the background: ask `GET openapi/jobs/{job_id}`. Nothing is live before it "
-            "was reviewed and approved. With an `Idempotency-Key`, a repeat is answered with the first import."
+            "JSON or YAML. Or, with `mcp_url`, the tools of an MCP server. It is read in the background: ask "
+            "`GET openapi/jobs/{job_id}`. Nothing is live before it was reviewed and approved. With an "
+            "`Idempotency-Key`, a repeat is answered with the first import."
         ),
         tags=["Imports"],
         request={
@@ -79,6 +81,9 @@ class ImportView(ApiView):
                 "Behind a key",
                 value={"url": "https://api.example.com/openapi.json", "headers": {"X-Api-Key": "…"}},
                 request_only=True,
+            ),
+            OpenApiExample(
+                "An MCP server", value={"mcp_url": "https://tools.example.com/mcp"}, request_only=True
             ),
             OpenApiExample("Pasted", value={"text": "openapi: 3.1.0\n…", "name": "shop"}, request_only=True),
             OpenApiExample("Accepted", value=WAITING, response_only=True, status_codes=["202"]),

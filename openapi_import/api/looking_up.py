@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from openapi_import import getting, jobs
 from openapi_import.errors import ImportRefused, JobNotFound, SpecInvalid
-from openapi_import.models import Classification, ImportJob, Publication, SpecSource
+from openapi_import.models import Classification, ImportJob, Publication, SourceKind, SpecSource
 from openapi_import.review import RowNotFound
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import parse_uuid
@@ -98,11 +98,16 @@ def submission(request: Request, shape: type[serializers.Serializer[Any]]) -> di
         values: dict[str, Any] = body.validated_data
     else:
         values = checked_body(shape, request)
-    text = values.pop("text", None)
+    text, server = values.pop("text", None), values.pop("mcp_url", None)
     if uploaded is not None and text is not None:
         raise ImportRefused(
             "Send a file or text, not both.", fields={"text": ["Send a file or text, not both."]}
         )
+    if server is not None and (values.get("url") or text is not None or uploaded is not None):
+        message = "Give the address of an MCP server or a document, not both."
+        raise ImportRefused(message, fields={"mcp_url": [message]})
+    if server is not None:
+        values |= {"url": server, "kind": SourceKind.MCP}
     if uploaded is not None:
         values |= _of_file(uploaded)
     elif text is not None:

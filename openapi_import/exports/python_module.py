@@ -16,7 +16,8 @@ from typing import Any
 from openapi_import.binding import arguments
 from openapi_import.exports.chosen import chosen, clean, module_name
 from openapi_import.exports.offered import offered
-from openapi_import.models import Classification, ImportJob
+from openapi_import.models import Classification, ImportJob, SourceKind
+from smartsupport.lib.errors import ServiceError
 
 CLIENT = Path(__file__).with_name("python_client.txt")
 TYPES = {
@@ -30,9 +31,20 @@ TYPES = {
 DOCUMENTED = 2_000
 
 
+class NoModule(ServiceError):
+    code, status = "no_module", 409
+    message = (
+        "These are the tools of an MCP server, which no HTTP client can call. Export them as mcp or as yaml."
+    )
+
+
 def python(job: ImportJob) -> str:
     """The module's source: a small client, one function for each selected operation, and what it serves: `TOOLS`,
-    {name: function}, `OFFERED`, {name: the tool as JSON}, `RENAMED`, {name: {argument: parameter of another name}}."""
+    {name: function}, `OFFERED`, {name: the tool as JSON}, `RENAMED`, {name: {argument: parameter of another name}}.
+
+    Raises NoModule for the tools of an MCP server."""
+    if job.kind == SourceKind.MCP:
+        raise NoModule()
     rows = chosen(job)
     client = CLIENT.read_text(encoding="utf-8")
     taken = {

@@ -22,6 +22,9 @@ FAULTS = "x-mcp-faults"
 DIALECT = "MCP"
 MOST_NAME = 300
 BEARER = {"type": "http", "scheme": "bearer"}
+NO_ARGUMENTS = frozenset(
+    {"type", "properties", "required", "additionalProperties", "title", "description", "$schema"}
+)
 OWN_KEYWORDS = frozenset({"$schema", "$id", "$anchor", "$dynamicAnchor", "$vocabulary", "$comment"})
 
 
@@ -43,9 +46,13 @@ def document(listing: Listing, url: str, headers: Mapping[str, str]) -> bytes:
                 _fault(pointer, "The server lists two tools of this name. The second one was left out.")
             )
             continue
-        name = f"t{len(paths)}"
-        schemas[name] = _turned(tool.input_schema, f"#/components/schemas/{name}", faults, pointer)
-        paths[path] = {"additionalOperations": {METHOD: _operation(tool, name)}}
+        operation = _operation(tool)
+        if not _takes_nothing(tool.input_schema):
+            name = f"t{len(paths)}"
+            schemas[name] = _turned(tool.input_schema, f"#/components/schemas/{name}", faults, pointer)
+            body = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+            operation["requestBody"] = {"required": True, "content": body}
+        paths[path] = {"additionalOperations": {METHOD: operation}}
         if claimed := _claimed(tool):
             claims[tool.name] = claimed
     if not paths:
@@ -72,16 +79,21 @@ def document(listing: Listing, url: str, headers: Mapping[str, str]) -> bytes:
         ) from None
 
 
-def _operation(tool: ListedTool, schema: str) -> dict[str, Any]:
+def _takes_nothing(schema: Mapping[str, Any]) -> bool:
+    """Whether the tool takes no arguments: none is named, and nothing says that others would be taken."""
+    return (
+        not schema.get("properties")
+        and schema.keys() <= NO_ARGUMENTS
+        and not schema.get("additionalProperties")
+    )
+
+
+def _operation(tool: ListedTool) -> dict[str, Any]:
     title = tool.title or (tool.annotations.title if tool.annotations else None) or ""
     return {
         "operationId": tool.name,
         "summary": title,
         "description": tool.description or "",
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
-        },
         "responses": {"200": {"description": "What the tool answers."}},
     }
 
