@@ -148,15 +148,31 @@ def secret_key(*, debug: bool) -> str:
     return value
 
 
+def fallbacks(name: str, *, at_least: int = 1) -> list[str]:
+    """Secrets that are good no more for what is new, and still for what was made with them; comma-separated."""
+    found = words(name, [])
+    if any(len(value) < at_least for value in found):
+        raise ImproperlyConfigured(f"{name} must list secrets of at least {at_least} characters, separated by commas.")
+    return found
+
+
 def webhook_secret(*, required: bool) -> str:
     value = secret("WEBHOOK_SECRET", required="when WEBHOOK_URL is set and DEBUG is off" if required else "")
+    return _usable_webhook_secret("WEBHOOK_SECRET", value)
+
+
+def webhook_fallbacks(name: str) -> list[str]:
+    return [_usable_webhook_secret(name, value) for value in fallbacks(name)]
+
+
+def _usable_webhook_secret(name: str, value: str) -> str:
     if value.startswith("whsec_"):
         try:
             key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
         except (binascii.Error, ValueError):
             key = b""
         if not key:
-            raise ImproperlyConfigured("WEBHOOK_SECRET must be base64 after its whsec_ prefix.")
+            raise ImproperlyConfigured(f"{name} must be base64 after its whsec_ prefix.")
     return value
 
 

@@ -16,6 +16,7 @@ VERSION = version.VERSION
 # Core
 DEBUG = env.boolean("DEBUG", True)
 SECRET_KEY = env.secret_key(debug=DEBUG)
+SECRET_KEY_FALLBACKS = env.fallbacks("SECRET_KEY_FALLBACKS", at_least=1 if DEBUG else 50)
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 DATA_DIR = env.data_dir(BASE_DIR)
 PORT = env.port("PORT", 8000)
@@ -275,6 +276,9 @@ CUSTOMER_JWT_SECRET = env.secret(
     at_least=1 if DEBUG else 32,
     required="" if DEBUG or ALLOW_ANONYMOUS_CHAT else "when DEBUG is off and ALLOW_ANONYMOUS_CHAT is too",
 )
+CUSTOMER_JWT_SECRET_FALLBACKS = env.fallbacks(
+    "CUSTOMER_JWT_SECRET_FALLBACKS", at_least=1 if DEBUG else 32
+)
 DEMO_CUSTOMER_ID = env.text("DEMO_CUSTOMER_ID", "cus_1001" if DEBUG else "")
 SESSION_TTL_MINUTES = env.integer("SESSION_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
 INTERRUPT_TTL_MINUTES = env.integer("INTERRUPT_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
@@ -321,6 +325,7 @@ KEEP_PROMPTS = env.boolean("KEEP_PROMPTS", True)
 # Webhooks
 WEBHOOK_URL = env.http_url("WEBHOOK_URL")
 WEBHOOK_SECRET = env.webhook_secret(required=bool(WEBHOOK_URL) and not DEBUG)
+WEBHOOK_SECRET_FALLBACKS = env.webhook_fallbacks("WEBHOOK_SECRET_FALLBACKS")
 WEBHOOK_TIMEOUT_SECONDS = env.integer("WEBHOOK_TIMEOUT_SECONDS", 10, low=1, high=120)
 WEBHOOK_MAX_RETRIES = env.integer("WEBHOOK_MAX_RETRIES", 3, low=0, high=10)
 # An endpoint that has done nothing but fail for so long is paused; what was sent is kept for so many days.
