@@ -7,6 +7,7 @@ from tests.isolation.answers import Answer, ask, body_for
 from tests.isolation.callers import Caller, everybody_refused
 from tests.isolation.needs import model_admin_of
 from tests.isolation.routes import METHODS, Ids, Route
+from tests.isolation.watching import watching
 from tests.isolation.world import World, changed, everything, used_just_now
 
 
@@ -16,19 +17,19 @@ def faults(route: Route, world: World, bodies: dict[tuple[str, str], Any]) -> li
     callers = list(everybody_refused(world, route, METHODS))
     clients = [caller.client() for caller, _ in callers]
     used_just_now()
-    for (caller, methods), client in zip(callers, clients, strict=True):
-        before = everything()
-        for method in methods:
-            body = body_for(route, method, bodies)
-            answers = [
-                ask(client, caller, method, route.url(ids, model=model_of(route)), body, ids)
-                for ids in (world.theirs, world.nobodys)
-            ]
-            found += [
-                f"{method} {route} by {caller.who}: {fault}" for fault in _wrong(route, caller, *answers)
-            ]
-        if tables := changed(before):
-            found.append(f"{', '.join(methods)} {route} by {caller.who}: changed {', '.join(tables)}")
+    with watching() as watch:
+        for (caller, methods), client in zip(callers, clients, strict=True):
+            for method in methods:
+                body = body_for(route, method, bodies)
+                answers = [
+                    ask(client, caller, method, route.url(ids, model=model_of(route)), body, ids)
+                    for ids in (world.theirs, world.nobodys)
+                ]
+                found += [
+                    f"{method} {route} by {caller.who}: {fault}" for fault in _wrong(route, caller, *answers)
+                ]
+            if tables := watch.changed():
+                found.append(f"{', '.join(methods)} {route} by {caller.who}: changed {', '.join(tables)}")
     return found
 
 
