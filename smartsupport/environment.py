@@ -152,7 +152,9 @@ def fallbacks(name: str, *, at_least: int = 1) -> list[str]:
     """Secrets that are good no more for what is new, and still for what was made with them; comma-separated."""
     found = words(name, [])
     if any(len(value) < at_least for value in found):
-        raise ImproperlyConfigured(f"{name} must list secrets of at least {at_least} characters, separated by commas.")
+        raise ImproperlyConfigured(
+            f"{name} must list secrets of at least {at_least} characters, separated by commas."
+        )
     return found
 
 

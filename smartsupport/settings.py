@@ -276,9 +276,7 @@ CUSTOMER_JWT_SECRET = env.secret(
     at_least=1 if DEBUG else 32,
     required="" if DEBUG or ALLOW_ANONYMOUS_CHAT else "when DEBUG is off and ALLOW_ANONYMOUS_CHAT is too",
 )
-CUSTOMER_JWT_SECRET_FALLBACKS = env.fallbacks(
-    "CUSTOMER_JWT_SECRET_FALLBACKS", at_least=1 if DEBUG else 32
-)
+CUSTOMER_JWT_SECRET_FALLBACKS = env.fallbacks("CUSTOMER_JWT_SECRET_FALLBACKS", at_least=1 if DEBUG else 32)
 DEMO_CUSTOMER_ID = env.text("DEMO_CUSTOMER_ID", "cus_1001" if DEBUG else "")
 SESSION_TTL_MINUTES = env.integer("SESSION_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
 INTERRUPT_TTL_MINUTES = env.integer("INTERRUPT_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
@@ -382,7 +380,8 @@ LOG_LEVEL = env.choice("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO
 LOGGING = logs.configuration(LOG_FORMAT, LOG_LEVEL)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
-DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = TRUST_PROXY_HEADERS  # nginx names each request, or passes on its name
+# nginx names each request, or passes on the name that its caller gave it.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = TRUST_PROXY_HEADERS
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10  # one line per request, when it is done, is enough
 # Sweepers run every few seconds; only what fails or is tried again is worth a line.
 DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = DJANGO_STRUCTLOG_CELERY_TASK_SUCCESS_LOG_LEVEL = 10
