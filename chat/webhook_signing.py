@@ -24,7 +24,9 @@ def secrets_of(endpoint: WebhookEndpoint | None, now: datetime) -> list[str]:
     """What signs for this endpoint now, the newest first; None: WEBHOOK_URL, whose secret may be missing in
     development. Raises CannotUnseal."""
     if endpoint is None:
-        return [settings.WEBHOOK_SECRET] if settings.WEBHOOK_SECRET else []
+        return (
+            [settings.WEBHOOK_SECRET, *settings.WEBHOOK_SECRET_FALLBACKS] if settings.WEBHOOK_SECRET else []
+        )
     found = [unseal(endpoint.secret)]
     if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > now:
         found.append(unseal(endpoint.old_secret))
