@@ -15,6 +15,34 @@ from smartsupport.lib.cursors import Pages, Position
 from smartsupport.lib.errors import ThreadNotFound
 from smartsupport.lib.rest import Need, PageQuery, TextFilter, checked_thread_id, read_query
 
+EXAMPLE: dict[str, Any] = {
+    "thread_id": "shop-4711",
+    "total_steps": 5,
+    "page": 1,
+    "per_page": 20,
+    "next": None,
+    "previous": None,
+    "steps": [
+        {
+            "step": 1,
+            "type": "user_message",
+            "timestamp": "2026-11-20T09:30:00.000000Z",
+            "content": "Where is order 1042?",
+            "agent": None,
+            "tool": None,
+            "params": None,
+            "result": None,
+            "reasoning": None,
+            "tokens": None,
+            "tokens_cached": None,
+            "cost_usd": None,
+            "duration_ms": None,
+            "title": "The customer wrote",
+            "turn_id": "0191a3c4-8e11-7f3a-8c7d-3f6d0a2b9e10",
+        }
+    ],
+}
+
 
 class ReplayQuery(PageQuery):
     after = serializers.IntegerField(
@@ -73,6 +101,7 @@ class ReplaySerializer(serializers.Serializer[Any]):
 
 class ReplayView(ApiView):
     needs: ClassVar = {"GET": Need("conversations:read", "chat.view_conversation")}
+    answers: ClassVar = {"GET": EXAMPLE}
 
     @extend_schema(
         operation_id="replay_get",

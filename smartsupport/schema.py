@@ -1,15 +1,25 @@
-"""The published OpenAPI document: what drf-spectacular found in the views, put into the envelope that callers see."""
+"""The published OpenAPI document: what the views say (`smartsupport.api_schema`), put into the envelope that callers
+see, and the one route that no REST view answers."""
 
 from typing import Any
 
 ERROR = {
     "type": "object",
+    "description": "Why it was refused. A refusal may say more than these fields: what you need to go on.",
     "required": ["code", "message"],
     "properties": {
-        "code": {"type": "string", "description": "Stable, for programs."},
+        "code": {
+            "type": "string",
+            "description": "Stable, for programs. `x-problem-codes` of an operation lists those that it may answer.",
+        },
         "message": {"type": "string", "description": "A sentence, for people."},
-        "fields": {"type": "object", "description": "The faults of each field, where fields were at fault."},
+        "fields": {
+            "type": "object",
+            "description": "The faults of each field, where fields were at fault.",
+            "additionalProperties": True,
+        },
     },
+    "additionalProperties": True,
 }
 ERROR_ENVELOPE = {
     "type": "object",
@@ -20,9 +30,48 @@ ERROR_ENVELOPE = {
         "error": {"$ref": "#/components/schemas/Error"},
     },
 }
-ERROR_RESPONSE = {
-    "description": "Refused, or failed: `error` says why.",
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
+HEALTH = {
+    "operationId": "health_get",
+    "summary": "Whether this process answers, and its version",
+    "description": "Public. What it says stands beside the envelope as well as in it.",
+    "tags": ["Health"],
+    "security": [{}],
+    "responses": {
+        "200": {
+            "description": "It answers.",
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": "#/components/schemas/Health"},
+                    "examples": {
+                        "Answer": {
+                            "value": {
+                                "success": True,
+                                "data": {"status": "ok", "version": "1.0.0"},
+                                "error": None,
+                                "status": "ok",
+                                "version": "1.0.0",
+                            }
+                        }
+                    },
+                }
+            },
+        }
+    },
+}
+FACTS = {
+    "type": "object",
+    "required": ["status", "version"],
+    "properties": {"status": {"type": "string", "const": "ok"}, "version": {"type": "string"}},
+}
+HEALTH_ENVELOPE = {
+    "type": "object",
+    "required": ["success", "data", "error", "status", "version"],
+    "properties": {
+        "success": {"type": "boolean", "const": True},
+        "data": {"$ref": "#/components/schemas/HealthFacts"},
+        "error": {"type": "null"},
+        **FACTS["properties"],  # type: ignore[dict-item]
+    },
 }
 
 
@@ -32,32 +81,35 @@ def wrap_in_envelope(result: dict[str, Any], generator: Any, request: Any, publi
         for operation in operations.values():
             if isinstance(operation, dict) and "responses" in operation:
                 _wrap_responses(operation["responses"])
+    result.setdefault("paths", {})["/api/v1/health"] = {"get": HEALTH}
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     for schema in schemas.values():
         _drop_empty_defaults(schema)
-    schemas["Error"] = ERROR
-    schemas["ErrorEnvelope"] = ERROR_ENVELOPE
+        _let_anything_be_null(schema)
+    _let_the_smaller_fit(schemas)
+    schemas |= {
+        "Error": ERROR,
+        "ErrorEnvelope": ERROR_ENVELOPE,
+        "Health": HEALTH_ENVELOPE,
+        "HealthFacts": FACTS,
+    }
     return result
 
 
 def _wrap_responses(responses: dict[str, Any]) -> None:
     for code, response in responses.items():
         content = response.get("content", {}).get("application/json")
-        if content is None:
+        if content is None or not str(code).startswith("2"):
             continue
-        if not str(code).startswith("2"):
-            content["schema"] = {"$ref": "#/components/schemas/ErrorEnvelope"}
-        else:
-            content["schema"] = {
-                "type": "object",
-                "required": ["success", "data", "error"],
-                "properties": {
-                    "success": {"type": "boolean", "const": True},
-                    "data": content.get("schema", {}),
-                    "error": {"type": "null"},
-                },
-            }
-    responses.setdefault("default", ERROR_RESPONSE)
+        content["schema"] = {
+            "type": "object",
+            "required": ["success", "data", "error"],
+            "properties": {
+                "success": {"type": "boolean", "const": True},
+                "data": content.get("schema", {}),
+                "error": {"type": "null"},
+            },
+        }
 
 
 def _drop_empty_defaults(schema: dict[str, Any]) -> None:
@@ -65,3 +117,17 @@ def _drop_empty_defaults(schema: dict[str, Any]) -> None:
     for field in schema.get("properties", {}).values():
         if isinstance(field, dict) and "format" in field and field.get("default") == "":
             del field["default"]
+
+
+def _let_anything_be_null(schema: dict[str, Any]) -> None:
+    """Whatever JSON is, null is too: said twice, it would be wrong."""
+    for name, field in schema.get("properties", {}).items():
+        if isinstance(field, dict) and field.get("oneOf") == [{}, {"type": "null"}]:
+            schema["properties"][name] = {other: value for other, value in field.items() if other != "oneOf"}
+
+
+def _let_the_smaller_fit(schemas: dict[str, Any]) -> None:
+    """Of two shapes that a route answers one may be the other with more in it."""
+    for schema in schemas.values():
+        if "oneOf" in schema and all("$ref" in one for one in schema["oneOf"]):
+            schema["anyOf"] = schema.pop("oneOf")

@@ -289,6 +289,11 @@ WRONG_KEYS_PER_MINUTE = env.integer("WRONG_KEYS_PER_MINUTE", 6_000 if DEBUG else
 API_REQUESTS_PER_MINUTE = env.integer(
     "API_REQUESTS_PER_MINUTE", 6_000 if DEBUG else 600, low=1, high=1_000_000
 )
+# Event streams: how long one is held before its reader comes back, and how many at once in a process, of one key and of
+# all.
+STREAM_SECONDS = env.integer("STREAM_SECONDS", 900, low=1, high=86_400)
+STREAMS_PER_KEY = env.integer("STREAMS_PER_KEY", 200, low=1, high=100_000)
+STREAMS_PER_PROCESS = env.integer("STREAMS_PER_PROCESS", 1_000, low=1, high=100_000)
 FEEDBACK_PER_MINUTE = env.integer("FEEDBACK_PER_MINUTE", 30, low=1, high=100_000)
 # In development the demo business API is always among them: the demo's tools are nothing without it.
 SAFE_HTTP_ALLOWED_HOSTS = env.hosts("SAFE_HTTP_ALLOWED_HOSTS", [], with_port=True) + (
@@ -342,7 +347,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["smartsupport.lib.envelope.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["smartsupport.lib.envelope.BoundedJSONParser"],
     "EXCEPTION_HANDLER": "smartsupport.lib.envelope.exception_handler",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "smartsupport.api_schema.OperationSchema",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "DATETIME_FORMAT": "iso-8601",
 }
@@ -370,6 +375,10 @@ SPECTACULAR_SETTINGS = {
         "ConversationStatus": "chat.models.ConversationStatus",
         "ImportStatus": "openapi_import.models.ImportStatus",
         "PublicationKind": "openapi_import.models.Publication.Kind",
+        "SourceKind": "openapi_import.models.SourceKind",
+        "KeyState": "chat.key_words.STATES",
+        "EndpointState": "chat.api.webhook_shapes.ENDPOINT_STATES",
+        "DeliveryState": "chat.api.webhook_shapes.STATES",
         "TurnStatus": "chat.models.TurnStatus",
     },
 }

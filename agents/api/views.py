@@ -12,6 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import agents_yaml, approvals, repetition, settlement
+from agents.agents_yaml_reading import AgentsYamlInvalid
+from agents.api import examples
 from agents.api import serializers as shapes
 from agents.api.yaml_body import JsonWhateverAsked, YamlParser, yaml_text
 from agents.models import Action, ActionQuerySet, ActionStatus, Agent
@@ -22,6 +24,16 @@ from smartsupport.lib.etags import HEADER as IF_MATCH
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.rest import Need, between, one_page, read_body, read_query
 
+DECISION_PROBLEMS = (
+    approvals.ActionNotFound,
+    approvals.NotAllowed,
+    approvals.AlreadyDecided,
+    approvals.ApprovalExpired,
+    approvals.ArgumentsChanged,
+    approvals.InvalidArguments,
+    approvals.ToolChanged,
+    approvals.ToolSwitchedOff,
+)
 INTERRUPT = OpenApiParameter("interrupt_id", str, OpenApiParameter.PATH)
 NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, description="The agent's name.")
 DECIDE = Need("interrupts:decide", "agents.decide_action")
@@ -46,6 +58,7 @@ def interrupt(interrupt_id: UUID | None) -> Action:
 
 class InterruptsView(ApiView):
     needs: ClassVar = {"GET": Need("interrupts:read", "agents.view_action")}
+    answers: ClassVar = {"GET": examples.INTERRUPTS}
 
     @extend_schema(
         operation_id="interrupts_list",
@@ -79,6 +92,8 @@ class InterruptsView(ApiView):
 
 class InterruptView(ApiView):
     needs: ClassVar = {"GET": Need("interrupts:read", "agents.view_action")}
+    answers: ClassVar = {"GET": examples.INTERRUPT}
+    problems: ClassVar = {"GET": (approvals.ActionNotFound,)}
 
     @extend_schema(
         operation_id="interrupts_get",
@@ -93,6 +108,8 @@ class InterruptView(ApiView):
 
 class DecisionView(ApiView):
     needs: ClassVar = {"POST": DECIDE}
+    answers: ClassVar = {"POST": examples.DECIDED}
+    problems: ClassVar = {"POST": DECISION_PROBLEMS}
     parser_classes = [BoundedJSONParser]
 
     @extend_schema(
@@ -135,6 +152,8 @@ class DecisionView(ApiView):
 
 class SettlementView(ApiView):
     needs: ClassVar = {"POST": DECIDE}
+    answers: ClassVar = {"POST": examples.SETTLED}
+    problems: ClassVar = {"POST": (approvals.ActionNotFound, settlement.NotUnknown, settlement.MissingNote)}
     parser_classes = [BoundedJSONParser]
 
     @extend_schema(
@@ -165,6 +184,8 @@ class SettlementView(ApiView):
 
 class RepeatView(ApiView):
     needs: ClassVar = {"POST": DECIDE}
+    answers: ClassVar = {"POST": examples.REPEATED}
+    problems: ClassVar = {"POST": (approvals.ActionNotFound, settlement.NotUnknown, repetition.NotRepeatable)}
 
     @extend_schema(
         operation_id="interrupts_repeat",
@@ -192,6 +213,7 @@ def agents_with_tools() -> QuerySet[Agent]:
 
 class AgentsView(ApiView):
     needs: ClassVar = {"GET": READ_AGENTS}
+    answers: ClassVar = {"GET": examples.AGENTS}
 
     @extend_schema(
         operation_id="agents_list",
@@ -216,6 +238,8 @@ class AgentsView(ApiView):
 
 class AgentView(ApiView):
     needs: ClassVar = {"GET": READ_AGENTS}
+    answers: ClassVar = {"GET": examples.AGENT}
+    problems: ClassVar = {"GET": (AgentNotFound,)}
 
     @extend_schema(
         operation_id="agents_get",
@@ -235,6 +259,9 @@ class AgentsImportView(ApiView):
     needs: ClassVar = {
         "POST": Need("agents:write", "agents.change_agent", also=("agents.add_agent", "agents.delete_agent"))
     }
+    answers: ClassVar = {"POST": examples.AGENTS}
+    problems: ClassVar = {"POST": (AgentsYamlInvalid,)}
+    matched: ClassVar = frozenset({"POST"})
     parser_classes = [BoundedJSONParser, MultiPartParser, YamlParser]
 
     @extend_schema(
@@ -255,6 +282,10 @@ class AgentsImportView(ApiView):
             },
         },
         responses=shapes.AgentListSerializer,
+        examples=[
+            OpenApiExample("As JSON", value={"yaml": examples.YAML}, request_only=True),
+            OpenApiExample("As it is", value=examples.YAML, media_type="application/yaml", request_only=True),
+        ],
     )
     def post(self, request: Request) -> Response:
         by = approvals.Decider.of(request.user).name

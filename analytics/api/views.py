@@ -13,14 +13,9 @@ from rest_framework.response import Response
 from analytics import ranges, rollups, spreadsheets, summary
 from analytics.api import shapes
 from smartsupport.lib.api_view import ApiView
-from smartsupport.lib.envelope import success
 from smartsupport.lib.rest import Need
 
 READ = Need("analytics:read", "analytics.view_analytics")
-REFUSED = OpenApiResponse(
-    OpenApiTypes.OBJECT,
-    description=f"`invalid_range`: {ranges.InvalidRange.message} Or: {ranges.OUT_OF_BOUNDS}",
-)
 DEFAULT = "7d"
 EXAMPLE = {
     "range": "7d",
@@ -103,6 +98,7 @@ class AlwaysJson(DefaultContentNegotiation):
 
 class AnalyticsView(ApiView):
     needs: ClassVar = {"GET": READ}
+    problems: ClassVar = {"GET": (ranges.InvalidRange,)}
 
     @extend_schema(
         operation_id="analytics_get",
@@ -114,9 +110,9 @@ class AnalyticsView(ApiView):
         ),
         tags=["Analytics"],
         parameters=[shapes.RangeQuery],
-        responses={200: shapes.AnalyticsSerializer, 400: REFUSED},
+        responses=shapes.AnalyticsSerializer,
         examples=[
-            OpenApiExample("A week", value=success(EXAMPLE), response_only=True, status_codes=["200"]),
+            OpenApiExample("A week", value=EXAMPLE, response_only=True, status_codes=["200"]),
         ],
     )
     def get(self, request: Request) -> Response:
@@ -128,6 +124,7 @@ class AnalyticsView(ApiView):
 
 class ExportView(ApiView):
     needs: ClassVar = {"GET": READ}
+    problems: ClassVar = {"GET": (ranges.InvalidRange, spreadsheets.UnknownTable)}
     content_negotiation_class = AlwaysJson
 
     @extend_schema(
@@ -140,7 +137,6 @@ class ExportView(ApiView):
             (200, "text/csv"): OpenApiResponse(
                 OpenApiTypes.STR, description="A line of headings, then rows."
             ),
-            400: REFUSED,
         },
     )
     def get(self, request: Request) -> HttpResponse:

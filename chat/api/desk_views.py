@@ -10,9 +10,9 @@ from rest_framework.response import Response
 
 from agents.approvals import Decider
 from chat import notes, staffing, tagging
-from chat.api import reads
+from chat.api import examples, reads
 from chat.api import serializers as shapes
-from chat.api.views import READ, THREAD, WRITE
+from chat.api.views import READ, TEXT_PROBLEMS, THREAD, WRITE
 from smartsupport.lib.api_view import ApiView, require_match
 from smartsupport.lib.etags import HEADER as IF_MATCH
 from smartsupport.lib.rest import StrictCharField, checked_thread_id, read_body
@@ -48,6 +48,8 @@ class EscalationSerializer(serializers.Serializer[Any]):
 
 class NotesView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    answers: ClassVar = {"POST": examples.NOTED}
+    problems: ClassVar = {"POST": TEXT_PROBLEMS}
 
     @extend_schema(
         operation_id="conversations_write_note",
@@ -76,6 +78,9 @@ class NotesView(ApiView):
 
 class TagsView(ApiView):
     needs: ClassVar = {"GET": READ, "PUT": WRITE}
+    answers: ClassVar = {"GET": examples.TAGS, "PUT": examples.TAGS}
+    problems: ClassVar = {"PUT": (tagging.InvalidTag, tagging.TooManyTags)}
+    matched: ClassVar = frozenset({"PUT"})
 
     @extend_schema(
         operation_id="conversations_get_tags",
@@ -109,6 +114,8 @@ class TagsView(ApiView):
 
 class EscalateView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    answers: ClassVar = {"POST": examples.ESCALATED}
+    problems: ClassVar = {"POST": (staffing.AlreadyWithPeople, staffing.InvalidReason)}
 
     @extend_schema(
         operation_id="conversations_escalate",

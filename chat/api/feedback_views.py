@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chat import feedback
-from chat.api import reads
+from chat.api import examples, reads
 from chat.api.views import THREAD, WRITE
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.rest import checked_thread_id
@@ -47,6 +47,8 @@ class GivenSerializer(serializers.Serializer[Any]):
 
 class FeedbackView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    answers: ClassVar = {"POST": examples.FEEDBACK}
+    problems: ClassVar = {"POST": (feedback.InvalidFeedback,)}
 
     @extend_schema(
         operation_id="conversations_give_feedback",

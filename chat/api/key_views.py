@@ -9,18 +9,28 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView as ApiView
 
 from chat import api_keys
 from chat.key_words import STATES, replacement_of, state_of
 from chat.models import ApiKey
 from chat.scopes import NAMES, granted
+from smartsupport.lib.api_view import ApiView
+from smartsupport.lib.documented import page_of
 from smartsupport.lib.ids import parse_uuid
-from smartsupport.lib.rest import Need, PageQuery, StrictCharField, one_page, read_body, read_query
+from smartsupport.lib.rest import (
+    CountedSerializer,
+    Need,
+    PageQuery,
+    StrictCharField,
+    one_page,
+    read_body,
+    read_query,
+)
 
 KEY = OpenApiParameter("key_id", str, OpenApiParameter.PATH, description="The key's `id`; not its text.")
 MOST_OVERLAP_HOURS = int(api_keys.LONGEST_OVERLAP / timedelta(hours=1))
 MOST_PER_MINUTE = 1_000_000
+KEY_TEXT = "sk_Zk3vQ1p…"
 EXAMPLE = {
     "id": "0191a3c4-7a52-7c1e-9a55-0d7a6f0c9e11",
     "name": "Mail gateway",
@@ -125,11 +135,8 @@ class ShownOnceSerializer(KeySerializer):
         fields = [*KeySerializer.Meta.fields, "key"]
 
 
-class KeyPageSerializer(serializers.Serializer[Any]):
+class KeyPageSerializer(CountedSerializer):
     keys = KeySerializer(many=True)
-    total = serializers.IntegerField()
-    page = serializers.IntegerField()
-    per_page = serializers.IntegerField()
 
 
 def rows() -> QuerySet[ApiKey]:
@@ -155,6 +162,8 @@ class KeysView(ApiView):
         "GET": Need("admin", "chat.view_apikey"),
         "POST": Need("admin", "chat.add_apikey"),
     }
+    answers: ClassVar = {"GET": page_of("keys", EXAMPLE), "POST": {**EXAMPLE, "key": KEY_TEXT}}
+    problems: ClassVar = {"POST": (api_keys.MoreThanOwn,)}
 
     @extend_schema(
         operation_id="keys_list",
@@ -163,13 +172,6 @@ class KeysView(ApiView):
         tags=["API keys"],
         parameters=[PageQuery],
         responses=KeyPageSerializer,
-        examples=[
-            OpenApiExample(
-                "One key",
-                value={"keys": [EXAMPLE], "total": 1, "page": 1, "per_page": 20},
-                response_only=True,
-            )
-        ],
     )
     def get(self, request: Request) -> Response:
         page, counts = one_page(rows(), read_query(PageQuery, request))
@@ -207,6 +209,7 @@ class KeyView(ApiView):
         "GET": Need("admin", "chat.view_apikey"),
         "DELETE": Need("admin", "chat.change_apikey"),
     }
+    problems: ClassVar = {"GET": (api_keys.KeyNotFound,), "DELETE": (api_keys.KeyNotFound,)}
 
     @extend_schema(
         operation_id="keys_get",
@@ -239,6 +242,15 @@ class KeyView(ApiView):
 
 class RotateView(ApiView):
     needs: ClassVar = {"POST": Need("admin", "chat.change_apikey", also=("chat.add_apikey",))}
+    answers: ClassVar = {"POST": {**EXAMPLE, "key": KEY_TEXT, "replaces": EXAMPLE["id"]}}
+    problems: ClassVar = {
+        "POST": (
+            api_keys.KeyNotFound,
+            api_keys.KeyEnded,
+            api_keys.AlreadyReplaced,
+            api_keys.MoreThanOwn,
+        )
+    }
 
     @extend_schema(
         operation_id="keys_rotate",

@@ -17,6 +17,7 @@ from agents.spending import changes
 from agents.spending.limits import standings
 from agents.spending.models import BudgetChange
 from chat import identity
+from chat.api import examples
 from chat.api import usage_reads as reads
 from chat.api import usage_shapes as shapes
 from chat.api.serializers import idempotency_key
@@ -27,30 +28,17 @@ from smartsupport.lib.rest import Need, decider_id, read_body, read_query
 
 READ = Need("usage:read", "agents.view_modelcall")
 WRITE = Need("usage:write", "agents.change_budget")
+CHANGE_PROBLEMS = (
+    reads.CustomerNotFound,
+    changes.MissingReason,
+    changes.ImpossibleAmount,
+    changes.UnknownPeriod,
+    changes.EndsInThePast,
+    changes.KeyReused,
+)
 CUSTOMER = OpenApiParameter(
     "customer", str, OpenApiParameter.PATH, description="A customer's `id` here, or your own (`sub`)."
 )
-DEPLOYMENT_EXAMPLE = {
-    "spent_today_usd": 1.23,
-    "spent_week_usd": 20.5,
-    "unknown_calls_week": 0,
-    "limits": [
-        {
-            "scope": "deployment",
-            "period": "day",
-            "period_start": "2026-11-20",
-            "resets_at": "2026-11-21T00:00:00Z",
-            "limit_usd": 50.0,
-            "granted_usd": 0.0,
-            "spent_usd": 1.23,
-            "percent": 2.4,
-            "reached": False,
-            "exempt": False,
-            "exempt_until": None,
-        }
-    ],
-}
-OWN_EXAMPLE = {"limits": [{"period": "day", "percent": 41.7, "resets_at": "2026-11-21T00:00:00Z"}]}
 
 
 class TokenHolder:
@@ -105,6 +93,7 @@ class MayReadUsage(MayCall):
 
 class UsageView(ApiView):
     needs: ClassVar = {"GET": READ}
+    answers: ClassVar = {"GET": examples.USAGE}
 
     @extend_schema(
         operation_id="usage_list",
@@ -114,19 +103,6 @@ class UsageView(ApiView):
         tags=["Usage"],
         parameters=[shapes.UsageQuery],
         responses=shapes.UsagePageSerializer,
-        examples=[
-            OpenApiExample(
-                "A quiet day",
-                value={
-                    "deployment": DEPLOYMENT_EXAMPLE,
-                    "customers": [],
-                    "total": 0,
-                    "page": 1,
-                    "per_page": 20,
-                },
-                response_only=True,
-            )
-        ],
     )
     def get(self, request: Request) -> Response:
         query = read_query(shapes.UsageQuery, request)
@@ -135,6 +111,8 @@ class UsageView(ApiView):
 
 class CustomerUsageView(ApiView):
     needs: ClassVar = {"GET": READ}
+    answers: ClassVar = {"GET": examples.CUSTOMER_USAGE}
+    problems: ClassVar = {"GET": (reads.CustomerNotFound,)}
     authentication_classes = [ApiKeyAuthentication, CustomerTokenAuthentication, StaffSessionAuthentication]
     permission_classes = [MayReadUsage]
 
@@ -150,7 +128,7 @@ class CustomerUsageView(ApiView):
             [shapes.CustomerUsageSerializer, shapes.OwnUsageSerializer],
             resource_type_field_name=None,
         ),
-        examples=[OpenApiExample("With the customer's token", value=OWN_EXAMPLE, response_only=True)],
+        examples=[OpenApiExample("With the customer's token", value=examples.OWN_USAGE, response_only=True)],
     )
     def get(self, request: Request, customer: str) -> Response:
         asking: Any = request.user
@@ -166,6 +144,7 @@ class CustomerUsageView(ApiView):
 
 class _ChangeView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    problems: ClassVar = {"POST": CHANGE_PROBLEMS}
     kind: ClassVar[str]
 
     def changed(self, request: Request, body: dict[str, Any], change: Any, **values: Any) -> Response:
@@ -187,6 +166,7 @@ class _ChangeView(ApiView):
 
 class GrantsView(_ChangeView):
     kind = "grant"
+    answers: ClassVar = {"POST": examples.GRANTED}
 
     @extend_schema(
         operation_id="budgets_grant",
@@ -209,6 +189,7 @@ class GrantsView(_ChangeView):
 
 class ResetsView(_ChangeView):
     kind = "reset"
+    answers: ClassVar = {"POST": examples.RESET}
 
     @extend_schema(
         operation_id="budgets_reset",
@@ -231,6 +212,7 @@ class ResetsView(_ChangeView):
 
 class ExemptionsView(_ChangeView):
     kind = "exemption"
+    answers: ClassVar = {"POST": examples.EXEMPTED}
 
     @extend_schema(
         operation_id="budgets_exempt",

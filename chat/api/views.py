@@ -7,8 +7,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.approvals import Decider
-from chat import staffing, takeover, transcript, turns
-from chat.api import reads, writes
+from agents.spending.limits import UsageLimitReached
+from chat import staffing, submission, takeover, transcript, turns
+from chat.api import examples, reads, writes
 from chat.api import serializers as shapes
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.ids import parse_uuid
@@ -19,11 +20,21 @@ WRITE = Need("conversations:write", "chat.change_conversation")
 THREAD = OpenApiParameter(
     "thread_id", str, OpenApiParameter.PATH, description="1 to 128 letters, digits, `_` or `-`."
 )
+TEXT_PROBLEMS = (submission.MissingContent, submission.ContentTooLong)
+MESSAGE_PROBLEMS = (
+    *TEXT_PROBLEMS,
+    submission.RateLimited,
+    submission.QueueFull,
+    submission.SessionExpired,
+    submission.Busy,
+    UsageLimitReached,
+)
 TURN = OpenApiParameter("turn_id", str, OpenApiParameter.PATH, description="From the answer to a message.")
 
 
 class ConversationsView(ApiView):
     needs: ClassVar = {"GET": READ}
+    answers: ClassVar = {"GET": examples.CONVERSATIONS}
 
     @extend_schema(
         operation_id="conversations_list",
@@ -40,6 +51,7 @@ class ConversationsView(ApiView):
 
 class ConversationView(ApiView):
     needs: ClassVar = {"GET": READ}
+    answers: ClassVar = {"GET": examples.CONVERSATION}
 
     @extend_schema(
         operation_id="conversations_get",
@@ -55,6 +67,7 @@ class ConversationView(ApiView):
 
 class EventsView(ApiView):
     needs: ClassVar = {"GET": READ}
+    answers: ClassVar = {"GET": examples.EVENTS}
 
     @extend_schema(
         operation_id="conversations_events",
@@ -80,6 +93,7 @@ class EventsView(ApiView):
 
 class HistoryView(ApiView):
     needs: ClassVar = {"GET": READ}
+    answers: ClassVar = {"GET": examples.HISTORY}
 
     @extend_schema(
         operation_id="conversations_history",
@@ -101,6 +115,8 @@ class HistoryView(ApiView):
 
 class MessagesView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    answers: ClassVar = {"POST 200": examples.TURN, "POST 202": examples.WAITING_TURN}
+    problems: ClassVar = {"POST": MESSAGE_PROBLEMS}
 
     @extend_schema(
         operation_id="conversations_send_message",
@@ -144,6 +160,8 @@ class MessagesView(ApiView):
 
 class TurnView(ApiView):
     needs: ClassVar = {"GET": READ}
+    answers: ClassVar = {"GET": examples.TURN}
+    problems: ClassVar = {"GET": (reads.TurnNotFound,)}
 
     @extend_schema(
         operation_id="conversations_turn",
@@ -159,6 +177,7 @@ class TurnView(ApiView):
 
 class StopView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    answers: ClassVar = {"POST": examples.STOPPED}
 
     @extend_schema(
         operation_id="conversations_stop",
@@ -176,6 +195,8 @@ class StopView(ApiView):
 
 class RetryView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    answers: ClassVar = {"POST": examples.RETRIED}
+    problems: ClassVar = {"POST": (turns.NotRetriable,)}
 
     @extend_schema(
         operation_id="conversations_retry",
@@ -196,6 +217,8 @@ class RetryView(ApiView):
 
 class TakeOverView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    answers: ClassVar = {"POST": examples.HELD}
+    problems: ClassVar = {"POST": (takeover.AlreadyHeld,)}
 
     @extend_schema(
         operation_id="conversations_take_over",
@@ -217,6 +240,8 @@ class TakeOverView(ApiView):
 
 class HandBackView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    answers: ClassVar = {"POST": examples.CONVERSATION}
+    problems: ClassVar = {"POST": (takeover.NotHeld,)}
 
     @extend_schema(
         operation_id="conversations_hand_back",
@@ -235,6 +260,8 @@ class HandBackView(ApiView):
 
 class StaffMessagesView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    answers: ClassVar = {"POST": examples.WRITTEN}
+    problems: ClassVar = {"POST": (*TEXT_PROBLEMS, takeover.AlreadyHeld, staffing.NoLongerHeld)}
 
     @extend_schema(
         operation_id="conversations_write_as_staff",
@@ -247,6 +274,9 @@ class StaffMessagesView(ApiView):
         parameters=[THREAD],
         request=shapes.StaffMessageSerializer,
         responses={201: shapes.WrittenSerializer},
+        examples=[
+            OpenApiExample("An answer", value={"content": "I have asked the carrier."}, request_only=True)
+        ],
     )
     def post(self, request: Request, thread_id: str) -> Response:
         thread_id = checked_thread_id(thread_id)
@@ -258,6 +288,8 @@ class StaffMessagesView(ApiView):
 
 class ResolveView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    answers: ClassVar = {"POST": examples.RESOLVED}
+    problems: ClassVar = {"POST": (staffing.AlreadyResolved, staffing.NotFinished)}
 
     @extend_schema(
         operation_id="conversations_resolve",

@@ -13,6 +13,7 @@ from chat.api import webhook_shapes as shapes
 from chat.models import DELIVERY_WAITS, WebhookAttempt, WebhookDelivery
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.cursors import one_page
+from smartsupport.lib.documented import page_of
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.rest import Need, between, read_query
 
@@ -20,10 +21,38 @@ READ_DELIVERIES = Need("webhooks:read", "chat.view_webhookdelivery")
 SEND_AGAIN = Need("webhooks:write", "chat.change_webhookdelivery")
 DELIVERY = OpenApiParameter("delivery_id", str, OpenApiParameter.PATH, description="The `webhook-id`.")
 TAGS = ["Webhooks"]
+EXAMPLE: dict[str, Any] = {
+    "id": "0f6b3f6e-5c37-4d8c-9a4f-2f9b0a4d7c11",
+    "endpoint": "7f2c1a52-3a3c-4c55-9a53-0d9f6f3f1d55",
+    "event": "conversation.escalated",
+    "thread_id": "shop-4711",
+    "state": "delivered",
+    "attempts": 1,
+    "next_attempt_at": "2026-11-20T09:12:44Z",
+    "delivered_at": "2026-11-20T09:12:44Z",
+    "created_at": "2026-11-20T09:12:43Z",
+}
+ONE: dict[str, Any] = {
+    **EXAMPLE,
+    "body": {"type": "conversation.escalated", "data": {"thread_id": "shop-4711"}},
+    "made": [
+        {
+            "number": 1,
+            "at": "2026-11-20T09:12:44Z",
+            "status": 204,
+            "body_head": "",
+            "error": "",
+            "duration_ms": 84,
+            "by_name": "",
+        }
+    ],
+}
 
 
 class DeliveriesView(ApiView):
     needs: ClassVar = {"GET": READ_DELIVERIES}
+    answers: ClassVar = {"GET": page_of("deliveries", EXAMPLE)}
+    problems: ClassVar = {"GET": (webhook_endpoints.EndpointNotFound,)}
 
     @extend_schema(
         operation_id="webhook_deliveries_list",
@@ -40,6 +69,8 @@ class DeliveriesView(ApiView):
 
 class DeliveryView(ApiView):
     needs: ClassVar = {"GET": READ_DELIVERIES}
+    answers: ClassVar = {"GET": ONE}
+    problems: ClassVar = {"GET": (webhooks.DeliveryNotFound,)}
 
     @extend_schema(
         operation_id="webhook_deliveries_get",
@@ -54,6 +85,8 @@ class DeliveryView(ApiView):
 
 class DeliveryAgainView(ApiView):
     needs: ClassVar = {"POST": SEND_AGAIN}
+    answers: ClassVar = {"POST": {**EXAMPLE, "state": "waiting", "delivered_at": None}}
+    problems: ClassVar = {"POST": (webhooks.DeliveryNotFound, webhooks.StillPending, webhooks.NowhereToSend)}
 
     @extend_schema(
         operation_id="webhook_deliveries_redeliver",

@@ -14,6 +14,15 @@ from chat import webhook_endpoints, webhook_trials
 from chat.api import webhook_shapes as shapes
 from chat.authentication import Integrator
 from chat.models import WebhookEndpoint
+from chat.webhook_addresses import InvalidUrl
+from chat.webhook_endpoints import (
+    AlreadyPaused,
+    EndpointNotFound,
+    InvalidEvents,
+    InvalidOverlap,
+    NotPaused,
+    TooManyEndpoints,
+)
 from chat.webhook_events import EVENTS, OF_WEBHOOK_URL
 from smartsupport.lib.api_view import ApiView, require_match
 from smartsupport.lib.etags import HEADER as IF_MATCH
@@ -43,6 +52,13 @@ EXAMPLE = {
     "created_by": "nina",
     "created_at": "2026-11-20T09:00:00Z",
 }
+PAUSED = {
+    **EXAMPLE,
+    "state": "paused",
+    "paused_at": "2026-11-20T10:00:00Z",
+    "paused_by": "API key Ticket system",
+    "pause_reason": "We move house.",
+}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the published example
 
 
@@ -59,6 +75,7 @@ def shown(request: Request, row: WebhookEndpoint, **more: Any) -> dict[str, Any]
 
 class WebhooksView(ApiView):
     needs: ClassVar = {"GET": READ, "POST": ADD}
+    problems: ClassVar = {"POST": (InvalidUrl, InvalidEvents, TooManyEndpoints)}
 
     @extend_schema(
         operation_id="webhooks_list",
@@ -108,6 +125,13 @@ class WebhooksView(ApiView):
 
 class WebhookView(ApiView):
     needs: ClassVar = {"GET": READ, "PATCH": CHANGE, "DELETE": DELETE}
+    answers: ClassVar = {"PATCH": EXAMPLE}
+    problems: ClassVar = {
+        "GET": (EndpointNotFound,),
+        "PATCH": (EndpointNotFound, InvalidUrl, InvalidEvents),
+        "DELETE": (EndpointNotFound,),
+    }
+    matched: ClassVar = frozenset({"PATCH"})
 
     @extend_schema(
         operation_id="webhooks_get",
@@ -160,6 +184,7 @@ class WebhookView(ApiView):
 
 class TestView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
+    problems: ClassVar = {"POST": (EndpointNotFound,)}
 
     @extend_schema(
         operation_id="webhooks_test",
@@ -192,6 +217,7 @@ class TestView(ApiView):
 
 class RotateView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
+    problems: ClassVar = {"POST": (EndpointNotFound, InvalidOverlap)}
 
     @extend_schema(
         operation_id="webhooks_rotate",
@@ -214,6 +240,8 @@ class RotateView(ApiView):
 
 class PauseView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
+    answers: ClassVar = {"POST": PAUSED}
+    problems: ClassVar = {"POST": (EndpointNotFound, AlreadyPaused)}
 
     @extend_schema(
         operation_id="webhooks_pause",
@@ -233,6 +261,8 @@ class PauseView(ApiView):
 
 class ResumeView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
+    answers: ClassVar = {"POST": {"waited": 3}}
+    problems: ClassVar = {"POST": (EndpointNotFound, NotPaused)}
 
     @extend_schema(
         operation_id="webhooks_resume",
@@ -252,6 +282,8 @@ class ResumeView(ApiView):
 
 class RedeliverView(ApiView):
     needs: ClassVar = {"POST": Need(CHANGE.scope, CHANGE.permission, also=("chat.change_webhookdelivery",))}
+    answers: ClassVar = {"POST": {"count": 12, "more": False}}
+    problems: ClassVar = {"POST": (EndpointNotFound,)}
 
     @extend_schema(
         operation_id="webhooks_redeliver",

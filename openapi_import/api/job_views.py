@@ -1,42 +1,33 @@
 """REST: imports, from submitting a document to publishing what was judged of it."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db.models import Q
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from openapi_import import jobs
+from openapi_import.api import examples
 from openapi_import.api import job_shapes as shapes
 from openapi_import.api.looking_up import checked_body, import_limit, job_of, submission
+from openapi_import.errors import JobNotFound, SpecInvalid, TooManyImports, WrongStage
 from openapi_import.models import ImportJob
 from smartsupport.lib.api_view import ApiView
+from smartsupport.lib.documented import INVALID_DOCUMENT
 from smartsupport.lib.envelope import BoundedJSONParser
 from smartsupport.lib.rest import Need, between, one_page, read_query
 
 JOB = OpenApiParameter("job_id", str, OpenApiParameter.PATH)
 READ = Need("imports:read", "openapi_import.view_importjob")
 START = Need("imports:write", "openapi_import.add_importjob")
-REFUSED: dict[Any, Any] = {
-    404: OpenApiResponse(OpenApiTypes.OBJECT, description="`not_found`: no such import."),
-    409: OpenApiResponse(OpenApiTypes.OBJECT, description="`wrong_stage`: not in a state that allows this."),
-}
-WAITING = {
-    "job_id": "5f0c3c5e-3f0e-4a43-9d1b-0a5f5a2f7f10",
-    "status": "pending",
-    "kind": "openapi",
-    "spec_url": "https://api.example.com/openapi.json",
-    "total_endpoints": 0,
-    "classified_count": 0,
-    "error_message": None,
-}
 
 
 class ImportView(ApiView):
     needs: ClassVar = {"POST": START}
+    answers: ClassVar = {"POST": examples.WAITING}
+    problems: ClassVar = {"POST": (INVALID_DOCUMENT, SpecInvalid, TooManyImports)}
     parser_classes = [BoundedJSONParser, MultiPartParser]
 
     def body_limit(self) -> int:
@@ -67,12 +58,7 @@ class ImportView(ApiView):
                 "required": ["file"],
             },
         },
-        responses={
-            202: shapes.JobSerializer,
-            413: OpenApiResponse(OpenApiTypes.OBJECT, description="`too_large`: over IMPORT_MAX_BYTES."),
-            422: OpenApiResponse(OpenApiTypes.OBJECT, description="`invalid`: `fields` says what is wrong."),
-            429: OpenApiResponse(OpenApiTypes.OBJECT, description="`too_many_imports`: not finished yet."),
-        },
+        responses={202: shapes.JobSerializer},
         examples=[
             OpenApiExample(
                 "From its address", value={"url": "https://api.example.com/openapi.json"}, request_only=True
@@ -86,7 +72,6 @@ class ImportView(ApiView):
                 "An MCP server", value={"mcp_url": "https://tools.example.com/mcp"}, request_only=True
             ),
             OpenApiExample("Pasted", value={"text": "openapi: 3.1.0\n…", "name": "shop"}, request_only=True),
-            OpenApiExample("Accepted", value=WAITING, response_only=True, status_codes=["202"]),
         ],
     )
     def post(self, request: Request) -> Response:
@@ -98,6 +83,7 @@ class ImportView(ApiView):
 
 class JobsView(ApiView):
     needs: ClassVar = {"GET": READ}
+    answers: ClassVar = {"GET": examples.JOBS}
 
     @extend_schema(
         operation_id="openapi_jobs_list",
@@ -127,13 +113,15 @@ class JobsView(ApiView):
 
 class JobView(ApiView):
     needs: ClassVar = {"GET": READ}
+    answers: ClassVar = {"GET": examples.JOB}
+    problems: ClassVar = {"GET": (JobNotFound,)}
 
     @extend_schema(
         operation_id="openapi_jobs_get",
         summary="One import: its stage, how far it is, and the document's faults",
         tags=["Imports"],
         parameters=[JOB],
-        responses={200: shapes.JobDetailSerializer, 404: REFUSED[404]},
+        responses={200: shapes.JobDetailSerializer},
     )
     def get(self, request: Request, job_id: str) -> Response:
         return Response(shapes.JobDetailSerializer(job_of(job_id)).data)
@@ -141,6 +129,8 @@ class JobView(ApiView):
 
 class CancelView(ApiView):
     needs: ClassVar = {"POST": START}
+    answers: ClassVar = {"POST": examples.CANCELLED}
+    problems: ClassVar = {"POST": (JobNotFound, WrongStage)}
 
     @extend_schema(
         operation_id="openapi_jobs_cancel",
@@ -149,7 +139,7 @@ class CancelView(ApiView):
         tags=["Imports"],
         parameters=[JOB],
         request=None,
-        responses={200: shapes.JobSerializer, **REFUSED},
+        responses={200: shapes.JobSerializer},
     )
     def post(self, request: Request, job_id: str) -> Response:
         row = jobs.cancel(job_of(job_id).pk, request.user.get_username())
@@ -158,6 +148,8 @@ class CancelView(ApiView):
 
 class RetryView(ApiView):
     needs: ClassVar = {"POST": START}
+    answers: ClassVar = {"POST": examples.WAITING}
+    problems: ClassVar = {"POST": (JobNotFound, WrongStage, INVALID_DOCUMENT, TooManyImports)}
     parser_classes = [BoundedJSONParser]
 
     @extend_schema(
@@ -169,7 +161,7 @@ class RetryView(ApiView):
         tags=["Imports"],
         parameters=[JOB],
         request=shapes.RetrySerializer,
-        responses={202: shapes.JobSerializer, **REFUSED},
+        responses={202: shapes.JobSerializer},
         examples=[OpenApiExample("Fetch it again", value={"fetch_again": True}, request_only=True)],
     )
     def post(self, request: Request, job_id: str) -> Response:

@@ -37,7 +37,7 @@ class ClassificationQuery(ClassificationFilter, PageQuery):
     pass
 
 
-class EndpointSerializer(serializers.ModelSerializer[Classification]):
+class ApiOperationSerializer(serializers.ModelSerializer[Classification]):
     class Meta:
         model = Classification
         fields = ["path", "method", "operation_id", "summary", "description", "tags", "deprecated", "pointer"]
@@ -67,7 +67,7 @@ class ClassificationSerializer(serializers.ModelSerializer[Classification]):
     )
     change = serializers.ChoiceField(Change.choices, help_text="Against what is published.")
     difference = serializers.SerializerMethodField()
-    endpoint = EndpointSerializer(source="*")
+    endpoint = ApiOperationSerializer(source="*")
 
     class Meta:
         model = Classification

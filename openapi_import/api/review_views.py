@@ -13,14 +13,17 @@ from rest_framework.response import Response
 from agents.api.yaml_body import JsonWhateverAsked
 from agents.approvals import Decider
 from openapi_import import difference, exports, jobs, publish, review
+from openapi_import.api import examples
 from openapi_import.api import review_shapes as shapes
 from openapi_import.api.job_shapes import JobSerializer
-from openapi_import.api.job_views import JOB, READ, REFUSED
+from openapi_import.api.job_views import JOB, READ
 from openapi_import.api.looking_up import checked_body, classification_of, found, job_of, refuse_unknown
 from openapi_import.api.source_shapes import ApprovedSerializer
-from openapi_import.errors import WrongStage
+from openapi_import.errors import JobNotFound, WrongStage
 from openapi_import.models import ImportJob, ImportStatus
+from openapi_import.planning import NewerPublished
 from smartsupport.lib.api_view import ApiView, require_match
+from smartsupport.lib.documented import INVALID_DOCUMENT
 from smartsupport.lib.envelope import BoundedJSONParser
 from smartsupport.lib.etags import HEADER as IF_MATCH
 from smartsupport.lib.rest import Need, one_page, read_query
@@ -34,11 +37,12 @@ DOWNLOADS: dict[str, tuple[Callable[[ImportJob], str], str, str]] = {
     "mcp": (exports.mcp, "application/json", "json"),
 }
 """By format: what writes it, its media type, and how its file ends."""
-NO_SUCH_INDEX = {404: OpenApiResponse(OpenApiTypes.OBJECT, description="No such import, or no such index.")}
 
 
 class ClassificationsView(ApiView):
     needs: ClassVar = {"GET": READ, "PATCH": REVIEW}
+    answers: ClassVar = {"GET": examples.CLASSIFICATIONS, "PATCH": examples.EDITED_MANY}
+    problems: ClassVar = {"GET": (JobNotFound,), "PATCH": (JobNotFound, WrongStage, INVALID_DOCUMENT)}
     parser_classes = [BoundedJSONParser]
 
     @extend_schema(
@@ -46,7 +50,7 @@ class ClassificationsView(ApiView):
         summary="The operations of an import, and what was judged of each",
         tags=["Imports"],
         parameters=[JOB, shapes.ClassificationQuery],
-        responses={200: shapes.ClassificationPageSerializer, 404: REFUSED[404]},
+        responses={200: shapes.ClassificationPageSerializer},
     )
     def get(self, request: Request, job_id: str) -> Response:
         job = job_of(job_id)
@@ -64,7 +68,7 @@ class ClassificationsView(ApiView):
         tags=["Imports"],
         parameters=[JOB, shapes.ClassificationFilter],
         request=shapes.BulkEditSerializer,
-        responses={200: shapes.BulkEditedSerializer, **REFUSED, **NO_SUCH_INDEX},
+        responses={200: shapes.BulkEditedSerializer},
         examples=[
             OpenApiExample(
                 "To one agent",
@@ -94,6 +98,12 @@ class ClassificationsView(ApiView):
 
 class ClassificationView(ApiView):
     needs: ClassVar = {"GET": READ, "PUT": REVIEW}
+    answers: ClassVar = {"GET": examples.OPERATION, "PUT": examples.EDITED}
+    problems: ClassVar = {
+        "GET": (JobNotFound,),
+        "PUT": (JobNotFound, WrongStage, INVALID_DOCUMENT, review.ChangedMeanwhile),
+    }
+    matched: ClassVar = frozenset({"PUT"})
     parser_classes = [BoundedJSONParser]
 
     @extend_schema(
@@ -101,7 +111,7 @@ class ClassificationView(ApiView):
         summary="One operation, with the tool that it would be",
         tags=["Imports"],
         parameters=[JOB, INDEX],
-        responses={200: shapes.ClassificationDetailSerializer, **NO_SUCH_INDEX},
+        responses={200: shapes.ClassificationDetailSerializer},
     )
     def get(self, request: Request, job_id: str, index: str) -> Response:
         row = classification_of(job_of(job_id), index)
@@ -117,7 +127,7 @@ class ClassificationView(ApiView):
         tags=["Imports"],
         parameters=[JOB, INDEX],
         request=shapes.EditSerializer,
-        responses={200: shapes.ClassificationDetailSerializer, **REFUSED, **NO_SUCH_INDEX},
+        responses={200: shapes.ClassificationDetailSerializer},
         examples=[
             OpenApiExample(
                 "A write that the customer agrees to",
@@ -141,6 +151,17 @@ class ClassificationView(ApiView):
 
 class ApproveView(ApiView):
     needs: ClassVar = {"POST": PUBLISH}
+    answers: ClassVar = {"POST": examples.APPROVED}
+    problems: ClassVar = {
+        "POST": (
+            JobNotFound,
+            publish.NothingToPublish,
+            publish.AlreadyPublished,
+            NewerPublished,
+            WrongStage,
+            INVALID_DOCUMENT,
+        )
+    }
 
     @extend_schema(
         operation_id="openapi_jobs_approve",
@@ -153,14 +174,7 @@ class ApproveView(ApiView):
         tags=["Imports"],
         parameters=[JOB],
         request=None,
-        responses={
-            200: ApprovedSerializer,
-            400: OpenApiResponse(OpenApiTypes.OBJECT, description="`nothing_to_publish`."),
-            404: REFUSED[404],
-            409: OpenApiResponse(
-                OpenApiTypes.OBJECT, description="`already_published` or `newer_published`."
-            ),
-        },
+        responses=ApprovedSerializer,
     )
     def post(self, request: Request, job_id: str) -> Response:
         job = job_of(job_id)
@@ -171,6 +185,8 @@ class ApproveView(ApiView):
 
 class CompareView(ApiView):
     needs: ClassVar = {"POST": REVIEW}
+    answers: ClassVar = {"POST": examples.DONE}
+    problems: ClassVar = {"POST": (JobNotFound, WrongStage)}
 
     @extend_schema(
         operation_id="openapi_jobs_compare",
@@ -179,7 +195,7 @@ class CompareView(ApiView):
         tags=["Imports"],
         parameters=[JOB],
         request=None,
-        responses={200: JobSerializer, **REFUSED},
+        responses={200: JobSerializer},
     )
     def post(self, request: Request, job_id: str) -> Response:
         job = job_of(job_id)
@@ -189,6 +205,7 @@ class CompareView(ApiView):
 
 class ExportView(ApiView):
     needs: ClassVar = {"GET": READ}
+    problems: ClassVar = {"GET": (JobNotFound, WrongStage)}
     content_negotiation_class = JsonWhateverAsked
 
     @extend_schema(
@@ -203,7 +220,6 @@ class ExportView(ApiView):
         responses={
             (200, "text/x-python"): OpenApiResponse(OpenApiTypes.STR, description="`format=python`"),
             (200, "application/yaml"): OpenApiResponse(OpenApiTypes.STR, description="`format=yaml`"),
-            **REFUSED,
         },
     )
     def get(self, request: Request, job_id: str) -> HttpResponse:

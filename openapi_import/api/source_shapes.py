@@ -110,7 +110,7 @@ class SomeToolsSerializer(Strict):
     )
 
 
-class PauseSerializer(SomeToolsSerializer):
+class ToolPauseSerializer(SomeToolsSerializer):
     reason = StrictCharField(required=False, allow_blank=True, default="", max_length=200)
 
 

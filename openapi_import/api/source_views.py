@@ -1,22 +1,24 @@
 """REST: what is live of each API, and how it came to be: publications, pausing, rolling back, deleting."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.approvals import Decider
 from agents.models import Tool
 from openapi_import import publications, roll_back, tool_state
+from openapi_import.api import examples
 from openapi_import.api import source_shapes as shapes
-from openapi_import.api.looking_up import checked_body, publication_of, refuse_unknown, source_of
+from openapi_import.api.looking_up import NotFound, checked_body, publication_of, refuse_unknown, source_of
 from openapi_import.errors import ImportRefused
 from openapi_import.models import Publication, SpecSource
+from openapi_import.publications import NothingToDo
 from smartsupport.lib.api_view import ApiView
+from smartsupport.lib.documented import INVALID_DOCUMENT
 from smartsupport.lib.envelope import BoundedJSONParser
 from smartsupport.lib.rest import Need, PageQuery, one_page, read_query
 
@@ -24,11 +26,7 @@ SOURCE = OpenApiParameter("source_name", str, OpenApiParameter.PATH)
 PUBLICATION = OpenApiParameter("publication_id", str, OpenApiParameter.PATH)
 SEE = Need("imports:read", "openapi_import.view_specsource")
 CHANGE = Need("imports:publish", "openapi_import.publish_importjob")
-REFUSED: dict[Any, Any] = {
-    404: OpenApiResponse(OpenApiTypes.OBJECT, description="`not_found`: no such source or publication."),
-    409: OpenApiResponse(OpenApiTypes.OBJECT, description="`nothing_to_do`, or `not_the_newest`."),
-}
-MADE = {200: shapes.PublicationDetailSerializer, **REFUSED}
+CHANGE_PROBLEMS = (NotFound, NothingToDo, INVALID_DOCUMENT)
 
 
 def sources() -> "QuerySet[SpecSource]":
@@ -56,6 +54,7 @@ def published(row: Publication) -> Response:
 
 class SourcesView(ApiView):
     needs: ClassVar = {"GET": SEE}
+    answers: ClassVar = {"GET": examples.SOURCES}
 
     @extend_schema(
         operation_id="openapi_sources_list",
@@ -71,13 +70,15 @@ class SourcesView(ApiView):
 
 class SourceView(ApiView):
     needs: ClassVar = {"GET": SEE, "DELETE": CHANGE}
+    answers: ClassVar = {"GET": examples.SOURCE, "DELETE": examples.DELETED}
+    problems: ClassVar = {"GET": (NotFound,), "DELETE": CHANGE_PROBLEMS}
 
     @extend_schema(
         operation_id="openapi_sources_get",
         summary="One API, and how many of its tools are on",
         tags=["Imports"],
         parameters=[SOURCE],
-        responses={200: shapes.SourceSerializer, 404: REFUSED[404]},
+        responses={200: shapes.SourceSerializer},
     )
     def get(self, request: Request, source_name: str) -> Response:
         return Response(shapes.SourceSerializer(sources().get(pk=source_of(source_name).pk)).data)
@@ -92,7 +93,7 @@ class SourceView(ApiView):
         tags=["Imports"],
         parameters=[SOURCE, shapes.DeleteQuery],
         request=None,
-        responses=MADE,
+        responses=shapes.PublicationDetailSerializer,
     )
     def delete(self, request: Request, source_name: str) -> Response:
         source = source_of(source_name)
@@ -104,6 +105,8 @@ class SourceView(ApiView):
 
 class PauseView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
+    answers: ClassVar = {"POST": examples.PAUSED}
+    problems: ClassVar = {"POST": CHANGE_PROBLEMS}
     parser_classes = [BoundedJSONParser]
 
     @extend_schema(
@@ -112,8 +115,8 @@ class PauseView(ApiView):
         description="What waits for a decision on one of them cannot be approved meanwhile.",
         tags=["Imports"],
         parameters=[SOURCE],
-        request=shapes.PauseSerializer,
-        responses=MADE,
+        request=shapes.ToolPauseSerializer,
+        responses=shapes.PublicationDetailSerializer,
         examples=[
             OpenApiExample("All", value={"reason": "The shop is down."}, request_only=True),
             OpenApiExample("One tool", value={"tools": ["cancel_order"]}, request_only=True),
@@ -121,7 +124,7 @@ class PauseView(ApiView):
     )
     def post(self, request: Request, source_name: str) -> Response:
         source = source_of(source_name)
-        body = checked_body(shapes.PauseSerializer, request)
+        body = checked_body(shapes.ToolPauseSerializer, request)
         tools = ids_of(source, body.get("tools"))
         by = Decider.of(request.user)
         return published(publications.pause(source.pk, by, tools=tools, reason=body["reason"]))
@@ -129,6 +132,8 @@ class PauseView(ApiView):
 
 class ResumeView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
+    answers: ClassVar = {"POST": examples.RESUMED}
+    problems: ClassVar = {"POST": CHANGE_PROBLEMS}
     parser_classes = [BoundedJSONParser]
 
     @extend_schema(
@@ -138,7 +143,8 @@ class ResumeView(ApiView):
         tags=["Imports"],
         parameters=[SOURCE],
         request=shapes.SomeToolsSerializer,
-        responses=MADE,
+        responses=shapes.PublicationDetailSerializer,
+        examples=[OpenApiExample("One tool", value={"tools": ["cancel_order"]}, request_only=True)],
     )
     def post(self, request: Request, source_name: str) -> Response:
         source = source_of(source_name)
@@ -149,13 +155,15 @@ class ResumeView(ApiView):
 
 class PublicationsView(ApiView):
     needs: ClassVar = {"GET": SEE}
+    answers: ClassVar = {"GET": examples.PUBLICATIONS}
+    problems: ClassVar = {"GET": (NotFound,)}
 
     @extend_schema(
         operation_id="openapi_publications_list",
         summary="Every change of its live tools, newest first",
         tags=["Imports"],
         parameters=[SOURCE, PageQuery],
-        responses={200: shapes.PublicationPageSerializer, 404: REFUSED[404]},
+        responses={200: shapes.PublicationPageSerializer},
     )
     def get(self, request: Request, source_name: str) -> Response:
         source = source_of(source_name)
@@ -166,13 +174,15 @@ class PublicationsView(ApiView):
 
 class PublicationView(ApiView):
     needs: ClassVar = {"GET": SEE}
+    answers: ClassVar = {"GET": examples.PUBLISHED}
+    problems: ClassVar = {"GET": (NotFound,)}
 
     @extend_schema(
         operation_id="openapi_publications_get",
         summary="One publication: what became of each tool, and who did it",
         tags=["Imports"],
         parameters=[PUBLICATION],
-        responses={200: shapes.PublicationDetailSerializer, 404: REFUSED[404]},
+        responses={200: shapes.PublicationDetailSerializer},
     )
     def get(self, request: Request, publication_id: str) -> Response:
         return published(publication_of(publication_id))
@@ -180,6 +190,8 @@ class PublicationView(ApiView):
 
 class RollBackView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
+    answers: ClassVar = {"POST": examples.ROLLED_BACK}
+    problems: ClassVar = {"POST": (NotFound, NothingToDo, roll_back.NotTheNewest)}
 
     @extend_schema(
         operation_id="openapi_publications_roll_back",
@@ -191,7 +203,7 @@ class RollBackView(ApiView):
         tags=["Imports"],
         parameters=[PUBLICATION],
         request=None,
-        responses=MADE,
+        responses=shapes.PublicationDetailSerializer,
     )
     def post(self, request: Request, publication_id: str) -> Response:
         row = publication_of(publication_id)

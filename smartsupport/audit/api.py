@@ -13,6 +13,36 @@ from smartsupport.audit.listing import Wanted
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.rest import Need, read_query
 
+EXAMPLE: dict[str, Any] = {
+    "entries": [
+        {
+            "id": 42,
+            "at": "2026-11-20T09:30:00.000000Z",
+            "actor_kind": "key",
+            "actor_id": "0191a3c4-7a52-7c1e-9a55-0d7a6f0c9e11",
+            "actor_name": "Back office",
+            "verb": "decision",
+            "object_type": "api.interrupts",
+            "object_id": "0191a3c4-9a52-7c1e-9a55-0d7a6f0c9e11",
+            "object_label": "",
+            "address": "203.0.113.7",
+            "user_agent": "python-httpx/0.28",
+            "request_id": "3f6d0a2b-9e10-4c7d-8e11-0191a3c47a52",
+            "method": "POST",
+            "path": "/api/v1/interrupts/0191a3c4-9a52-7c1e-9a55-0d7a6f0c9e11/decision",
+            "outcome": "done",
+            "status": 200,
+            "begun_id": 41,
+            "before": None,
+            "after": None,
+            "detail": None,
+            "previous_hash": "9b74c9897bac770ffc029102a200c5de9b74c9897bac770ffc029102a200c5de",
+            "hash": "0f343b0931126a20f133d67c2b018a3b0f343b0931126a20f133d67c2b018a3b",
+        }
+    ],
+    "next_before": 42,
+}
+
 
 class AuditQuery(serializers.Serializer[Any]):
     q = serializers.CharField(required=False, max_length=200, help_text="Words, or how they begin.")
@@ -62,6 +92,7 @@ class AuditPageSerializer(serializers.Serializer[Any]):
 
 class AuditView(ApiView):
     needs: ClassVar = {"GET": Need("audit:read", "smartsupport.view_auditentry")}
+    answers: ClassVar = {"GET": EXAMPLE}
 
     @extend_schema(
         operation_id="audit",

@@ -2,6 +2,7 @@
 bodies have a limit. Apart from `smartsupport.lib.rest`, because DRF's view imports what the settings name."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import structlog
@@ -15,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from smartsupport.lib import audit, etags, idempotency
+from smartsupport.lib.documented import Refusal
 from smartsupport.lib.envelope import EnvelopeRenderer
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.rest import Need, decider_id
@@ -36,9 +38,16 @@ class AnsweredBefore(Exception):
 
 
 class ApiView(APIView):
-    """`needs` says who may call which method: {"GET": Need(scope, permission)}."""
+    """`needs` says who may call which method: {"GET": Need(scope, permission)}.
+
+    For the published document: `answers` has an example of the data by method ("GET", or "POST 202" where statuses
+    differ), `problems` what the method refuses beside what all of them do, `matched` the methods that heed `If-Match`.
+    """
 
     needs: ClassVar[dict[str, Need]] = {}
+    answers: ClassVar[dict[str, Any]] = {}
+    problems: ClassVar[dict[str, Sequence[Refusal]]] = {}
+    matched: ClassVar[frozenset[str]] = frozenset()
     claim: idempotency.Claim | None = None
 
     def body_limit(self) -> int:
