@@ -61,7 +61,10 @@ def reseal(*, look: bool = False, told: Callable[[str], None] = lambda line: Non
             verb="reseal",
             object_type="console",
             outcome=audit.DONE,
-            detail={name: {"anew": one.anew, "lost": len(one.lost)} for name, one in found.items()},
+            detail={
+                "anew": sum(counts.anew for counts in found.values()),
+                "lost": sum(len(counts.lost) for counts in found.values()),
+            },
         )
     return found
 
