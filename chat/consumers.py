@@ -4,27 +4,26 @@ time, and a `stop` would wait behind it."""
 import asyncio
 import json
 import re
-from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
-from weakref import WeakSet
 
 import structlog
 from channels.exceptions import DenyConnection
 from channels.generic.websocket import AsyncWebsocketConsumer
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http.cookie import parse_cookie
 from redis.exceptions import RedisError
 
 from agents import approvals
-from chat import events, feedback, identity, limits, live, protocol, stopping, submission, transcript, turns
+from chat import events, feedback, identity, limits, protocol, stopping, submission, transcript, turns
 from chat.dispatching import DirectConsumer
+from chat.following import Following, stay_awake
 from chat.frames import Frame
-from chat.models import Conversation, Event, Turn, TurnStatus
+from chat.models import Conversation, Event
 from chat.protocol import BadFrame, ClientFrame
 from chat.watch import watch
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
@@ -37,30 +36,12 @@ log = structlog.get_logger(__name__)
 UNAUTHORIZED = 4001
 TRY_AGAIN_LATER = 1013
 THREADS_PER_SOCKET = 50
-READ_AT_ONCE = 500
-ENDED_KEPT = 10
 BROKE = "An error occurred processing your message."
-
-
-class Position:
-    """How far one socket has been told of one conversation."""
-
-    __slots__ = ("conversation_id", "ended", "sealed", "sent", "shown", "thread_id")
-
-    def __init__(self, conversation_id: UUID, thread_id: str, sent: int) -> None:
-        self.conversation_id = conversation_id
-        self.thread_id = thread_id
-        self.sent = sent
-        self.sealed: dict[str, int] = {}  # how much of the newest turn's streamed text was sent as events
-        self.shown: dict[
-            tuple[str, str], int
-        ] = {}  # how much of the text that is being written was sent, by kind
-        self.ended: deque[str] = deque(maxlen=ENDED_KEPT)  # turns of which nothing may be shown any more
 
 
 class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
     async def connect(self) -> None:
-        self.positions: dict[UUID, Position] = {}
+        self.positions: dict[UUID, Following] = {}
         self.order = asyncio.Lock()  # one frame after another, whoever has something to send
         self.visitor: identity.Visitor | None = None
         given = _credentials(self.scope)
@@ -78,7 +59,7 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
             await self.accept()
             await self.close(code=TRY_AGAIN_LATER, reason=submission.RateLimited.message)
             return
-        await _stay_awake()
+        await stay_awake()
         headers = (
             [(b"set-cookie", _cookie_header(self.visitor.new_cookie))] if self.visitor.new_cookie else []
         )
@@ -123,7 +104,7 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
             position = await self._follow(accepted.conversation_id, frame.thread_id, sent=accepted.seq - 1)
             if position.sent < accepted.seq:
                 # First what came before it: a client that is cut off right after `accepted` resumes from its `seq`.
-                await self._send_up_to(position, accepted.seq - 1)
+                await position.send_up_to(accepted.seq - 1)
                 position.sent = accepted.seq  # `accepted` tells it
             await self._send(
                 {
@@ -136,9 +117,9 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
                 }
             )
         if not follows or accepted.repeated:  # otherwise the group has told this socket everything, and will
-            await self._catch_up(position)
+            await position.catch_up()
         if joins:
-            await self._show_written(position)
+            await position.show_written()
 
     async def _interrupt_response(self, frame: ClientFrame) -> None:
         conversation = await self._owned(frame.thread_id)
@@ -149,7 +130,7 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
         joins = conversation.pk not in self.positions
         position = await self._follow(conversation.pk, frame.thread_id)
         if joins:
-            await self._show_written(position)
+            await position.show_written()
         action_id = await in_thread(lambda: _action_meant(conversation, given))
         by = approvals.Decider(kind="customer", name="the customer", customer_id=self._visitor().customer_id)
         try:
@@ -157,12 +138,12 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
         except approvals.ApprovalExpired as expired:
             await self._tell_expired(position, expired)
             return
-        await self._catch_up(position)
+        await position.catch_up()
 
-    async def _tell_expired(self, position: Position, expired: approvals.ApprovalExpired) -> None:
+    async def _tell_expired(self, position: Following, expired: approvals.ApprovalExpired) -> None:
         """Tell it once: by the event, where this answer was the first to find out, or else in a frame of its own."""
         before = position.sent
-        await self._catch_up(position)
+        await position.catch_up()
         interrupt_id = expired.extra["interrupt_id"]
         if not await in_thread(lambda: _expired_since(position.conversation_id, before, interrupt_id)):
             told = {"type": "interrupt_expired", "thread_id": position.thread_id, **expired.extra}
@@ -174,24 +155,8 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
         if not await limits.allows(limits.RESUMES, conversation.customer_id):
             raise submission.RateLimited()
         position = await self._follow(conversation.pk, frame.thread_id)
-        async with self.order:
-            position.sent = min(after, conversation.last_seq)
-            seen = partial(events.frames_repeated, conversation.pk, frame.thread_id, position.sent)
-            await self._send_frames(position, await in_thread(seen))
-        await self._catch_up(position)
-        await self._show_written(position)
+        await position.resume(after, conversation.last_seq)
         await self._send({"type": "resumed", "thread_id": frame.thread_id, "seq": position.sent})
-
-    async def _show_written(self, position: Position) -> None:
-        """Hand the text so far of what is being written to a socket that has just joined."""
-        looked_up = position.conversation_id
-        ended, written = await in_thread(lambda: (_ended(looked_up), _being_written(looked_up)))
-        position.ended.extend(turn_id for turn_id in ended if turn_id not in position.ended)
-        for turn_id, sealed in written.items():
-            position.sealed = {str(turn_id): sealed}
-            for kind in ("reasoning", "token"):
-                if preview := await live.partial_frame(turn_id, kind):
-                    await self._send_live(position, preview)
 
     async def _history(self, frame: ClientFrame) -> None:
         conversation = await self._owned(frame.thread_id)
@@ -212,7 +177,7 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
         position = await self._follow(conversation.pk, frame.thread_id)
         retry = partial(turns.retry, customer_id=visitor.customer_id, thread_id=frame.thread_id)
         await in_thread(lambda: retry(turn_id=turn_id))
-        await self._catch_up(position)
+        await position.catch_up()
 
     async def _feedback(self, frame: ClientFrame) -> None:
         visitor = self._visitor()
@@ -225,7 +190,7 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
         if given.seq <= position.sent:  # it stands since before: answered all the same
             for answer in given.frames:
                 await self._send(answer)
-        await self._catch_up(position)
+        await position.catch_up()
 
     async def _ping(self, frame: ClientFrame) -> None:
         await self._send({"type": "pong"})
@@ -233,30 +198,19 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
     # Messages of the conversation's group
 
     async def conversation_events(self, message: dict[str, Any]) -> None:
-        """Send a batch of events if it is the next one; read the log if something is missing before it."""
-        position = self._position_of(message)
-        if position is None:
-            return
-        async with self.order:
-            if message["last"] <= position.sent:
-                return
-            if message["first"] == position.sent + 1:
-                await self._send_frames(position, message["frames"])
-                position.sent = message["last"]
-                return
-        await self._catch_up(position)
+        if position := self._position_of(message):
+            await position.events_came(message)
 
     async def conversation_live(self, message: dict[str, Any]) -> None:
-        position = self._position_of(message)
-        if position is not None:
-            await self._send_live(position, message["frame"])
+        if position := self._position_of(message):
+            await position.live_came(message["frame"])
 
     # How far this socket is
 
-    def _position_of(self, message: dict[str, Any]) -> Position | None:
+    def _position_of(self, message: dict[str, Any]) -> Following | None:
         return self.positions.get(UUID(message["conversation"]))
 
-    async def _follow(self, conversation_id: UUID, thread_id: str, sent: int | None = None) -> Position:
+    async def _follow(self, conversation_id: UUID, thread_id: str, sent: int | None = None) -> Following:
         """Join the conversation's group, once. What was said before is sent on `resume` only."""
         position = self.positions.get(conversation_id)
         if position is not None:
@@ -270,9 +224,11 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
             sent = await in_thread(
                 lambda: Conversation.objects.values_list("last_seq", flat=True).get(pk=conversation_id)
             )
-        position = self.positions[conversation_id] = Position(conversation_id, thread_id, sent)
-        if sent:  # a worker that was held up may still show text of a turn that ended before this socket came
-            position.ended.extend(await in_thread(lambda: _ended(conversation_id)))
+        position = self.positions[conversation_id] = Following(
+            conversation_id, thread_id, sent, send=self._send_all, order=self.order
+        )
+        if sent:
+            await position.know_ended()
         watch().add(self)
         return position
 
@@ -281,57 +237,7 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
 
     async def catch_up(self, conversation_id: UUID) -> None:
         if position := self.positions.get(conversation_id):
-            await self._catch_up(position)
-
-    async def _catch_up(self, position: Position) -> None:
-        """Send what the log has beyond this socket's position."""
-        async with self.order:
-            while True:
-                after = position.sent
-                missed = partial(events.frames_after, position.conversation_id, position.thread_id, after)
-                frames, last = await in_thread(partial(missed, limit=READ_AT_ONCE))
-                await self._send_frames(position, frames)
-                position.sent = last
-                if (
-                    last - after < READ_AT_ONCE
-                ):  # numbers have no gaps; what is newer than this comes over the group
-                    return
-
-    async def _send_up_to(self, position: Position, seq: int) -> None:
-        """Send what the log has up to `seq` beyond this socket's position; the numbers have no gaps."""
-        while position.sent < seq:
-            missed = partial(events.frames_after, position.conversation_id, position.thread_id, position.sent)
-            limit = min(READ_AT_ONCE, seq - position.sent)
-            frames, last = await in_thread(partial(missed, limit=limit))
-            await self._send_frames(position, frames)
-            position.sent = last
-
-    async def _send_frames(self, position: Position, frames: list[Frame]) -> None:
-        for frame in frames:
-            if frame["type"] == "message_complete" and frame["turn_id"] not in position.ended:
-                position.ended.append(frame["turn_id"])
-            elif frame["type"] == "retrying" and frame["turn_id"] in position.ended:
-                position.ended.remove(frame["turn_id"])
-            elif frame["type"] == "agent_response":
-                position.sealed = {frame["turn_id"]: frame["end"]}  # one turn at a time is written
-            await self._send(frame)
-
-    async def _send_live(self, position: Position, frame: Frame) -> None:
-        """Send text that is being written, unless this socket has had the event that seals it, or the turn's end: a
-        worker that was held up does not know yet that its turn was stopped or taken over."""
-        turn_id, kind = frame["turn_id"], frame["type"]
-        if turn_id in position.ended:
-            return
-        sealed = 0 if kind == "reasoning" else position.sealed.get(turn_id, 0)
-        if frame["offset"] > max(sealed, position.shown.get((turn_id, kind), 0)):
-            # A piece before it was lost on the way here: the text so far has it.
-            whole = await live.partial_frame(UUID(turn_id), kind)
-            if whole is None or whole["offset"] > frame["offset"]:
-                return
-            frame = whole
-        if frame["offset"] >= sealed:
-            position.shown = {(turn_id, kind): frame["offset"] + len(frame["content"])}
-            await self._send(frame)
+            await position.catch_up()
 
     async def _as_told(self, refusal: ServiceError) -> ServiceError:
         """The refusal, or to a customer of whom too much was refused already only that. Decisions are exempt."""
@@ -355,6 +261,10 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
         assert self.visitor is not None
         return self.visitor
 
+    async def _send_all(self, frames: Sequence[Frame]) -> None:
+        for frame in frames:
+            await self._send(frame)
+
     async def _send(self, frame: Frame) -> None:
         await self.send(text_data=json.dumps(frame, ensure_ascii=False))
 
@@ -369,18 +279,6 @@ HANDLERS = {
     "feedback": ChatConsumer._feedback,
     "ping": ChatConsumer._ping,
 }
-
-
-_awake: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-
-
-async def _stay_awake() -> None:
-    """Subscribe this process to something for good. The channel layer looks only ten times a second whether there is a
-    first subscription, and the first text of the first customer would be gone by then."""
-    loop = asyncio.get_running_loop()
-    if loop not in _awake:
-        _awake.add(loop)
-        await get_channel_layer().new_channel("awake")
 
 
 def _invalid_response() -> BadFrame:
@@ -404,25 +302,6 @@ def _expired_since(conversation_id: UUID, seq: int, interrupt_id: str) -> bool:
     """Whether an event after `seq` tells that the action has expired."""
     newer = Event.objects.filter(conversation_id=conversation_id, seq__gt=seq, kind="approval_expired")
     return newer.filter(payload__interrupt_id=interrupt_id).exists()
-
-
-def _being_written(conversation_id: UUID) -> dict[UUID, int]:
-    """The running turn, if there is one, and how much of its streamed text has been sealed by events."""
-    running = Turn.objects.filter(conversation_id=conversation_id, status=TurnStatus.RUNNING)
-    sealed = dict.fromkeys(running.values_list("pk", flat=True), 0)
-    for turn_id, payload in Event.objects.filter(turn__in=sealed, kind="replied").values_list(
-        "turn_id", "payload"
-    ):
-        sealed[turn_id] = max(sealed[turn_id], payload.get("end", 0))
-    return sealed
-
-
-def _ended(conversation_id: UUID) -> list[str]:
-    """The turns that ended last. A member of staff may have ended them while their worker still wrote."""
-    sealed = Turn.objects.filter(conversation_id=conversation_id, sealed_at__isnull=False)
-    return [
-        str(turn_id) for turn_id in sealed.order_by("-sealed_at").values_list("pk", flat=True)[:ENDED_KEPT]
-    ]
 
 
 def _error_frame(refusal: ServiceError) -> Frame:

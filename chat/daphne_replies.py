@@ -1,9 +1,16 @@
-"""What Daphne 4.2 leaves out of an application's answers to a socket: the headers of `websocket.accept` (the
-visitor's cookie) and the reason of `websocket.close`. Both are in the ASGI specification."""
+"""What Daphne 4.2 leaves out of an application's answers. To a socket: the headers of `websocket.accept` (the visitor's
+cookie) and the reason of `websocket.close`. In an event stream: that `send` waits while the connection is full, instead
+of keeping whatever a reader does not read. All of it is in the ASGI specification."""
 
+import asyncio
 from typing import Any
 
+from daphne import http_protocol
+from daphne.http_protocol import WebRequest
+from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer  # type: ignore[import-untyped]
 
 
 class WholeReplies(WebSocketProtocol):
@@ -18,6 +25,56 @@ class WholeReplies(WebSocketProtocol):
         super().handle_reply(message)
 
 
+@implementer(IPushProducer)
+class PacedRequest(WebRequest):
+    """A request whose event stream is paced by its connection: Twisted tells when that is full, and when it has room
+    again."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.room = asyncio.Event()
+        self.room.set()
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        if self.finished or self.channel is None:
+            return
+        begins = message["type"] == "http.response.start" and not self._response_started
+        if self.producer is not None and not message.get("more_body", False):
+            self.unregisterProducer()
+        super().handle_reply(message)
+        if begins and _is_stream(message):
+            self.registerProducer(self, True)
+
+    def connectionLost(self, reason: Any) -> None:
+        self.room.set()
+        super().connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        self.room.clear()
+
+    def resumeProducing(self) -> None:
+        self.room.set()
+
+    def stopProducing(self) -> None:
+        self.room.set()
+
+
+def _is_stream(message: dict[str, Any]) -> bool:
+    kinds = [value for name, value in message.get("headers", ()) if name.lower() == b"content-type"]
+    return any(value.startswith(b"text/event-stream") for value in kinds)
+
+
+_hand_over = Server.handle_reply
+
+
+async def _paced(self: Server, protocol: Any, message: dict[str, Any]) -> None:
+    await _hand_over(self, protocol, message)
+    if isinstance(protocol, PacedRequest):
+        await protocol.room.wait()
+
+
 def install() -> None:
-    """Let Daphne's server make its sockets of this kind. Call it before the server starts."""
+    """Let Daphne's server make its sockets and requests of these kinds. Call it before the server starts."""
     WebSocketFactory.protocol = WholeReplies
+    http_protocol.WebRequest = PacedRequest
+    Server.handle_reply = _paced

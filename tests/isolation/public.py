@@ -15,6 +15,7 @@ TO_EVERYBODY = {
 """Answers anybody, also without a credential. Still it shows nothing of a customer and changes nothing."""
 
 TO_THE_CUSTOMER = {
+    "api/v1/conversations/<str:thread_id>/stream": "their own conversation, as the chat socket tells it; no other",
     "api/v1/usage/<path:customer>": "how much of their own limits is used, in percent; nothing of anybody else's",
 }
 """Answers a customer's own token, in the header, about that customer. To another customer's nothing is there."""

@@ -1,0 +1,133 @@
+"""REST: a conversation as server-sent events. The view decides who may read what; `chat.streaming` sends it."""
+
+import re
+import time
+from typing import Any, ClassVar
+
+import jwt
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.authentication import get_authorization_header
+from rest_framework.exceptions import Throttled, ValidationError
+from rest_framework.request import Request
+from rest_framework.views import APIView as ApiView
+
+from agents.api.yaml_body import JsonWhateverAsked
+from chat import limits, streaming
+from chat.api import reads
+from chat.api.usage_views import CustomerTokenAuthentication, MayReadUsage, TokenHolder
+from chat.api.views import READ, THREAD
+from chat.authentication import ApiKeyAuthentication, Integrator, StaffSessionAuthentication
+from chat.models import Conversation
+from chat.stream_places import Caller, enter
+from smartsupport.lib.errors import ThreadNotFound
+from smartsupport.lib.rest import checked_thread_id, read_query
+
+LAST_EVENT_ID = "Last-Event-ID"
+LARGEST_SEQ = 2**63 - 1
+EXAMPLE = """retry: 2000
+
+id: 41
+data: {"type": "user_message", "content": "Where is order 1042?", "seq": 41, "thread_id": "shop-4711"}
+
+data: {"type": "token", "content": "It is on", "offset": 0, "agent": "order_lookup", "thread_id": "shop-4711"}
+"""
+
+
+class StreamQuery(serializers.Serializer[Any]):
+    after = serializers.IntegerField(
+        min_value=0,
+        max_value=LARGEST_SEQ,
+        default=0,
+        help_text="The `seq` after which to begin. `Last-Event-ID` wins over it.",
+    )
+
+
+class StreamView(ApiView):
+    needs: ClassVar = {"GET": READ}
+    authentication_classes = [ApiKeyAuthentication, CustomerTokenAuthentication, StaffSessionAuthentication]
+    permission_classes = [MayReadUsage]
+    content_negotiation_class = JsonWhateverAsked
+
+    @extend_schema(
+        operation_id="stream_open",
+        summary="A conversation as server-sent events",
+        description=(
+            "The frames of the chat socket, one in each event's `data`: those behind `after`, what is being written, "
+            "then `resumed`, and from then on whatever happens. A frame that reports an event has its `seq` as the "
+            "event's `id`; come back with it as `Last-Event-ID` and nothing is lost or told twice. The answer ends "
+            "after a while (15 minutes), or when it may not be read any more: open it again. With a customer's own "
+            "token, their own threads."
+        ),
+        tags=["Conversations"],
+        parameters=[
+            THREAD,
+            StreamQuery,
+            OpenApiParameter(
+                LAST_EVENT_ID, str, OpenApiParameter.HEADER, description="The last `id` you had."
+            ),
+        ],
+        responses={
+            (200, "text/event-stream"): OpenApiResponse(
+                OpenApiTypes.STR,
+                description="Events without an end.",
+                examples=[OpenApiExample("A message, and the beginning of the answer", value=EXAMPLE)],
+            )
+        },
+    )
+    def get(self, request: Request, thread_id: str) -> HttpResponse:
+        after = _position(request)
+        caller, may_until = _caller(request)
+        row = _readable(request, checked_thread_id(thread_id))
+        if caller.kind == "customer" and not limits.allows_now(limits.RESUMES, caller.id):
+            raise Throttled(limits.WINDOW_SECONDS, "Too many streams were opened.")
+        answer = HttpResponse(f"retry: {streaming.RETRY_MS}\n\n", content_type="text/event-stream")
+        # A proxy that keeps what it gets until there is more would hold every word back.
+        answer.headers["Cache-Control"] = "no-cache, no-store"
+        answer.headers["X-Accel-Buffering"] = "no"
+        scope = getattr(request._request, "scope", None)
+        if scope is not None and request.method == "GET":
+            scope[streaming.SCOPE] = enter(
+                conversation_id=row.pk,
+                thread_id=row.thread_id,
+                after=min(after, row.last_seq),
+                caller=caller,
+                may_until=may_until,
+            )
+        return answer
+
+
+def _position(request: Request) -> int:
+    """Raises ValidationError (400)."""
+    after: int = read_query(StreamQuery, request)["after"]
+    last = request.headers.get(LAST_EVENT_ID, "").strip()
+    if not last:
+        return after
+    if not re.fullmatch(r"[0-9]{1,19}", last) or int(last) > LARGEST_SEQ:
+        raise ValidationError({LAST_EVENT_ID: ["Must be an id of this stream."]})
+    return int(last)
+
+
+def _caller(request: Request) -> tuple[Caller, float | None]:
+    """Who reads, and until when their credential is good (`time.time`)."""
+    who: Any = request.user
+    if isinstance(who, Integrator):
+        ends = who.key.expires_at
+        return Caller("key", str(who.key.pk)), ends.timestamp() if ends else None
+    if isinstance(who, TokenHolder):
+        token = get_authorization_header(request).decode("latin-1").partition(" ")[2].strip()
+        claims = jwt.decode(token, options={"verify_signature": False})  # which was verified to get here
+        return Caller("customer", str(who.customer_id)), float(claims.get("exp", time.time()))
+    session = request._request.session.session_key or ""
+    return Caller("user", str(who.pk), session, READ.permission), None
+
+
+def _readable(request: Request, thread_id: str) -> Conversation:
+    """Raises ThreadNotFound (404), also for somebody else's."""
+    row: Conversation = reads.conversation(thread_id)
+    who: Any = request.user
+    if isinstance(who, TokenHolder) and row.customer_id != who.customer_id:
+        raise ThreadNotFound()
+    return row
