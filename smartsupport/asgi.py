@@ -15,9 +15,10 @@ with startup.loading():
     from chat import routing
     from chat.mcp.app import beside
     from chat.streaming import with_streams
-    from smartsupport import access_log, urls  # noqa: F401  the routes now, not while the first visitor waits
+    from smartsupport import access_log, leaving, urls  # noqa: F401  the routes now, not while the first visitor waits
 
 access_log.hide_secrets()
+leaving.install()
 
 application = ProtocolTypeRouter(
     {"http": beside(with_streams(pages)), "websocket": routing.websocket, "channel": routing.channels}
