@@ -114,6 +114,7 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
                     "turn_id": str(accepted.turn_id) if accepted.turn_id else None,
                     "seq": accepted.seq,
                     "position": accepted.position,
+                    **accepted.usage,
                 }
             )
         if not follows or accepted.repeated:  # otherwise the group has told this socket everything, and will

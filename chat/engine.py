@@ -10,6 +10,7 @@ import socket
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -25,6 +26,7 @@ from agents.facts import Fact
 from agents.providers import as_outage, chat_model
 from agents.registry import current
 from agents.runner import Runner
+from agents.spending import limits
 from chat import direct_calls, events, handoff, history, summaries, turns
 from chat.journal import TurnJournal
 from chat.models import TurnStatus
@@ -37,6 +39,8 @@ log = structlog.get_logger(__name__)
 CAPACITY = 64
 LAPSES_LIMIT = 4
 POLL_SECONDS = 1.0
+WAITED_SECONDS = 2.0
+"""A turn that waited for longer is looked at again: what ran meanwhile may have used up the budget."""
 DISPATCH_GRACE_SECONDS = 1.5
 RELEASE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before each attempt to give a turn back when the database was away."""
@@ -189,6 +193,12 @@ class TurnEngine:
             await self._stale(run)
         except (OperationalError, InterfaceError, psycopg.OperationalError):
             await self._again(run)
+        except limits.UsageLimitReached as refusal:
+            log.info("turn_refused_by_budget", waited=round(claim.waited, 1))
+            detail = f"The budget was used up while it waited for {claim.waited:.0f} seconds."
+            await self._seal_failed(
+                run, code=refusal.code, message=refusal.message, detail=detail, **refusal.extra
+            )
         except Exception as error:
             await self._failed(run, error)
 
@@ -296,8 +306,8 @@ class TurnEngine:
             detail = f"{type(error).__name__}: {error}"[:2_000]
             await self._seal_failed(run, code="turn_failed", message=BROKE, detail=detail)
 
-    async def _seal_failed(self, run: _Run, *, code: str, message: str, detail: str) -> None:
-        payload = {"code": code, "message": message, "detail": detail}
+    async def _seal_failed(self, run: _Run, *, code: str, message: str, detail: str, **more: Any) -> None:
+        payload = {"code": code, "message": message, "detail": detail, **more}
         fact = Fact("turn_failed", payload, key=run.claim.end_key)
         await _quietly(self._seal(run, TurnStatus.FAILED, fact, error=detail))
 
@@ -350,9 +360,11 @@ class TurnEngine:
 
 
 def _context(claim: Claim) -> tuple[TurnContext, TurnJournal, bool]:
-    """What the turn is given, and whether its conversation should be summarised."""
+    """What the turn is given, and whether its conversation should be summarised. Raises UsageLimitReached."""
     if claim.direct:
         return *direct_calls.context(claim, *claim.direct), False
+    if claim.fresh and claim.waited > WAITED_SECONDS:
+        limits.check(claim.customer_id)
     told = history.read(claim.conversation_id, claim.message_seq)
     recorded = {} if claim.fresh else history.recorded(claim.turn_id)
     registry = current()

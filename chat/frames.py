@@ -184,8 +184,9 @@ def _complete(status: str) -> Callable[[Shown], list[Frame]]:
 
 def _failed(event: Shown) -> list[Frame]:
     payload = event.payload
+    until = {"resets_at": payload["resets_at"]} if "resets_at" in payload else {}
     return [
-        {"type": "error", "code": payload["code"], "message": payload["message"], "retriable": True},
+        {"type": "error", "code": payload["code"], "message": payload["message"], "retriable": True, **until},
         {"type": "message_complete", "status": "failed"},
     ]
 

@@ -21,6 +21,7 @@ from agents.facts import Fact, handoff_requested, replied
 from agents.handoff_words import told
 from agents.lexical import language_of
 from agents.policy import FIND_TOOLS
+from agents.spending.limits import UsageLimitReached
 from chat import business_hours, webhooks
 from chat.models import Conversation, ConversationStatus, Event, TurnStatus
 
@@ -87,6 +88,8 @@ def by_rule(claim: "Claim", status: TurnStatus, facts: Sequence[Fact]) -> list[F
     """The facts that seal a turn, with a hand-over before its end where a rule asks for one. In the sealing
     transaction, before the facts are written."""
     if status not in (TurnStatus.COMPLETED, TurnStatus.FAILED):
+        return list(facts)
+    if facts[-1].payload.get("code") == UsageLimitReached.code:  # nobody has tried to help
         return list(facts)
     results = _results([claim.turn_id])
     failed = status == TurnStatus.FAILED or _all_failed(results)

@@ -73,7 +73,8 @@ class UnknownStrategy(ServiceError):
 class Submitted:
     """An accepted message. `position` is 0 when it runs now, n when it waits behind n messages; `seq` is its event's
     number; `repeated` tells that an earlier frame with this client message id was accepted already. `turn_id` is None
-    while a member of staff has the conversation: no agent answers, the message is theirs."""
+    while a member of staff has the conversation: no agent answers, the message is theirs. `nearing` is the customer's
+    limit that they have nearly used up."""
 
     conversation_id: UUID
     thread_id: str
@@ -81,6 +82,15 @@ class Submitted:
     seq: int
     position: int
     repeated: bool
+    nearing: limits.Standing | None = None
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """What the customer is told of it: percent and the moment it begins anew. Amounts are the staff's."""
+        if self.nearing is None:
+            return {}
+        resets_at = self.nearing.resets_at.isoformat()
+        return {"usage": {"percent": int(self.nearing.percent), "resets_at": resets_at}}
 
 
 def submit(
@@ -118,8 +128,9 @@ def submit(
         queued = sum(turn.messages for turn in active if _not_begun(turn))
         if queued >= QUEUE_LIMIT:
             raise QueueFull()
+        nearing = None
         if customer.limited and conversation.status != ConversationStatus.HELD:  # else no model answers
-            limits.check(customer.pk)
+            nearing = limits.check(customer.pk)
         if (busy or queued) and strategy == "reject":
             raise Busy()
         Customer.objects.filter(pk=customer.pk).update(accepted_at=accepted_at)
@@ -130,7 +141,8 @@ def submit(
             busy = _interrupted(busy)
             conversation.refresh_from_db(fields=["last_seq"])
         turn, seq = _queued(conversation, active, text, client_message_id, asked_by)
-        return Submitted(conversation.pk, thread_id, turn.pk, seq, bool(busy) + queued, repeated=False)
+        position = bool(busy) + queued
+        return Submitted(conversation.pk, thread_id, turn.pk, seq, position, repeated=False, nearing=nearing)
 
 
 def _locked_customer(customer_id: UUID, new_customer: Any) -> Any:

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from agents import summarising, tokens
 from agents.facts import Fact, summarised
 from agents.providers import as_outage, chat_model, close_models
-from agents.spending import ledger
+from agents.spending import ledger, limits
 from agents.spending.models import ModelCall
 from agents.spending.usage import Call
 from chat import events, history
@@ -66,7 +66,7 @@ def kick(conversation_id: UUID) -> None:
 def make(conversation_id: UUID) -> bool:
     """Summarise the older part of what is still told whole, if that is too much. Returns whether an event was written.
 
-    A model that cannot be reached leaves everything as it is.
+    A model that cannot be reached leaves everything as it is, and so does a budget of the deployment that is used up.
     """
     with _alone(conversation_id) as alone:
         if not alone:
@@ -75,6 +75,11 @@ def make(conversation_id: UUID) -> bool:
         after = last["through_seq"] if last else 0
         lines = _older(conversation_id, after)
         if not lines:
+            return False
+        try:
+            limits.check(None)
+        except limits.UsageLimitReached as refusal:
+            log.warning("summary_postponed", kind=refusal.code, **refusal.extra)
             return False
         limit = history.share(TEXT_PERCENT)
         earlier = last["text"] if last else ""

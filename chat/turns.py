@@ -55,6 +55,8 @@ class Claim:
     conversation_status: str = ConversationStatus.OPEN
     others_wait: bool = True
     """Whether other turns were queued at that moment; those behind a running one of their conversation included."""
+    waited: float = 0.0
+    """Seconds since the first message of the turn was queued."""
     direct: list[str] | None = None
     """The tool, and its arguments as JSON, where the turn is for one call that somebody outside asks for."""
 
@@ -87,6 +89,7 @@ RETURNING turn.id, turn.fence, turn.conversation_id, c.thread_id, c.customer_id,
           turn.content, turn.message_seq, c.live_agent, turn.lapses, turn.retries, turn.stop_requested,
           c.status,
           EXISTS (SELECT 1 FROM chat_turn AS other WHERE other.status = 'queued' AND other.id <> turn.id),
+          EXTRACT(epoch FROM now() - turn.queued_at)::float8,
           (SELECT ARRAY[call.tool_name, call.arguments] FROM agents_directcall AS call WHERE call.turn_id = turn.id)
 """
 

@@ -4,7 +4,10 @@ import uuid
 from collections import deque
 from dataclasses import dataclass, field
 
-from agents.spending import ledger
+import structlog
+from django.conf import settings
+
+from agents.spending import ledger, limits
 from agents.spending.usage import Call
 from openapi_import.holding import Held
 from openapi_import.judging import model
@@ -13,6 +16,9 @@ from openapi_import.models import Classification
 from openapi_import.rows import endpoint, judgement, take
 from openapi_import.waiting import run_until
 
+log = structlog.get_logger(__name__)
+
+USED_UP = "The model did not judge: the budget for the whole deployment is used up, so the rules stand."
 BATCH = 200
 WRITTEN = ["access_type", "risk", "approval", "agent_group", "customer_params", "confidence", "uncertain", "reason",
            "judged", "judged_by"]  # fmt: skip
@@ -33,7 +39,12 @@ class _Counted:
 
 def ask_model(held: Held, job_id: uuid.UUID) -> None:
     """Let the model look at every usable operation. It can only raise a risk; where it fails, the rules' judgement
-    stays and the job's `model_note` says why. Raises LeaseLost and Stopped."""
+    stays and the job's `model_note` says why. So it does where the deployment's budget is used up, and no model is
+    asked. Raises LeaseLost and Stopped."""
+    if refused := _refused():
+        log.warning("model_judging_skipped", job_id=str(job_id), why=refused)
+        held.write(model_note=refused)
+        return
     rows = list(Classification.objects.filter(job_id=job_id, unusable=""))
     endpoints = [endpoint(row) for row in rows]
     before = [judgement(row) for row in rows]
@@ -46,6 +57,17 @@ def ask_model(held: Held, job_id: uuid.UUID) -> None:
         with held.writing():
             Classification.objects.bulk_update([row for row, _ in batch], WRITTEN)
     held.write(model_note=note[:300])
+
+
+def _refused() -> str:
+    """Why the budget lets no model be asked; "" where it does."""
+    if settings.LLM_PROVIDER == "offline":
+        return ""
+    try:
+        limits.check(None)
+    except limits.UsageLimitReached as refusal:
+        return f"{USED_UP} It begins anew on {str(refusal.extra['resets_at'])[:16].replace('T', ' at ')} UTC."
+    return ""
 
 
 def _asked(held: Held, endpoints: list[Endpoint], before: list[Judgement]) -> tuple[list[Judgement], str]:

@@ -25,6 +25,10 @@ class UsageLimitReached(ServiceError):
     code, status, message = "usage_limit_reached", 429, "Usage limit reached"
 
 
+TOLD_FROM = 80
+"""Percent of their own limit from which on a customer is told how much of it is used."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How one budget stands for whom it limits: `customer_id`, or the deployment (None). Amounts in micro-dollars.
@@ -126,14 +130,19 @@ def standings(customers: Sequence[UUID] = (), *, deployment: bool = True) -> lis
     ]
 
 
-def check(customer_id: UUID | None) -> None:
+def check(customer_id: UUID | None) -> Standing | None:
     """Whether another turn of this customer may begin (None: anything else that asks a model, which the deployment's
-    budget alone limits). Raises UsageLimitReached; writes nothing."""
-    whose = [customer_id] if customer_id else []
-    reached = [standing for standing in standings(whose) if standing.reached]
+    budget alone limits). Raises UsageLimitReached; writes nothing.
+
+    Of the customer's own limits, the one that is used up the most, where that is from 80 percent on.
+    """
+    found = standings([customer_id] if customer_id else [])
+    reached = [standing for standing in found if standing.reached]
     if reached:
         resets_at = max(standing.resets_at for standing in reached)
         raise UsageLimitReached(resets_at=resets_at.isoformat())
+    own = [one for one in found if one.customer_id and not one.exempt and one.percent >= TOLD_FROM]
+    return max(own, key=lambda one: one.percent, default=None)
 
 
 def spent_in_period(customer_id: UUID | None, period: str) -> int:

@@ -18,6 +18,7 @@ from openapi_import.errors import ImportRefused, JobNotFound, TooManyImports, Wr
 from openapi_import.models import Classification, ImportJob, ImportStatus, SpecSource
 from openapi_import.signals import import_finished
 from smartsupport.lib.sealing import unseal
+from tests.agents.spending_rows import budget, spent
 from tests.at_once import at_once
 from tests.lib.wire import response
 from tests.openapi_import.far_side import FarSide
@@ -33,6 +34,7 @@ from tests.openapi_import.import_jobs import (
     submitted,
     text,
 )
+from tests.scripted_model.fixture import RunningModel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -370,6 +372,22 @@ def test_the_offline_model_is_asked_and_says_that_it_does_not_judge() -> None:
     assert job.status == ImportStatus.DONE
     assert "offline model" in job.model_note
     assert set(job.classifications.values_list("judged_by", flat=True)) == {"rules"}
+
+
+def test_no_model_judges_while_the_deployments_budget_is_used_up(
+    settings: Any, scripted_model: RunningModel
+) -> None:
+    settings.LLM_PROVIDER, settings.OPENAI_API_KEY = "openai", "none"
+    settings.OPENAI_BASE_URL = scripted_model.url
+    budget(1_000, "deployment")
+    spent(1_000)
+
+    job = carried_out(ask_model=True)
+
+    assert job.status == ImportStatus.DONE
+    assert "budget for the whole deployment is used up" in job.model_note
+    assert set(job.classifications.values_list("judged_by", flat=True)) == {"rules"}
+    assert scripted_model.requests() == []
 
 
 @pytest.mark.parametrize("status", [ImportStatus.DONE, ImportStatus.APPROVED, ImportStatus.PENDING])
