@@ -123,6 +123,7 @@ def configuration(log_format: str, level: str) -> dict[str, Any]:
             "axes": {"level": "WARNING"},  # the audit tells who signed in
             "celery": {"level": "WARNING"},  # django-structlog tells of the tasks
             "mcp": {"level": "WARNING"},  # chat.mcp tells of each call
+            "mcp.client": {"level": "CRITICAL"},  # agents.mcp_tools tells, without what the other side said
             "httpx": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},  # the same under the name that openai uses it by
             "httpcore": {"level": "WARNING"},

@@ -19,6 +19,7 @@ from mcp_types import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
+    PARSE_ERROR,
     AudioContent,
     BlobResourceContents,
     CallToolRequest,
@@ -123,7 +124,12 @@ def _not_told(error: Exception, transport: SafeTransport) -> Answer:
 
 
 def _words(error: Exception) -> str:
-    return shorten(storable(error.message), 500) if isinstance(error, MCPError) else ""
+    """The server's own words; what the SDK says of an answer that it cannot read is for nobody but us."""
+    if not isinstance(error, MCPError):
+        return ""
+    if error.code == PARSE_ERROR:
+        return "The business system's answer cannot be read."
+    return shorten(storable(error.message), 500)
 
 
 def _decoded(result: CallToolResult) -> Any:

@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from mcp_types import PARSE_ERROR
 from mcp_types import Tool as ListedTool
 from pydantic import ValidationError
 
@@ -22,7 +23,7 @@ from smartsupport.lib.text import shorten, storable
 log = structlog.get_logger(__name__)
 
 SECONDS = 60.0
-MOST_PAGES = 500
+MOST_PAGES = 200
 MOST_TOOLS = 20_000
 
 
@@ -102,9 +103,12 @@ def _refusal(error: Exception, transport: SafeTransport) -> Exception:
         )
     if status is not None and status >= 500:
         return SpecUnavailable(f"The MCP server answered with status {status}. Try again later.")
+    if isinstance(error, MCPError) and error.code == PARSE_ERROR and transport.sent:
+        return SpecInvalid("The server's list of tools cannot be read: it is no JSON, or nested too deeply.")
     if isinstance(error, ValidationError):
         return SpecInvalid("The server's list of tools is not what the protocol says it must be.")
-    said = f" It said: {shorten(storable(error.message), 200)}" if isinstance(error, MCPError) else ""
+    own = isinstance(error, MCPError) and error.code != PARSE_ERROR
+    said = f" It said: {shorten(storable(str(error)), 200)}" if own else ""
     return SpecInvalid(
         f"There is no MCP server at this address that speaks streamable HTTP.{said if status == 200 else ''}"
     )
