@@ -1,5 +1,6 @@
 /** Puts the page together: the parts are in their modules, and this is the wiring between them. */
 import { Announcer } from "./announcer.js";
+import { moment } from "./clock.js";
 import { Composer } from "./composer.js";
 import { EarlierMessages } from "./earlier.js";
 import { REWRITE } from "./errors.js";
@@ -139,6 +140,7 @@ function render() {
   byId("stop").toggleAttribute("disabled", Boolean(running?.stopping) || session.status !== "open");
   showConnection();
   showWhoAnswers(isHeld(state));
+  showUsage(state);
   tellNews(state);
   scroll.follow();
   earlier.loadAtTheTop();
@@ -165,6 +167,13 @@ function waitForLimit(resetsAt) {
   clearTimeout(limitTimer);
   const done = () => composer.holds && composer.say(text.usageAgain);
   limitTimer = setTimeout(done, Math.min(Math.max(left, 0), LONGEST_TIMER));
+}
+
+/** From 80 percent on, and until the limit begins anew. @param {import("./state.js").State} state */
+function showUsage({ usage }) {
+  const current = usage && !(Date.parse(usage.resets_at) <= serverNow()) ? usage : null;
+  const words = current ? text.usageNear(current.percent, moment(current.resets_at)) : "";
+  if (byId("usage").textContent !== words) byId("usage").textContent = words;
 }
 
 /** @param {boolean} held  by a colleague */

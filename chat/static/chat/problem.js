@@ -1,4 +1,5 @@
 /** The card of a turn that failed: what happened, and one click to try it again. */
+import { moment } from "./clock.js";
 import { h, icon } from "./dom.js";
 import { canRetry } from "./order.js";
 import { text } from "./text.js";
@@ -9,7 +10,10 @@ import { text } from "./text.js";
  */
 
 /** @param {Item} item @returns {string} */
-export const problemWords = (item) => (item.reason === "turn" || !item.message ? text.turnFailed : item.message);
+export function problemWords(item) {
+  if (item.reason === "usage") return text.usageReached(moment(String(item.resetsAt ?? "")));
+  return item.reason === "turn" || !item.message ? text.turnFailed : item.message;
+}
 
 /** @param {Item} item @param {Context} context @returns {import("./people.js").Piece} */
 export function problemPiece(item, context) {

@@ -20,6 +20,7 @@ export const turnFrames = {
     state.pending = state.pending.filter((one) => one !== pending);
     const fields = pending ? { content: pending.content, clientMessageId: pending.id } : null;
     putMessage(state, frame, turn, fields);
+    state.usage = frame.usage ?? null;
     if (turn && frame.position === 0) start(turn, frame.seq);
     const waits = turn ? frame.position > 0 && "queued" : "sent";
     if (pending && waits) state.news.push({ key: waits, kind: waits, seq: frame.seq, turnId: null, own: true });
@@ -68,7 +69,7 @@ export const turnFrames = {
     const known = [...state.items.values()].find((item) => item.kind === "error" && item.turnId === turn.id);
     if (known && known.seq >= frame.seq) return;
     if (known) state.items.delete(known.key);
-    const fields = { reason: kindOfError(frame), message: frame.message, retriable: frame.retriable === true };
+    const fields = { reason: kindOfError(frame), message: frame.message, resetsAt: frame.resets_at, retriable: frame.retriable === true };
     add(state, frame, { kind: "error", ...fields });
   },
   retrying(state, frame, turn) {

@@ -52,6 +52,7 @@
  * @property {"expired" | "gone" | null} ended
  * @property {Earlier | null} earlier  null: all that there is was said on this page
  * @property {Feedback} feedback
+ * @property {{percent: number, resets_at: string} | null} usage  how much of a limit is used, once it is nearly all
  * @property {Item[]} news  finished things that a screen reader should hear of; the page empties it
  */
 import { createStream } from "./stream.js";
@@ -71,6 +72,7 @@ export function createState(threadId) {
     ended: null,
     earlier: null,
     feedback: { asked: 0, seq: 0, solved: null, score: null, comment: "", sending: null, problem: null },
+    usage: null,
     news: [],
   };
 }

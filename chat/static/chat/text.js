@@ -152,6 +152,10 @@ export const text = {
       ? `You have reached the usage limit. You can write again ${when}; your message stays here until then.`
       : "You have reached the usage limit. Please try again later.",
   usageAgain: "You can write again now.",
+  usageReached: (/** @type {string} */ when) =>
+    `This message was not answered, because you have reached the usage limit.${when ? ` You can try again ${when}.` : ""}`,
+  usageNear: (/** @type {number} */ percent, /** @type {string} */ when) =>
+    `You have used ${percent} % of your limit.${when ? ` It begins anew ${when}.` : ""}`,
   refused: (/** @type {string} */ message) => `This message was not sent: ${message}`,
   unavailable: "We could not take this message just now. Try again in a moment.",
   threadGone: "This conversation is no longer available here.",
