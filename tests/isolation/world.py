@@ -115,7 +115,11 @@ def _things_of(
     )
     hook = rows.webhook_endpoint("import.done", description=say("hook"))
     delivery = WebhookDelivery.objects.create(
-        endpoint=hook, conversation=turn.conversation, kind="test", payload={"said": say("body")}, status="failed"
+        endpoint=hook,
+        conversation=turn.conversation,
+        kind="test",
+        payload={"said": say("body")},
+        status="failed",
     )
     imported, publication = _imported(say)
     return Ids(
