@@ -1,7 +1,7 @@
-"""Sites of other companies, for the widget's tests: real HTTP servers on host names that are foreign to the product's.
+"""Sites of other companies, for the widget's tests: real HTTP servers on host names foreign to the product's.
 
-Names below `localhost` lead to this machine and are secure contexts, as HTTPS is; 127.0.0.1, where the product answers, is
-another site than they are.
+Names below `localhost` lead to this machine and are secure contexts, as HTTPS is; 127.0.0.1, where the product
+answers, is another site than they are.
 """
 
 import threading

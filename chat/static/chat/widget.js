@@ -199,7 +199,9 @@
     port.onmessage = (event) => heard(event.data);
     const hello = { type: "smartsupport:hello", version: VERSION, open: isOpen, title, color, token };
     frame?.contentWindow?.postMessage(hello, ours, [channel.port2]);
-    if (stage !== "ready") later(ANSWER_MS);
+    stage = "loading";
+    say("Loading the chat…");
+    later(ANSWER_MS);
   }
 
   /** @param {unknown} message */
@@ -212,7 +214,6 @@
         clearTimeout(timer);
         stage = "ready";
         say("");
-        refusedInARow = 0;
         // What was said to the frame before it listened.
         tellFrame({ type: isOpen ? "opened" : "closed", focus: document.activeElement === place });
         return tellPage("ready");

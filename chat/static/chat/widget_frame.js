@@ -9,6 +9,8 @@ const { origins, anonymous, visitorPath } = config.widget;
 const HELLO_MS = 8_000;
 let replaced = false;
 
+// Nobody writes into a box that is not listened to yet.
+document.body.inert = true;
 if (parent === window) location.replace("/");
 else void start();
 
@@ -41,6 +43,7 @@ async function start() {
     });
     return true;
   };
+  document.body.inert = false;
   host.ready();
 }
 

@@ -8,7 +8,7 @@ export const isSaid = (item) => SAID.has(item.kind) || (item.kind === "approval"
 
 export class Missed {
   #counted = false;
-  #seen = -1;
+  #seen = 0;
 
   /** How many things, once: when a conversation of before is complete. @param {import("./state.js").State} state */
   count(state) {
