@@ -1,9 +1,9 @@
-"""How a web process leaves on SIGTERM. Daphne 4.2 cuts everything at once; here nobody is cut off who can be waited for.
+"""How a web process leaves on SIGTERM. Daphne 4.2 cuts everything at once; here nobody is cut who can be waited for.
 
-Nobody new is let in. Sockets are closed with 1012, "service restart" (RFC 6455, registry of close codes), a few at a time,
-so that their clients do not come back in one crowd. Requests that have begun are finished, and their connections are
-closed afterwards. Event streams end, and are taken up elsewhere by `Last-Event-ID`. After PATIENCE_SECONDS, or at the
-second signal, what is left is cut.
+Nobody new is let in. Sockets are closed with 1012, "service restart" (RFC 6455, registry of close codes), a few at a
+time, so that their clients do not come back in one crowd. Requests that have begun are finished, and their connections
+are closed afterwards. Event streams end, and are taken up elsewhere by `Last-Event-ID`. After PATIENCE_SECONDS, or at
+the second signal, what is left is cut.
 """
 
 import asyncio
@@ -16,10 +16,13 @@ from daphne import cli
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
-from twisted.internet import defer, reactor
+from twisted.internet import defer
+from twisted.internet import reactor as installed_reactor
 from twisted.web import http
 
 log = structlog.get_logger(__name__)
+# Its type depends on what was installed first.
+reactor: Any = installed_reactor
 
 PATIENCE_SECONDS = 20.0
 SPREAD_SECONDS = 2.0
@@ -54,7 +57,7 @@ class LeavingServer(Server):
         for port in self.ports:
             port.stopListening()
         # The answer that a connection is waiting for is its last one, and says so.
-        http.HTTPChannel.checkPersistence = _last_answer
+        http.HTTPChannel.checkPersistence = _last_answer  # type: ignore[method-assign]
         sockets = [one for one in self.connections if isinstance(one, WebSocketProtocol)]
         log.info("web_leaving", sockets=len(sockets), requests=len(self._requests()))
         for place, one in enumerate(sockets):
@@ -62,6 +65,8 @@ class LeavingServer(Server):
         for request in self._requests():
             if request.producer is not None:
                 request.send_disconnect()
+            elif not request.startedWriting:
+                _last_answer(request.channel, request)
         reactor.callLater(LOOK_SECONDS, self._leave_when_alone)
 
     def _requests(self) -> list[Any]:
@@ -102,7 +107,10 @@ def _send_away(one: WebSocketProtocol) -> None:
         one.sendCloseFrame(code=RESTART, reasonUtf8=b"The server restarts. Connect again.", isReply=False)
 
 
-def _last_answer(_channel: Any, _request: Any, _version: Any) -> bool:
+def _last_answer(channel: Any, request: Any, _version: Any = None) -> bool:
+    """In place of Twisted's own answer to whether a connection is kept for another request."""
+    channel.persistent = False
+    request.responseHeaders.setRawHeaders(b"connection", [b"close"])
     return False
 
 
