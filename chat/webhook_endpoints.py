@@ -81,13 +81,14 @@ def add(
         one_at_a_time("webhook endpoints")
         if WebhookEndpoint.objects.filter(deleted_at=None).count() >= MOST_ENDPOINTS:
             raise TooManyEndpoints()
-        row = WebhookEndpoint.objects.create(
+        row = WebhookEndpoint(
             url=target,
             events=wanted,
             description=_text(description),
             secret=seal(secret),
             created_by=by.name[:150],
         )
+        WebhookEndpoint.objects.bulk_create([row])  # the audit gets `_shown` below, and not the whole address
     audit.changed(OBJECT, row.pk, after=_shown(row))
     log.info("webhook_endpoint_added", endpoint_id=str(row.pk), events=wanted, by_name=by.name)
     return row, secret
