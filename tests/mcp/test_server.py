@@ -196,6 +196,11 @@ async def test_calls_at_once_of_one_conversation_all_answer_and_one_that_was_giv
     async with connected(mortal, key) as client:
         calls = [client.call_tool("get_order_status", {"order_id": order}) for order in range(1042, 1050)]
         answered = [told(result)["result"]["order_id"] for result in await asyncio.gather(*calls)]
+        once = {"idempotencyKey": "once"}
+        same = [
+            client.call_tool("apply_discount", {"order_id": 1050, "percent": 5}, meta=once) for _ in range(5)
+        ]
+        approvals = {told(result)["interrupt_id"] for result in await asyncio.gather(*same)}
         mortal.business.post("/_faults", json=slow)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
@@ -203,6 +208,7 @@ async def test_calls_at_once_of_one_conversation_all_answer_and_one_that_was_giv
         result = await client.call_tool("get_order_status", ORDER, meta={"idempotencyKey": "given up"})
 
     assert answered == list(range(1042, 1050))
+    assert len(approvals) == 1
     assert told(result)["result"]["order_id"] == 1042
     calls_made = mortal.db(
         "SELECT count(*) AS n FROM agents_directcall WHERE submission IS NOT NULL AND arguments LIKE '%%1042%%' "
