@@ -67,7 +67,7 @@ class EndpointDeeds(HistoryAdmin):
         def sent(endpoint_id: Any, by: Decider) -> str:
             count, more = webhook_endpoints.send_failed_again(endpoint_id, by=by, since=form.since())
             left = " There are more: do it once more when these are sent." if more else ""
-            return f"{count:,} deliveries are sent again.{left}"
+            return f"{_counted(count)} sent again.{left}"
 
         return self._done(request, object_id, "Sent again what was given up.", sent)
 
@@ -126,7 +126,9 @@ class EndpointDeeds(HistoryAdmin):
         def resumed(endpoint_id: Any, by: Decider) -> str:
             skip = form.cleaned_data["waited"] == "skip"
             waited = webhook_endpoints.resume(endpoint_id, by=by, skip=skip)
-            return f"It is live again. {waited:,} deliveries that waited are {'skipped' if skip else 'sent now'}."
+            if not waited:
+                return "It is live again. Nothing waited."
+            return f"It is live again. What waited is {'skipped' if skip else 'sent now'}: {waited:,}."
 
         return self._done(request, object_id, "Resumed.", resumed)
 
@@ -162,3 +164,7 @@ class EndpointDeeds(HistoryAdmin):
         if not identified(self.get_queryset(request), object_id).exists():
             return go_to(request, reverse("admin:chat_webhookendpoint_changelist"))
         return go_to(request, reverse("admin:chat_webhookendpoint_change", args=[object_id]))
+
+
+def _counted(deliveries: int) -> str:
+    return "1 delivery is" if deliveries == 1 else f"{deliveries:,} deliveries are"
