@@ -22,7 +22,7 @@ from smartsupport.lib.console import ago, go_to, identified
 
 PAUSED, PAUSED_BY_ITSELF, FAILING, LIVE = "Paused", "Paused by itself", "Failing", "Live"
 COLOURS = {PAUSED: "warning", PAUSED_BY_ITSELF: "danger", FAILING: "danger", LIVE: "success"}
-NEWEST = 10
+NEWEST, NAMED = 10, 2
 RESULTS = (
     "state_in_words",
     "secret_state",
@@ -40,7 +40,7 @@ def _counted(status: str) -> Any:
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(EndpointDeeds):
     form = webhook_forms.EndpointForm
-    list_display = ("name", "where", "told_of", "state", "last_delivery", "waiting", "given_up")
+    list_display = ("name", "where", "state", "last_delivery", "waiting", "given_up", "told_of_some")
     list_before_template = "chat/webhook_endpoints_note.html"
     search_fields = ("description",)
     readonly_fields = (*RESULTS, "where", "told_of")
@@ -119,6 +119,12 @@ class WebhookEndpointAdmin(EndpointDeeds):
     @display(description="Told of")
     def told_of(self, row: WebhookEndpoint) -> str:
         return format_html_join("", "{}<br>", ((name,) for name in row.events))
+
+    @display(description="Told of")
+    def told_of_some(self, row: WebhookEndpoint) -> str:
+        first, more = row.events[:NAMED], len(row.events) - NAMED
+        lines = [*first, f"and {more} more"] if more > 0 else first
+        return format_html_join("", "{}<br>", ((line,) for line in lines))
 
     @display(description="State", label=COLOURS)
     def state(self, row: WebhookEndpoint) -> str:

@@ -10,7 +10,6 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldAdminURLInputWidget,
 )
 
 from chat.models import WebhookEndpoint
@@ -27,7 +26,7 @@ class EndpointForm(forms.ModelForm):
     url = forms.CharField(
         label="Address",
         max_length=LONGEST_URL,
-        widget=UnfoldAdminURLInputWidget,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "url", "autocomplete": "off"}),
         help_text="Where events are posted to. It has to be public, or named in SAFE_HTTP_ALLOWED_HOSTS.",
     )
     events = forms.MultipleChoiceField(
