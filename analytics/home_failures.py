@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from agents.credentials import refused_rows
 from agents.models import Action, ActionStatus
-from chat.models import DeliveryStatus, Turn, TurnStatus, WebhookDelivery
+from chat.models import DeliveryStatus, Turn, TurnStatus, WebhookDelivery, WebhookEndpoint
+from chat.webhook_events import PING
 from openapi_import.models import ImportJob, ImportStatus
 
 SHOWN = 5
@@ -75,7 +76,13 @@ def _credentials() -> QuerySet[Any]:
 def _webhooks() -> QuerySet[Any]:
     since = timezone.now() - timedelta(days=WEBHOOK_DAYS)
     rows = WebhookDelivery.objects.filter(status=DeliveryStatus.FAILED, created_at__gte=since)
-    return _row(rows.order_by("-created_at"), "id", F("created_at"), F("kind"))
+    seen = rows.exclude(kind=PING)  # whoever sends a test sees what comes of it
+    return _row(seen.order_by("-created_at"), "id", F("created_at"), F("kind"))
+
+
+def _endpoints() -> QuerySet[Any]:
+    paused = WebhookEndpoint.objects.filter(paused_at__isnull=False, paused_by="", deleted_at=None)
+    return _row(paused.order_by("-paused_at"), "id", F("paused_at"), F("pause_reason"))
 
 
 KINDS = {
@@ -113,6 +120,13 @@ KINDS = {
         "A webhook was given up",
         "Read what the other side answered, mend it, and send it again.",
         _webhooks,
+    ),
+    "webhook endpoint": Kind(
+        "chat.view_webhookendpoint",
+        "admin:chat_webhookendpoint_change",
+        "A webhook endpoint was paused by itself",
+        "Send it a test, mend it, and resume it: what happened meanwhile waits.",
+        _endpoints,
     ),
 }
 
