@@ -57,11 +57,18 @@ class ChangedMeanwhile(ServiceError):
 
 
 def edit(
-    job_id: UUID, index: int, changes: Mapping[str, Any], *, by: Decider | str, seen: int | None = None
+    job_id: UUID,
+    index: int,
+    changes: Mapping[str, Any],
+    *,
+    by: Decider | str,
+    seen: int | None = None,
+    logged: bool = True,
 ) -> Classification:
     """Change one operation; the row as it is then. Fields: `review_changes.CHECKS`.
 
     seen: the `revision` that the reviewer looked at. Whoever changes more than `selected` has looked at the operation.
+    logged: False where the caller tells of many at once.
     Raises JobNotFound, RowNotFound, WrongStage, ChangedMeanwhile and ImportRefused (422; its `fields` say what is
     wrong), and has then changed nothing.
     """
@@ -78,7 +85,10 @@ def edit(
         looked = set(values) != {"selected"} and bool(values)
         _set(row, values, by=by, looked=looked)
         _store([row], COLUMNS & values.keys())
-    log.info("classification_edited", job_id=str(job_id), index=index, by=_name(by), fields=sorted(changes))
+    if logged:
+        log.info(
+            "classification_edited", job_id=str(job_id), index=index, by=_name(by), fields=sorted(changes)
+        )
     return row
 
 

@@ -81,8 +81,9 @@ def _review(job: ImportJob) -> None:
     new = list(Classification.objects.filter(job=job, change=Change.ADDED, unusable=""))
     for row in new:
         changes = {"agent_group": None, **decided.get(row.operation_id, {})}
-        review.edit(job.pk, row.index, {k: v for k, v in changes.items() if k != "read_back"}, by=REVIEWER)
+        known = {name: value for name, value in changes.items() if name != "read_back"}
+        review.edit(job.pk, row.index, known, by=REVIEWER, logged=False)
     for row in new:  # once it is known what reads
         if wanted := decided.get(row.operation_id, {}).get("read_back"):
-            review.edit(job.pk, row.index, {"read_back": wanted}, by=REVIEWER)
+            review.edit(job.pk, row.index, {"read_back": wanted}, by=REVIEWER, logged=False)
     review.look(job.pk, None, REVIEWER)

@@ -59,8 +59,14 @@ def seed(**options: Any) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("business")
-def test_the_demo_tools_are_what_its_document_and_the_review_say(settings: Settings) -> None:
+def test_the_demo_tools_are_what_its_document_and_the_review_say(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     assert seed()["Tools"] == f"{len(read_review())} read from the demo business"
+    assert (
+        "classification_edited" not in caplog.text
+    )  # the first start tells what it does in one line, not in fifty
+    assert "import_finished" in caplog.text
 
     tools = {tool.name: tool for tool in Tool.objects.all()}
     assert set(tools) == set(read_review())

@@ -13,13 +13,20 @@ from redis.exceptions import RedisError
 
 from chat.worker import engine
 from smartsupport import startup
+from smartsupport.lib import observing
+from smartsupport.lib.threads import in_thread
 
 log = structlog.get_logger(__name__)
 
 LISTEN_AGAIN_SECONDS = 1.0
+HANG_UP_SECONDS = 3.0
 
 
 class TurnsWorker(Worker):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._listening: set[asyncio.Task[Any]] = set()
+
     def run(self) -> None:
         asyncio.run(self.serve())
 
@@ -28,6 +35,7 @@ class TurnsWorker(Worker):
         leave = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, leave.set)
+        observing.tell("process_started", name="turns")
         turns = engine()
         parts = [
             asyncio.ensure_future(turns.run()),
@@ -36,14 +44,27 @@ class TurnsWorker(Worker):
         ]
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         await turns.drain(settings.TURN_DRAIN_SECONDS)
+        await in_thread(lambda: observing.tell("process_leaves"))
         for part in parts:
             part.cancel()
+        await self.hang_up()
         for part in done:
             part.result()  # a broken engine ends the process with its error
+
+    async def hang_up(self) -> None:
+        """Let the listeners leave their channels while the loop is whole. Channels leaves that to the loop's end, which
+        ends the broker's own tasks at the same moment: then leaving fails, with a traceback that means nothing."""
+        listening = list(self._listening)
+        for task in listening:
+            task.cancel()
+        if listening:
+            await asyncio.wait(listening, timeout=HANG_UP_SECONDS)
 
     async def listener(self, channel: str) -> None:
         """Channels' own, which ends the process when Valkey is away while the worker starts. The engine needs no
         broker: it finds turns by looking for them."""
+        if (task := asyncio.current_task()) is not None:
+            self._listening.add(task)
         while True:
             try:
                 await super().listener(channel)
