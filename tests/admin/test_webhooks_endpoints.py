@@ -197,3 +197,20 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_one(sam: Client) ->
         page(sam, LIST)
 
     assert len(many) == len(one)
+
+
+def test_the_home_page_tells_of_one_that_was_paused_by_itself_and_of_no_failed_test(sam: Client) -> None:
+    paused = timezone.now()
+    rows.webhook_endpoint("import.done", paused_at=paused, paused_by="sam", pause_reason="by hand")
+    row = rows.webhook_endpoint("import.done", paused_at=paused, pause_reason="It answered 410 Gone.")
+    WebhookDelivery.objects.create(
+        endpoint=row, kind="test.ping", payload={"type": "test.ping"}, status="failed"
+    )
+
+    [failure] = sam.get("/admin/").context["failures"]
+
+    assert (failure.what, failure.said) == (
+        "A webhook endpoint was paused by itself",
+        "It answered 410 Gone.",
+    )
+    assert failure.link == reverse("admin:chat_webhookendpoint_change", args=[row.pk])
