@@ -71,6 +71,8 @@ BAD = [
     ("WEBHOOK_TIMEOUT_SECONDS", "0"),
     ("WEBHOOK_MAX_RETRIES", "many"),
     ("WEBHOOK_MAX_RETRIES", "-1"),
+    ("WEBHOOK_PAUSE_AFTER_HOURS", "0"),
+    ("WEBHOOK_KEEP_DAYS", "for ever"),
     ("BUSINESS_HOURS", "9 to 5"),
     ("BUSINESS_HOURS", "Mon-Fri 17:00-09:00"),
     ("BUSINESS_TIMEZONE", "Berlin"),
