@@ -50,7 +50,7 @@ class OperationSchema(AutoSchema):
 
     view: Any
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """Of an operation that says nothing else: nothing. What a class says is for whoever reads the code."""
         return ""
 

@@ -3,6 +3,8 @@ see, and the one route that no REST view answers."""
 
 from typing import Any
 
+from smartsupport.api_links import add_links
+
 ERROR = {
     "type": "object",
     "description": "Why it was refused. A refusal may say more than these fields: what you need to go on.",
@@ -82,6 +84,7 @@ def wrap_in_envelope(result: dict[str, Any], generator: Any, request: Any, publi
             if isinstance(operation, dict) and "responses" in operation:
                 _wrap_responses(operation["responses"])
     result.setdefault("paths", {})["/api/v1/health"] = {"get": HEALTH}
+    add_links(result["paths"])
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     for schema in schemas.values():
         _drop_empty_defaults(schema)
@@ -113,9 +116,13 @@ def _wrap_responses(responses: dict[str, Any]) -> None:
 
 
 def _drop_empty_defaults(schema: dict[str, Any]) -> None:
-    """An optional e-mail field is empty by default, and an empty text is none: validators refuse such a document."""
+    """An optional field is empty by default, where a text that is given must not be: validators refuse such a document."""
     for field in schema.get("properties", {}).values():
-        if isinstance(field, dict) and "format" in field and field.get("default") == "":
+        if (
+            isinstance(field, dict)
+            and field.get("default") == ""
+            and ("format" in field or "minLength" in field)
+        ):
             del field["default"]
 
 

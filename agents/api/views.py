@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -15,7 +14,7 @@ from agents import agents_yaml, approvals, repetition, settlement
 from agents.agents_yaml_reading import AgentsYamlInvalid
 from agents.api import examples
 from agents.api import serializers as shapes
-from agents.api.yaml_body import JsonWhateverAsked, YamlParser, yaml_text
+from agents.api.yaml_body import YAML_FILE, JsonWhateverAsked, YamlParser, yaml_text
 from agents.models import Action, ActionQuerySet, ActionStatus, Agent
 from smartsupport.lib.api_view import ApiView, require_match
 from smartsupport.lib.envelope import BoundedJSONParser
@@ -274,7 +273,11 @@ class AgentsImportView(ApiView):
         tags=["Agents"],
         request={
             "application/json": shapes.ImportSerializer,
-            "application/yaml": OpenApiTypes.STR,
+            "application/yaml": {
+                "type": "string",
+                "format": "binary",
+                "contentMediaType": "application/yaml",
+            },
             "multipart/form-data": {
                 "type": "object",
                 "properties": {"file": {"type": "string", "format": "binary"}},
@@ -312,9 +315,7 @@ class AgentsExportView(ApiView):
         summary="The agents as YAML",
         description="What this returns can be imported again. The only answer that is not an envelope.",
         tags=["Agents"],
-        responses={
-            (200, "application/yaml"): OpenApiResponse(OpenApiTypes.STR, description="The agents YAML.")
-        },
+        responses={(200, "application/yaml"): OpenApiResponse(YAML_FILE, description="The agents YAML.")},
     )
     def get(self, request: Request) -> HttpResponse:
         return yaml_download(agents_yaml.export_agents())

@@ -13,6 +13,8 @@ from agents.api.serializers import ImportSerializer
 from smartsupport.lib.rest import read_body
 
 LARGEST = 1_000_000
+YAML_FILE = {"contentMediaType": "application/yaml", "description": "A file: YAML as text."}
+"""How the published document describes one that is answered: no type, because some read the text and some the YAML."""
 TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain")
 
 

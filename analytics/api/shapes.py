@@ -13,8 +13,10 @@ MICROS = 1_000_000
 
 
 class RangeQuery(serializers.Serializer[Any]):
-    range = serializers.CharField(
-        default="7d", help_text="`<N>d`: that many UTC days, today included; N from 1 to 365."
+    range = serializers.RegexField(
+        r"^0*([1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-5])d$",
+        default="7d",
+        help_text="`<N>d`: that many UTC days, today included; N from 1 to 365.",
     )
 
 

@@ -65,7 +65,7 @@ class ImportView(ApiView):
             ),
             OpenApiExample(
                 "Behind a key",
-                value={"url": "https://api.example.com/openapi.json", "headers": {"X-Api-Key": "…"}},
+                value={"url": "https://api.example.com/openapi.json", "headers": {"X-Shop-Key": "the key"}},
                 request_only=True,
             ),
             OpenApiExample(

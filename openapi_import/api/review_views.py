@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents.api.yaml_body import JsonWhateverAsked
+from agents.api.yaml_body import YAML_FILE, JsonWhateverAsked
 from agents.approvals import Decider
 from openapi_import import difference, exports, jobs, publish, review
 from openapi_import.api import examples
@@ -219,7 +219,7 @@ class ExportView(ApiView):
         parameters=[JOB, shapes.ExportQuery],
         responses={
             (200, "text/x-python"): OpenApiResponse(OpenApiTypes.STR, description="`format=python`"),
-            (200, "application/yaml"): OpenApiResponse(OpenApiTypes.STR, description="`format=yaml`"),
+            (200, "application/yaml"): OpenApiResponse(YAML_FILE, description="`format=yaml`"),
         },
     )
     def get(self, request: Request, job_id: str) -> HttpResponse:

@@ -43,7 +43,7 @@ class PageQuery(serializers.Serializer[Any]):
 
 
 class CountedSerializer(serializers.Serializer[Any]):
-    """What stands beside the rows of every list. Subclasses add the rows."""
+    """One page of a list, and how to go on."""
 
     total = serializers.IntegerField(
         allow_null=True, help_text="How many there are. Null behind a cursor: they are not counted."
