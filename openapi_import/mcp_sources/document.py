@@ -31,6 +31,7 @@ OWN_KEYWORDS = frozenset({"$schema", "$id", "$anchor", "$dynamicAnchor", "$vocab
 def document(listing: Listing, url: str, headers: Mapping[str, str]) -> bytes:
     """The document, JSON, the same for the same tools whatever their order. `headers`: those that were needed to read
     the list; what they prove has to be stored to call the tools, too. Raises SpecInvalid."""
+    title = listing.title or urlsplit(url).hostname or "MCP server"
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
     claims: dict[str, Any] = {}
@@ -46,7 +47,7 @@ def document(listing: Listing, url: str, headers: Mapping[str, str]) -> bytes:
                 _fault(pointer, "The server lists two tools of this name. The second one was left out.")
             )
             continue
-        operation = _operation(tool)
+        operation = _operation(tool, title)
         if not _takes_nothing(tool.input_schema):
             name = f"t{len(paths)}"
             schemas[name] = _turned(tool.input_schema, f"#/components/schemas/{name}", faults, pointer)
@@ -60,10 +61,7 @@ def document(listing: Listing, url: str, headers: Mapping[str, str]) -> bytes:
     schemes, security = _security(headers)
     whole = {
         "openapi": "3.2.0",
-        "info": {
-            "title": listing.title or urlsplit(url).hostname or "MCP server",
-            "version": listing.version or "0",
-        },
+        "info": {"title": title, "version": listing.version or "0"},
         "servers": [{"url": url}],
         "security": security,
         "paths": paths,
@@ -88,10 +86,11 @@ def _takes_nothing(schema: Mapping[str, Any]) -> bool:
     )
 
 
-def _operation(tool: ListedTool) -> dict[str, Any]:
+def _operation(tool: ListedTool, group: str) -> dict[str, Any]:
     title = tool.title or (tool.annotations.title if tool.annotations else None) or ""
     return {
         "operationId": tool.name,
+        "tags": [group],
         "summary": title,
         "description": tool.description or "",
         "responses": {"200": {"description": "What the tool answers."}},

@@ -54,6 +54,10 @@ def test_staff_name_a_server_and_read_it_again(client: Client) -> None:
     job = ImportJob.objects.get()
     assert (done.status_code, job.kind, job.spec_url) == (302, "mcp", SERVER)
     assert f"MCP server {SERVER}" in client.get(done["Location"]).content.decode()
+    ImportJob.objects.filter(pk=job.pk).update(status="done")
+    finished = client.get(done["Location"]).content.decode()
+    assert "MCP configuration" in finished
+    assert "Python module" not in finished
 
     source = rows.source()
     SpecSource.objects.filter(pk=source.pk).update(kind="mcp", url=SERVER)

@@ -115,6 +115,7 @@ def test_its_tools_are_judged_published_and_called_like_all_others(url: str, sho
         "list_all": ("write", "destructive", "staff"),
     }
     assert row_of(job, "get_report").uncertain
+    assert row_of(job, "get_report").agent_group == "far_shop"
     assert row_of(job, "get_parcel").customer_params == {"customer_id": "customer.id"}
     assert not Tool.objects.exists()
 
