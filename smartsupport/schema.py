@@ -116,7 +116,7 @@ def _wrap_responses(responses: dict[str, Any]) -> None:
 
 
 def _drop_empty_defaults(schema: dict[str, Any]) -> None:
-    """An optional field is empty by default, where a text that is given must not be: validators refuse such a document."""
+    """An optional field is empty by default where a text that is given must not be: validators refuse that."""
     for field in schema.get("properties", {}).values():
         if (
             isinstance(field, dict)
