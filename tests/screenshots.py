@@ -96,6 +96,10 @@ def _ids() -> Ids:
         number=str(publication.number),
         customer="",
         customer_id=row["chat.Customer"],
+        key_id="",
+        link_id="",
+        webhook_id="",
+        delivery_id="",
     )
 
 
