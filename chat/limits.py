@@ -6,7 +6,6 @@ without a broker. These protect the machines; while the broker is away they let 
 """
 
 import asyncio
-import ipaddress
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from chat import live
-from smartsupport.lib.addresses import parsed
+from smartsupport.lib.addresses import counted as address
 
 log = structlog.get_logger(__name__)
 
@@ -111,18 +110,6 @@ def _told(limit: Limit, who: UUID | str, *, room: bool) -> bool:
     if not room:
         log.warning("limit_reached", limit=limit.name, who=str(who), most=limit.most, seconds=WINDOW_SECONDS)
     return room
-
-
-def address(peer: str, forwarded_for: str) -> str:
-    """The address that a client is counted by: `peer`, or what our own proxy says that it was (the last entry of
-    X-Forwarded-For). An IPv6 customer has a whole network, which counts as one address."""
-    named = forwarded_for.rpartition(",")[2].strip() if settings.TRUST_PROXY_HEADERS else ""
-    found = parsed(named or peer)
-    if found is None:
-        return "unknown"
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
 
 
 def address_of_socket(client: Sequence[object] | None, headers: Sequence[tuple[bytes, bytes]]) -> str:

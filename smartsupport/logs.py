@@ -25,6 +25,7 @@ SECRET_TEXT = [
     ),
     re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"(://[^/\s:@]*:)[^@\s/]+(?=@)"),
+    re.compile(r"(apl_)[A-Za-z0-9_.%-]{16,}"),  # the token of an approval's link
 ]
 JSON_WEB_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+")
 DEEPEST = 6

@@ -280,6 +280,9 @@ CUSTOMER_JWT_SECRET_FALLBACKS = env.fallbacks("CUSTOMER_JWT_SECRET_FALLBACKS", a
 DEMO_CUSTOMER_ID = env.text("DEMO_CUSTOMER_ID", "cus_1001" if DEBUG else "")
 SESSION_TTL_MINUTES = env.integer("SESSION_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
 INTERRUPT_TTL_MINUTES = env.integer("INTERRUPT_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
+# Whether a link may ask somebody without an account to decide on what waits for staff.
+APPROVAL_LINKS_WITHOUT_ACCOUNT = env.boolean("APPROVAL_LINKS_WITHOUT_ACCOUNT", False)
+APPROVAL_LINKS_PER_MINUTE = env.integer("APPROVAL_LINKS_PER_MINUTE", 60, low=1, high=100_000)
 # How often in a minute, counted across all processes (chat.limits). Development lets one machine be many visitors.
 RESUMES_PER_MINUTE = env.integer("RESUMES_PER_MINUTE", 600, low=1, high=100_000)
 REFUSED_FRAMES_PER_MINUTE = env.integer("REFUSED_FRAMES_PER_MINUTE", 1_200, low=1, high=100_000)

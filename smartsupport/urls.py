@@ -33,5 +33,6 @@ urlpatterns = [
     path("admin/analytics/", include("analytics.console_urls")),
     path("api/v1/", include("smartsupport.audit.api")),
     path("", include("smartsupport.waiting")),
+    path("", include("agents.links.urls")),
     path("admin/", admin.site.urls),
 ]

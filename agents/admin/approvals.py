@@ -21,20 +21,22 @@ from agents.admin.decision_forms import (
     SettleForm,
 )
 from agents.admin.decision_words import LOOK_AGAIN, SENT_AGAIN, known_id, outcome_of, page_url, refused
-from agents.admin.inbox import InboxAdmin
 from agents.admin.inbox_answers import from_inbox, stay
 from agents.admin.shown import pretty
+from agents.links.console import LinkActions, shown_links
 from agents.models import Action, ActionStatus
 from smartsupport.lib.console import go_to, identified
 from smartsupport.lib.errors import ServiceError
 
 
 @admin.register(Action)
-class ActionAdmin(InboxAdmin):
+class ActionAdmin(LinkActions):
     actions_detail = (
         "approve",
         "approve_with_changes",
         "decline",
+        "make_link",
+        "withdraw_links",
         "send_again",
         "it_happened",
         "it_did_not_happen",
@@ -45,7 +47,7 @@ class ActionAdmin(InboxAdmin):
         unknown = Action.objects.filter(status=ActionStatus.UNKNOWN).select_related("tool")
         fitting: tuple[str, ...] = ()
         if identified(waiting, object_id).exists():
-            fitting = ("approve", "approve_with_changes", "decline")
+            fitting = ("approve", "approve_with_changes", "decline", "make_link", "withdraw_links")
         elif row := identified(unknown, object_id).first():
             fitting = ("it_happened", "it_did_not_happen")
             if repetition.is_repeatable(row):
@@ -61,7 +63,7 @@ class ActionAdmin(InboxAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         row = self.row(request, object_id)
-        shown = page_context(row, request.user) if row else {}
+        shown = {**page_context(row, request.user), "links": shown_links(row)} if row else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     def get_urls(self) -> list[Any]:

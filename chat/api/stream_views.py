@@ -12,7 +12,6 @@ from rest_framework import serializers
 from rest_framework.authentication import get_authorization_header
 from rest_framework.exceptions import Throttled, ValidationError
 from rest_framework.request import Request
-from rest_framework.views import APIView as ApiView
 
 from agents.api.yaml_body import JsonWhateverAsked
 from chat import limits, streaming
@@ -22,6 +21,7 @@ from chat.api.views import READ, THREAD
 from chat.authentication import ApiKeyAuthentication, Integrator, StaffSessionAuthentication
 from chat.models import Conversation
 from chat.stream_places import Caller, enter
+from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.errors import ThreadNotFound
 from smartsupport.lib.rest import checked_thread_id, read_query
 

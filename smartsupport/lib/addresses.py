@@ -3,6 +3,8 @@
 import ipaddress
 import re
 
+from django.conf import settings
+
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|([0-9.]+):\d{1,5}", re.ASCII)
 
 
@@ -18,3 +20,15 @@ def parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
     return mapped or found
+
+
+def counted(peer: str, forwarded_for: str) -> str:
+    """The address that a client is counted by: `peer`, or what our own proxy says that it was (the last entry of
+    X-Forwarded-For). An IPv6 customer has a whole network, which counts as one address."""
+    named = forwarded_for.rpartition(",")[2].strip() if settings.TRUST_PROXY_HEADERS else ""
+    found = parsed(named or peer)
+    if found is None:
+        return "unknown"
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)

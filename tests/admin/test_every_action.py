@@ -99,6 +99,8 @@ def test_there_are_actions_to_look_at() -> None:
         "agents.Action.it_did_not_happen",
         "agents.Action.approve_with_changes",
         "agents.Action.send_again",
+        "agents.Action.make_link",
+        "agents.Action.withdraw_links",
         "agents.Tool.try_out",
         "chat.Conversation.take_over",
         "chat.Conversation.hand_back",

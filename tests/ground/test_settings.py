@@ -86,6 +86,8 @@ BAD = [
     ("WRONG_KEYS_PER_MINUTE", "0"),
     ("API_REQUESTS_PER_MINUTE", "0"),
     ("STREAM_SECONDS", "0"),
+    ("APPROVAL_LINKS_WITHOUT_ACCOUNT", "perhaps"),
+    ("APPROVAL_LINKS_PER_MINUTE", "0"),
     ("STREAMS_PER_KEY", "0"),
     ("STREAMS_PER_PROCESS", "many"),
     ("SIGN_IN_FAILURES", "1"),

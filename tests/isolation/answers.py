@@ -86,6 +86,7 @@ def _without(url: str, ids: Ids, texts: list[str]) -> str:
         ids.publication_id,
         ids.number,
         ids.key_id,
+        ids.link_id,
     }
     for value in sorted(asked, key=len):
         if len(value) > 3:

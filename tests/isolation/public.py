@@ -9,6 +9,8 @@ TO_EVERYBODY = {
     "api/v1/health": "says that the process answers and which version it is",
     "api/v1/schema/": "the published description of the API; it holds no data",
     "api/v1/docs/": "the same, to read",
+    "decide/<str:token>": "the page behind an approval's link: without a token that this deployment signed it is one "
+    "page for everybody",
     "admin/login/": "the way in",
     "admin/logout/": "the way out; it ends the caller's own session and nothing else",
 }

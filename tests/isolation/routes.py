@@ -37,8 +37,10 @@ class Ids:
     customer: str
     customer_id: str
     key_id: str
+    link_id: str
     webhook_id: str
     delivery_id: str
+    token: str = "apl_of-nobody"
     content_type_id: str = "1"
     app_label: str = "chat"
     url: str = "no/such/page"

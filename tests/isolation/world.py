@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from agents import facts
-from agents.models import Action, Agent, Approver, Budget, ModelCall, ModelPrice, Tool
+from agents.models import Action, Agent, ApprovalLink, Approver, Budget, ModelCall, ModelPrice, Tool
 from chat import api_keys
 from chat.models import ApiKey, Conversation, Customer, Turn, WebhookDelivery
 from openapi_import.models import ImportJob, ImportStatus, Publication, SpecSource
@@ -73,6 +73,7 @@ def plant() -> World:
         customer=unknown,
         customer_id=unknown,
         key_id=unknown,
+        link_id=unknown,
         webhook_id=unknown,
         delivery_id=unknown,
         content_type_id="987654",
@@ -153,8 +154,23 @@ def _things_of(
         customer=str(customer.subject),
         customer_id=str(customer.pk),
         key_id=str(key.pk),
+        link_id=str(_link_of(waits, discount, say).pk),
         webhook_id=str(hook.pk),
         delivery_id=str(delivery.pk),
+    )
+
+
+def _link_of(turn: Turn, discount: Tool, say: Callable[[str], str]) -> ApprovalLink:
+    """A link for the approval of the turn that staff decide."""
+    action = Action.objects.get(turn=turn, tool=discount)
+    return ApprovalLink.objects.create(
+        token_hash=uuid4().hex,
+        action=action,
+        decider_name=say("decider"),
+        arguments_hash=action.arguments_hash,
+        made_by=say("maker"),
+        made_by_id="user:1",
+        expires_at=action.expires_at,
     )
 
 
