@@ -74,4 +74,5 @@ def server_environment(transactional_db: None, tmp_path: Path) -> dict[str, str]
         "DJANGO_SETTINGS_MODULE": "smartsupport.settings",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(tmp_path),  # whoever is killed leaves folders
     }

@@ -86,6 +86,7 @@ class SoakStack:
         self.database = postgres.start(self.folder, throwaway=True)
         self.broker = valkey.start(self.folder, throwaway=True)
         (self.folder / "data").mkdir()
+        (self.folder / "tmp").mkdir()
         self._start_model()
         env = self._environment()
         self._add(
@@ -211,6 +212,7 @@ class SoakStack:
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "WARNING",
             "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(self.folder / "tmp"),  # whoever is killed leaves folders
         }
 
     # Faults

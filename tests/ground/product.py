@@ -24,10 +24,13 @@ class Product:
         self.mark = f"SMARTSUPPORT_TEST_RUN={uuid.uuid4().hex}"
         self.port, self.demo_port = ports.choose(None), ports.choose(None)
         name, _, value = self.mark.partition("=")
+        temporary = data_dir.parent / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
         self.env = _environment() | {
             "PORT": str(self.port),
             "DEMO_PORT": str(self.demo_port),
             "DATA_DIR": str(data_dir),
+            "TMPDIR": str(temporary),  # whoever is killed leaves folders
             name: value,
             **env,
         }

@@ -51,8 +51,10 @@ class Stack:
             "CUSTOMER_JWT_SECRET": JWT_SECRET,
             "LOG_FORMAT": "json",
             "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(directory / "tmp"),  # whoever is killed leaves folders
             **env,
         }
+        (directory / "tmp").mkdir(parents=True)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.business = httpx.Client(
             base_url=f"http://127.0.0.1:{self.demo_port}", trust_env=False, timeout=30
