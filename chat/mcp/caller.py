@@ -19,12 +19,13 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from agents.models import Access
-from chat import direct_calls, limits
+from chat import direct_calls
 from chat.authentication import HEADER, ApiKeyAuthentication, Integrator
 from chat.direct_calls import Caller
 from chat.identity import SUBJECT_LIMIT
 from chat.mcp.refusals import Refused
 from chat.models import Customer
+from smartsupport.lib.addresses import counted
 from smartsupport.lib.audit import Actor, Place
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.text import readable, storable
@@ -192,6 +193,6 @@ def _filter(request: ASGIRequest) -> Filter:
 
 def _place(request: ASGIRequest) -> Place:
     peer, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
-    address = limits.address(peer, forwarded)
+    address = counted(peer, forwarded)
     agent = request.headers.get("User-Agent", "")[:300]
     return Place(address=address, user_agent=agent, method="POST", path=urlsplit(request.path).path)
