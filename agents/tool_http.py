@@ -18,7 +18,7 @@ from django.conf import settings
 from agents import answers, breaker, credentials, mcp_tools, oauth, pacing, paging
 from agents.credentials import Signed, Terms
 from agents.tool_request import Request
-from smartsupport.lib import safe_http
+from smartsupport.lib import observing, safe_http
 from smartsupport.lib.sealing import CannotUnseal
 
 log = structlog.get_logger(__name__)
@@ -171,7 +171,7 @@ async def _send_once(signed: Signed, *, timeout: float) -> Outcome:
         response = await client.request(
             request.method,
             request.address,
-            headers=request.headers,
+            headers=observing.outgoing_headers() | request.headers,
             secret_headers=signed.secret_headers,
             content=request.body,
             timeout=timeout,

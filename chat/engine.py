@@ -31,7 +31,7 @@ from chat import direct_calls, events, handoff, history, summaries, turns
 from chat.journal import TurnJournal
 from chat.models import TurnStatus
 from chat.turns import Claim
-from smartsupport.lib import heartbeat, liveness
+from smartsupport.lib import heartbeat, liveness, observing
 from smartsupport.lib.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -58,6 +58,7 @@ class _Run:
     cancelled: bool = False
     cancelled_for: str = ""  # "stop" or "idle"; else the worker leaves or has lost the turn
     ending: bool = False  # being sealed or parked: cancelling could only lose the last frame
+    status: str = "handed_over"  # what became of it here, once that is known
     to_summarise: bool = False  # much was told whole of the conversation before it
     left: list[Fact] = field(default_factory=list)  # what its journal had not yet written when it ended
 
@@ -159,11 +160,14 @@ class TurnEngine:
             # This process was held up for longer than its lease, and claimed its own turn again.
             outlived.cancel()
         run = self._running[claim.turn_id] = _Run(claim)
+        began = {"conversation_id": claim.conversation_id, "waited": claim.waited}
+        observing.tell("turn_started", turn_id=claim.turn_id, fence=claim.fence, **began)
         run.task = asyncio.create_task(self._turn(run), name=f"turn-{claim.turn_id}")
         run.task.add_done_callback(partial(self._ended, run))
 
     def _ended(self, run: _Run, _: asyncio.Task[None]) -> None:
         self._ends += 1
+        observing.tell("turn_left", turn_id=run.claim.turn_id, fence=run.claim.fence, status=run.status)
         if self._others_wait or len(self._running) >= CAPACITY:
             self._woken.set()
         if self._running.get(run.claim.turn_id) is run:
@@ -208,6 +212,7 @@ class TurnEngine:
             run.ending = True
             status = await in_thread(lambda: turns.park(run.claim))
             log.info("turn_parked", status=status)
+            run.status = str(status)
             if status == TurnStatus.STOPPED:
                 await self._seal_stopped(run)
             return
@@ -241,6 +246,7 @@ class TurnEngine:
             await self._lost(run)
             return
         log.info("turn_sealed", status=status.value)
+        run.status = status.value
         await _quietly(events.publish(batch))
         if not (claim.fresh and status == TurnStatus.COMPLETED):  # which has kept nothing
             await _quietly(self._runner.forget(claim.turn_id))

@@ -28,6 +28,7 @@ from agents.spending import ledger
 from chat import handoff
 from chat.frames import LAST_LINE, TOLD_TWICE, Frame, Shown, of_event
 from chat.models import Event
+from smartsupport.lib import observing
 from smartsupport.lib.postgres import prepared
 from smartsupport.lib.text import shorten, storable
 
@@ -170,6 +171,9 @@ def insert(
             handoff.escalated(conversation_id, escalation["payload"], agent=escalation["agent"], now=now)
     thread_id, base, unknown = row
     ledger.tell_unknown(unknown)
+    if observing.anybody():
+        told_of = {"facts": tuple(facts), "turn_id": turn_id, "conversation_id": conversation_id}
+        transaction.on_commit(lambda: observing.tell("facts", **told_of))
     return Batch(conversation_id, base + 1, base + len(clean), _frames(thread_id, base, clean, turn_id, now))
 
 

@@ -16,9 +16,11 @@ with startup.loading():
     from chat.mcp.app import beside
     from chat.streaming import with_streams
     from smartsupport import access_log, leaving, urls  # noqa: F401  the routes now, not while the first visitor waits
+    from smartsupport.lib import observing
 
 access_log.hide_secrets()
 leaving.install()
+observing.tell("process_started", name="web")
 
 application = ProtocolTypeRouter(
     {"http": beside(with_streams(pages)), "websocket": routing.websocket, "channel": routing.channels}

@@ -22,7 +22,7 @@ from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.transport.redis import Channel
 
 from smartsupport import startup
-from smartsupport.lib import liveness
+from smartsupport.lib import liveness, observing
 
 startup.read_settings()
 
@@ -56,6 +56,7 @@ def make_room_for_the_schedule(**_: Any) -> None:
 def need_the_servers(**_: Any) -> None:
     """A worker without its broker would only say every few seconds that it cannot reach it."""
     startup.require_servers()
+    observing.tell("process_started", name="jobs")
 
 
 @heartbeat_sent.connect
@@ -67,6 +68,7 @@ def worker_lives(**_: Any) -> None:
 @worker_shutdown.connect
 def worker_leaves(**_: Any) -> None:
     liveness.silent("jobs", settings.DATA_DIR)
+    observing.tell("process_leaves")
 
 
 @beat_init.connect

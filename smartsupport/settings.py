@@ -398,6 +398,15 @@ DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10  # one line per request, when it is
 # Sweepers run every few seconds; only what fails or is tried again is worth a line.
 DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = DJANGO_STRUCTLOG_CELERY_TASK_SUCCESS_LOG_LEVEL = 10
 
+# Metrics and traces (smartsupport.measuring): all of it is off until something is set here.
+METRICS_PORT = env.integer("METRICS_PORT", 0, low=0, high=65535)
+METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
+METRICS_TOKEN = env.secret("METRICS_TOKEN", at_least=1 if DEBUG else 24)
+OTEL_EXPORTER_OTLP_ENDPOINT = env.http_url("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTEL_SERVICE_NAME = env.text("OTEL_SERVICE_NAME", "smart-support")
+OTEL_TRACES_SHARE = env.integer("TRACES_PERCENT", 100, low=0, high=100) / 100
+TRACE_TOOL_CALLS = env.boolean("TRACE_TOOL_CALLS", False)
+
 # Pages
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "staticfiles")))

@@ -18,6 +18,7 @@ from django.utils import timezone
 from agents.spending import periods
 from agents.spending.models import Period, SpendTotal
 from agents.spending.usage import Call, undated
+from smartsupport.lib import observing
 from smartsupport.lib.text import storable
 
 log = structlog.get_logger(__name__)
@@ -106,6 +107,7 @@ def record(call: Call, *, conversation_id: UUID | None = None, turn_id: UUID | N
         cursor.execute(_RECORD, parameters)
         cost, unknown = cursor.fetchone() or (None, None)
     tell_unknown(unknown)
+    observing.tell("model_called", call=call)
     return cost
 
 

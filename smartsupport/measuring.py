@@ -1,0 +1,90 @@
+"""Begins metrics and traces in the processes that serve: web, turns and jobs. Nothing of them is loaded where no
+setting asks for it."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+
+from smartsupport.lib import observing
+
+_ends: list[Callable[[], None]] = []
+
+
+def connect() -> None:
+    """Be told of processes that start and leave, if anything is to be measured."""
+    if settings.METRICS_PORT or settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+        observing.observe(_told)
+
+
+def _told(what: str, facts: dict[str, Any]) -> None:
+    if what == "process_started":
+        begin(facts["name"])
+    elif what == "process_leaves":
+        end()
+
+
+def begin(process: str) -> None:
+    """Begin in this process: `web`, `turns` or `jobs`. The children of a jobs worker make their own traces."""
+    if settings.METRICS_PORT:
+        from smartsupport.metrics import listening
+
+        if process == "jobs":
+            listening.use_folder(settings.DATA_DIR)
+            _ends.append(listening.remove_folder)
+        listening.begin()
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT and process != "jobs":
+        begin_traces(process)
+    if process == "jobs":
+        _measure_jobs()
+
+
+def begin_traces(process: str) -> None:
+    from smartsupport.tracing.provider import make
+    from smartsupport.tracing.spans import Spans
+
+    provider, finish = make(process)
+    spans = Spans(provider)
+    observing.observe(spans.told, headers=spans.headers if settings.TRACE_TOOL_CALLS else None)
+    _ends.append(finish)
+
+
+def end() -> None:
+    """Send what is left. A server that does not answer holds nobody up for long."""
+    while _ends:
+        _ends.pop()()
+
+
+def _measure_jobs() -> None:
+    from celery.signals import task_postrun, task_prerun, worker_process_init, worker_process_shutdown
+
+    began: dict[str, float] = {}
+
+    def starts(task_id: str, **_: Any) -> None:
+        began[task_id] = time.monotonic()
+
+    def ended(task_id: str, task: Any, state: str = "", **_: Any) -> None:
+        if (since := began.pop(task_id, None)) is not None:
+            observing.tell("job_ran", job=task.name, ok=state == "SUCCESS", seconds=time.monotonic() - since)
+
+    def child_starts(**_: Any) -> None:
+        _ends.clear()  # the parent's
+        if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+            begin_traces("jobs")
+
+    def child_ends(**_: Any) -> None:
+        end()
+        if settings.METRICS_PORT:
+            from prometheus_client.multiprocess import mark_process_dead
+
+            mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+    for signal, listener in (
+        (task_prerun, starts),
+        (task_postrun, ended),
+        (worker_process_init, child_starts),
+        (worker_process_shutdown, child_ends),
+    ):
+        signal.connect(listener, weak=False)

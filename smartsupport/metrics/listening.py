@@ -1,0 +1,50 @@
+"""The port on which one process shows its numbers: METRICS_PORT of METRICS_HOST, beside whatever else it serves.
+
+A jobs worker runs its jobs in child processes; they write their numbers into files of a folder, which the parent adds
+up when it is asked (prometheus_client's multiprocess mode).
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+
+log = structlog.get_logger(__name__)
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def use_folder(directory: Path) -> None:
+    """Count in files below `directory`, for processes that are yet to be forked. Before anything counts."""
+    folder = directory / f"metrics-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ[FOLDER] = str(folder)
+
+
+def remove_folder() -> None:
+    shutil.rmtree(os.environ.pop(FOLDER, ""), ignore_errors=True)
+
+
+def begin() -> None:
+    """Count from now on, and show it. A port that is taken is an error in the log, and nothing else: counting is not
+    worth a process that does not start."""
+    from prometheus_client import CollectorRegistry, start_http_server
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    from smartsupport.lib import observing
+    from smartsupport.metrics.counting import Counting
+
+    counted = CollectorRegistry()
+    observing.observe(Counting(counted).told)
+    shown = counted
+    if FOLDER in os.environ:
+        shown = CollectorRegistry()
+        MultiProcessCollector(shown)  # type: ignore[no-untyped-call]
+    try:
+        server, _ = start_http_server(settings.METRICS_PORT, settings.METRICS_HOST, shown)
+    except OSError as error:
+        log.error("metrics_port_not_opened", port=settings.METRICS_PORT, error=str(error))
+        return
+    log.info("metrics_shown", host=settings.METRICS_HOST, port=server.server_port)
