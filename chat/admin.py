@@ -7,6 +7,7 @@ from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
@@ -88,6 +89,6 @@ class CustomerAdmin(ReadOnlyAdmin):
         return format_html('<ul class="console-list">{}</ul>', links) if links else "None yet"
 
 
-def _linked(row: Conversation) -> tuple[str, str, str]:
+def _linked(row: Conversation) -> tuple[str, str, SafeString]:
     url = reverse("admin:chat_conversation_change", args=[row.pk])
-    return url, row.last_line or row.thread_id, f"{row.last_activity_at:%d %b %Y, %H:%M} UTC"
+    return url, row.last_line or row.thread_id, ago(row.last_activity_at)

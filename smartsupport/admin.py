@@ -56,7 +56,11 @@ class NoHigherAdmin(HistoryAdmin):
                 kwargs["queryset"] = Group.objects.exclude(permissions__in=_beyond(request.user))
         if db_field.related_model is Group:
             kwargs |= {"label": "Roles", "help_text": "Each gives all of its permissions."}
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if db_field.related_model is Group and field is not None:
+            lists = getattr(field.widget, "widget", field.widget)  # what they are called above both lists
+            lists.verbose_name = "roles"
+        return field
 
 
 class RoleFilter(admin.RelatedFieldListFilter):

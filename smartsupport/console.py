@@ -7,6 +7,9 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+SPENDING = tuple(f"/admin/agents/{name}/" for name in ("modelcall", "modelprice", "budget"))
+"""The pages that are tabs of one: the sidebar marks all of them as that one."""
+
 
 def _item(title: str, icon: str, model: str, **more: Any) -> dict[str, Any]:
     app, name = model.split(".")
@@ -98,6 +101,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "payments",
                     "agents.modelcall",
                     link=reverse_lazy("admin:agents_modelcall_costs"),
+                    active=lambda request: request.path.startswith(SPENDING),
                 ),
             ],
         },

@@ -21,7 +21,7 @@ from openapi_import import publications, roll_back, tool_state
 from openapi_import.admin import source_page
 from openapi_import.admin.source_forms import DeleteForm, LimitForm, PauseForm, RollBackForm
 from openapi_import.models import Publication, SpecSource
-from smartsupport.lib.console import ReadOnlyAdmin, go_to, identified
+from smartsupport.lib.console import ReadOnlyAdmin, ago, go_to, identified
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import parse_uuid
 
@@ -31,7 +31,7 @@ THERE = ~Q(tools__enabled=False, tools__paused_because__in=tool_state.RETIRED) &
 
 @admin.register(SpecSource)
 class SpecSourceAdmin(ReadOnlyAdmin):
-    list_display = ("called", "url", "tool_count", "version", "fetched_at")
+    list_display = ("called", "address", "tool_count", "version", "fetched")
     search_fields = ("name", "title", "url")
     list_before_template = "openapi_import/list_head.html"
     none_yet = "No API is published yet"
@@ -117,6 +117,14 @@ class SpecSourceAdmin(ReadOnlyAdmin):
     @display(description="API", ordering="name")
     def called(self, source: SpecSource) -> str:
         return source.title or source.name
+
+    @display(description="Address", ordering="url", empty_value="None: text, or a file")
+    def address(self, source: SpecSource) -> str | None:
+        return source.url or None
+
+    @display(description="Read", ordering="fetched_at")
+    def fetched(self, source: SpecSource) -> str:
+        return ago(source.fetched_at)
 
     @display(description="Tools that are live", ordering="live")
     def tool_count(self, source: SpecSource) -> str:

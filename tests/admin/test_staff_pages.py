@@ -35,5 +35,18 @@ def test_no_page_of_them_speaks_of_users_or_groups(client: Client, model: str, p
     assert "Access" in found
 
 
+def test_the_lists_of_roles_and_the_form_of_a_new_colleague_speak_of_roles(client: Client) -> None:
+    maya = rows.staff("maya", superuser=True)
+    client.force_login(maya)
+
+    page = client.get(f"/admin/auth/user/{maya.pk}/change/").content.decode()
+    new = client.get("/admin/auth/user/add/").content.decode()
+
+    assert 'data-field-name="roles"' in page
+    assert 'data-field-name="groups"' not in page
+    assert "Without a role they may nothing." in new
+    assert "created a user" not in new
+
+
 def test_the_new_names_are_no_change_of_djangos_tables() -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)

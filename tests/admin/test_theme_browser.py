@@ -7,9 +7,10 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Page, expect
 
+from agents.models import Agent
 from tests import rows
 from tests.admin.console_pages import furnished, pages
-from tests.admin.test_browser import DESK, staff_browser
+from tests.admin.test_browser import DESK, PHONE, staff_browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -79,4 +80,20 @@ def test_an_open_page_turns_dark_with_the_system(live_server: Any) -> None:
         page.emulate_media(color_scheme="light")
         page.reload()
         expect(root).to_have_class(re.compile(r"\bdark\b"))  # chosen: the system is not asked
+        assert found == []
+
+
+CLIPPED = """() => [...document.querySelectorAll('#result_list td, #result_list th')]
+    .filter(cell => cell.clientHeight && cell.scrollHeight > cell.clientHeight + 1)
+    .map(cell => cell.textContent.trim())"""
+
+
+def test_no_field_of_a_list_is_cut_off_on_a_phone(live_server: Any) -> None:
+    rows.agent("order_lookup", rows.reading_tool())
+    Agent.objects.update(description="Looks up orders. " * 12)
+
+    with staff_browser(live_server, viewport=PHONE) as (page, found):
+        page.goto("/admin/agents/agent/")
+        expect(page.get_by_text("Looks up orders. Looks up").first).to_be_visible()
+        assert page.evaluate(CLIPPED) == []
         assert found == []
