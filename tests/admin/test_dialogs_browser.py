@@ -7,7 +7,7 @@ from django.urls import reverse
 from playwright.sync_api import Locator, Page, expect
 
 from tests import rows
-from tests.admin.test_browser import DESK, staff_browser
+from tests.admin.test_browser import DESK, _in_a_thread, staff_browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -75,3 +75,26 @@ def test_every_kind_of_dialog_keeps_the_keyboard_and_gives_it_back(live_server: 
         page.keyboard.press("Tab")
         assert page.locator("#inbox-keys").evaluate(HOLDS)
         assert faults == []
+
+
+def test_a_dialog_that_does_not_come_says_why(live_server: Any) -> None:
+    conversation = rows.turn(rows.customer()).conversation
+    colleague = rows.staff("carla", "chat.view_conversation", "chat.change_conversation")
+    url = reverse("admin:chat_conversation_change", args=[conversation.pk])
+
+    with staff_browser(live_server, colleague, viewport=DESK) as (page, _):
+        page.goto(url)
+        resolve = page.locator("#console-main").get_by_role("button", name="Mark as resolved")
+        told = page.locator("#console-refused")
+
+        page.route("**/resolve/", lambda route: route.abort())
+        resolve.click()
+        expect(told).to_have_text("The connection is gone. Look whether it was done before you try it again.")
+        page.unroute("**/resolve/")
+
+        _in_a_thread(lambda: colleague.user_permissions.clear())
+        resolve.click()
+        expect(told).to_have_text("You may not do this. Nothing was changed.")
+        page.keyboard.press("Tab")
+        expect(told).to_be_hidden()
+        expect(page.locator("#dialog")).to_have_count(0)

@@ -34,12 +34,14 @@
         }),
     );
 
-    /* One line for all polling pieces of a page: what is wrong, and that it goes on trying. */
-    const tell = (text) => {
-        let line = document.getElementById("console-offline");
+    /* One line for all polling pieces of a page: what is wrong, and that it goes on trying. Another one for what somebody
+       asked for in vain: it stays until they do something else. */
+    const tell = (text, id = "console-offline") => {
+        let line = document.getElementById(id);
+        if (!line && !text) return;
         if (!line) {
             line = document.createElement("p");
-            line.id = "console-offline";
+            line.id = id;
             line.className = "console-offline";
             line.setAttribute("role", "status");
             document.body.append(line);
@@ -53,11 +55,17 @@
         return trigger.includes("every");
     };
 
+    const refuse = (text) => tell(text, "console-refused");
+    for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, () => refuse(""), true);
+
     document.addEventListener("htmx:sendError", (event) => {
         if (polls(event)) tell("The connection is gone. What you see may be old; trying again.");
+        else refuse("The connection is gone. Look whether it was done before you try it again.");
     });
     document.addEventListener("htmx:responseError", (event) => {
-        if (!polls(event)) return;
+        const answer = event.detail.xhr;
+        const words = (answer.getResponseHeader("Content-Type") || "").startsWith("text/plain") ? answer.responseText : "";
+        if (!polls(event)) return refuse(words.slice(0, 300) || "This did not work. Reload the page, and try it again.");
         const status = event.detail.xhr.status;
         if (status === 401 || status === 403) tell("You are signed out, or may no longer see this. Reload the page.");
         else tell("The server could not update this page. Trying again.");
