@@ -1,7 +1,6 @@
 """What endpoints are told: of everything that happens, whoever causes it and by whatever way, once, in its transaction,
 and of nothing else. Bodies hold ids and small facts."""
 
-import base64
 import json
 import re
 from datetime import timedelta
@@ -23,12 +22,10 @@ from chat import (
     takeover,
     webhook_claims,
     webhook_endpoints,
-    webhook_events,
 )
 from chat.models import Conversation, Event, WebhookDelivery, WebhookEndpoint
 from openapi_import import jobs
 from openapi_import.models import ImportJob, ImportStatus
-from smartsupport.lib.sealing import seal
 from tests import rows
 from tests.admin import import_rows
 from tests.agents.spending_rows import budget, spent
@@ -38,17 +35,9 @@ SAM = Decider(kind="staff", name="sam", id="user:1")
 NINA = Decider(kind="staff", name="nina", id="user:2")
 
 
-def endpoint(*events: str, url: str = "https://hooks.example.com/x", **fields: Any) -> WebhookEndpoint:
-    """One that is told of these, or of everything."""
-    key = seal("whsec_" + base64.b64encode(b"k" * 32).decode())
-    return WebhookEndpoint.objects.create(
-        url=url, events=list(events or webhook_events.EVENTS), secret=key, **fields
-    )
-
-
 @pytest.fixture
 def everything() -> WebhookEndpoint:
-    return endpoint()
+    return rows.webhook_endpoint()
 
 
 def told(to: WebhookEndpoint) -> list[str]:
@@ -303,10 +292,10 @@ def test_a_budget_is_told_of_also_without_webhook_url(everything: WebhookEndpoin
 
 
 def test_each_endpoint_is_told_of_what_it_wants(everything: WebhookEndpoint) -> None:
-    starts = endpoint("conversation.started")
-    waits = endpoint("conversation.escalated", "action.unknown")
-    gone = endpoint(deleted_at=timezone.now())
-    paused = endpoint("conversation.escalated", paused_at=timezone.now())
+    starts = rows.webhook_endpoint("conversation.started")
+    waits = rows.webhook_endpoint("conversation.escalated", "action.unknown")
+    gone = rows.webhook_endpoint(deleted_at=timezone.now())
+    paused = rows.webhook_endpoint("conversation.escalated", paused_at=timezone.now())
 
     rows.waiting_for_a_person()
 
