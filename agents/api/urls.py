@@ -1,6 +1,6 @@
 from django.urls import path
 
-from agents.api import views
+from agents.api import shape_views, views
 from agents.links import api as links
 
 urlpatterns = [
@@ -8,6 +8,8 @@ urlpatterns = [
     path("interrupts/<str:interrupt_id>", views.InterruptView.as_view()),
     path("interrupts/<str:interrupt_id>/decision", views.DecisionView.as_view()),
     path("interrupts/<str:interrupt_id>/settlement", views.SettlementView.as_view()),
+    path("interrupts/<str:interrupt_id>/agent-inbox", shape_views.AgentInboxView.as_view()),
+    path("interrupts/<str:interrupt_id>/hitl", shape_views.HitlView.as_view()),
     path("interrupts/<str:interrupt_id>/links", links.LinksView.as_view()),
     path("interrupts/<str:interrupt_id>/links/<str:link_id>", links.LinkView.as_view()),
     path("interrupts/<str:interrupt_id>/repeat", views.RepeatView.as_view()),

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.api.views import DECIDE, INTERRUPT, interrupt
-from agents.approvals import Decider
+from agents.approvals import ActionNotFound, AlreadyDecided, ApprovalExpired, Decider, NotAllowed
 from agents.links import making
 from agents.models import ApprovalLink
 from smartsupport.lib.api_view import ApiView
@@ -43,9 +43,7 @@ class NewLinkSerializer(serializers.Serializer[Any]):
         max_length=120,
         help_text="Instead: somebody without an account, where APPROVAL_LINKS_WITHOUT_ACCOUNT allows it.",
     )
-    email = serializers.EmailField(
-        default="", allow_blank=True, help_text="Theirs. It is recorded; no mail is sent."
-    )
+    email = serializers.EmailField(required=False, help_text="Theirs. It is recorded; no mail is sent.")
     expires_in_minutes = serializers.IntegerField(
         default=None,
         allow_null=True,
@@ -57,7 +55,7 @@ class NewLinkSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if bool(attrs["username"]) == bool(attrs["name"]):
             raise serializers.ValidationError({"username": ["Give either username or name."]})
-        if attrs["username"] and attrs["email"]:
+        if attrs["username"] and attrs.get("email"):
             raise serializers.ValidationError({"email": ["Only for somebody without an account."]})
         return attrs
 
@@ -106,6 +104,19 @@ class LinksSerializer(serializers.Serializer[Any]):
 
 class LinksView(ApiView):
     needs: ClassVar = {"GET": Need("interrupts:read", "agents.view_action"), "POST": DECIDE}
+    answers: ClassVar = {"POST": {**EXAMPLE, "url": "https://support.example.com/approve/…"}}
+    problems: ClassVar = {
+        "GET": (ActionNotFound,),
+        "POST": (
+            ActionNotFound,
+            AlreadyDecided,
+            ApprovalExpired,
+            NotAllowed,
+            making.NoSuchDecider,
+            making.AccountNeeded,
+            making.TooManyLinks,
+        ),
+    }
 
     @extend_schema(
         operation_id="interrupts_links",
@@ -148,7 +159,7 @@ class LinksView(ApiView):
         minutes = body["expires_in_minutes"]
         link, token = making.make(
             action_id=row.pk,
-            person=making.Person(body["username"], body["name"], body["email"]),
+            person=making.Person(body["username"], body["name"], body.get("email", "")),
             by=Decider.of(request.user),
             lives=timedelta(minutes=minutes) if minutes else None,
         )
@@ -159,6 +170,7 @@ class LinksView(ApiView):
 
 class LinkView(ApiView):
     needs: ClassVar = {"DELETE": DECIDE}
+    problems: ClassVar = {"DELETE": (ActionNotFound, making.LinkNotFound)}
 
     @extend_schema(
         operation_id="interrupts_withdraw_link",
