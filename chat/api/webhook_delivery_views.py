@@ -59,12 +59,12 @@ class DeliveriesView(ApiView):
         summary="List what was sent to other systems, newest first",
         tags=TAGS,
         parameters=[shapes.DeliveryQuery],
-        responses=shapes.DeliveryPageSerializer,
+        responses=shapes.WebhookDeliveryPageSerializer,
     )
     def get(self, request: Request) -> Response:
         query = read_query(shapes.DeliveryQuery, request)
         page, counts = one_page(_deliveries(query), query)
-        return Response({"deliveries": shapes.DeliverySerializer(page, many=True).data, **counts})
+        return Response({"deliveries": shapes.WebhookDeliverySerializer(page, many=True).data, **counts})
 
 
 class DeliveryView(ApiView):
@@ -77,10 +77,10 @@ class DeliveryView(ApiView):
         summary="One delivery, with its body and each attempt",
         tags=TAGS,
         parameters=[DELIVERY],
-        responses=shapes.OneDeliverySerializer,
+        responses=shapes.WebhookOneDeliverySerializer,
     )
     def get(self, request: Request, delivery_id: str) -> Response:
-        return Response(shapes.OneDeliverySerializer(_delivery(delivery_id)).data)
+        return Response(shapes.WebhookOneDeliverySerializer(_delivery(delivery_id)).data)
 
 
 class DeliveryAgainView(ApiView):
@@ -95,12 +95,12 @@ class DeliveryAgainView(ApiView):
         tags=TAGS,
         parameters=[DELIVERY],
         request=None,
-        responses={202: shapes.DeliverySerializer},
+        responses={202: shapes.WebhookDeliverySerializer},
     )
     def post(self, request: Request, delivery_id: str) -> Response:
         known = _delivery(delivery_id).pk
         webhooks.resend(delivery_id=known, by=Decider.of(request.user))
-        return Response(shapes.DeliverySerializer(_delivery(delivery_id)).data, status=202)
+        return Response(shapes.WebhookDeliverySerializer(_delivery(delivery_id)).data, status=202)
 
 
 def _deliveries(query: dict[str, Any]) -> QuerySet[WebhookDelivery]:

@@ -17,8 +17,7 @@ ENDPOINT_STATES = ["live", "failing", "paused"]
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields that it does not know."""
-
+    # Refuses fields that it does not know. A docstring would be published with each of its bodies.
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(self.initial_data) - set(self.fields))
         if unknown:
@@ -36,7 +35,7 @@ def _events(**options: Any) -> serializers.ListField:
     )
 
 
-class NewEndpointSerializer(StrictSerializer):
+class WebhookNewEndpointSerializer(StrictSerializer):
     url = StrictCharField(max_length=LONGEST_URL, help_text="http or https; public, or allowed by name.")
     events = _events()
     description = StrictCharField(
@@ -44,7 +43,7 @@ class NewEndpointSerializer(StrictSerializer):
     )
 
 
-class EndpointChangesSerializer(StrictSerializer):
+class WebhookEndpointChangesSerializer(StrictSerializer):
     """What is left out stays."""
 
     url = StrictCharField(max_length=LONGEST_URL, required=False)
@@ -52,19 +51,19 @@ class EndpointChangesSerializer(StrictSerializer):
     description = StrictCharField(max_length=webhook_endpoints.LONGEST_TEXT, allow_blank=True, required=False)
 
 
-class PauseSerializer(StrictSerializer):
+class WebhookPauseSerializer(StrictSerializer):
     reason = StrictCharField(max_length=300, allow_blank=True, default="", help_text="For your colleagues.")
 
 
-class ResumeSerializer(StrictSerializer):
+class WebhookResumeSerializer(StrictSerializer):
     skip = StrictBooleanField(default=False, help_text="Whether what waited is skipped and not sent.")
 
 
-class ResumedSerializer(serializers.Serializer[Any]):
+class WebhookResumedSerializer(serializers.Serializer[Any]):
     waited = serializers.IntegerField(help_text="How many deliveries waited.")
 
 
-class SecretRotationSerializer(StrictSerializer):
+class WebhookSecretRotationSerializer(StrictSerializer):
     overlap_hours = serializers.IntegerField(
         default=24,
         min_value=0,
@@ -73,21 +72,21 @@ class SecretRotationSerializer(StrictSerializer):
     )
 
 
-class SecretSerializer(serializers.Serializer[Any]):
+class WebhookSecretSerializer(serializers.Serializer[Any]):
     secret = serializers.CharField(help_text="`whsec_…`. It is not shown again.")
 
 
-class SendAgainSerializer(StrictSerializer):
+class WebhookSendAgainSerializer(StrictSerializer):
     since = serializers.DateTimeField(default=None, allow_null=True, help_text="Written at or after it.")
     until = serializers.DateTimeField(default=None, allow_null=True, help_text="Written at or before it.")
 
 
-class SentAgainSerializer(serializers.Serializer[Any]):
+class WebhookSentAgainSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField()
     more = serializers.BooleanField(help_text="Whether there are more: ask again when these were sent.")
 
 
-class EndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
+class WebhookEndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
     host = serializers.SerializerMethodField()
     url = serializers.SerializerMethodField()
     events = serializers.ListField(child=serializers.ChoiceField(list(EVENTS)))
@@ -129,23 +128,23 @@ class EndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
         return "paused" if row.paused_at else "failing" if row.failing_since else "live"
 
 
-class NewSecretEndpointSerializer(EndpointSerializer):
+class WebhookNewSecretEndpointSerializer(WebhookEndpointSerializer):
     secret = serializers.CharField(help_text="`whsec_…`. It is not shown again.")
 
-    class Meta(EndpointSerializer.Meta):
-        fields = [*EndpointSerializer.Meta.fields, "secret"]
+    class Meta(WebhookEndpointSerializer.Meta):
+        fields = [*WebhookEndpointSerializer.Meta.fields, "secret"]
 
 
-class EnvironmentEndpointSerializer(serializers.Serializer[Any]):
+class WebhookEnvironmentEndpointSerializer(serializers.Serializer[Any]):
     """What WEBHOOK_URL is told. It is changed where the product is deployed."""
 
     host = serializers.CharField()
     events = serializers.ListField(child=serializers.ChoiceField(list(EVENTS)))
 
 
-class EndpointListSerializer(serializers.Serializer[Any]):
-    webhooks = EndpointSerializer(many=True)
-    environment = EnvironmentEndpointSerializer(
+class WebhookEndpointListSerializer(serializers.Serializer[Any]):
+    webhooks = WebhookEndpointSerializer(many=True)
+    environment = WebhookEnvironmentEndpointSerializer(
         allow_null=True, help_text="Null where WEBHOOK_URL is not set."
     )
 
@@ -160,7 +159,7 @@ class DeliveryQuery(PageQuery):
     until = MomentFilter("Written before it.")
 
 
-class AttemptSerializer(serializers.ModelSerializer[WebhookAttempt]):
+class WebhookAttemptSerializer(serializers.ModelSerializer[WebhookAttempt]):
     status = serializers.IntegerField(allow_null=True, help_text="HTTP status; null where nothing came back.")
     error = serializers.CharField(help_text="What went wrong, in a sentence.")
 
@@ -169,7 +168,7 @@ class AttemptSerializer(serializers.ModelSerializer[WebhookAttempt]):
         fields = ["number", "at", "status", "body_head", "error", "duration_ms", "by_name"]
 
 
-class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
+class WebhookDeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
     id = serializers.UUIDField(help_text="The `webhook-id`.")
     endpoint = serializers.UUIDField(
         source="endpoint_id", allow_null=True, help_text="Null: it goes to WEBHOOK_URL."
@@ -197,19 +196,19 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
         return row.status if row.status in STATES else "waiting"
 
 
-class OneDeliverySerializer(DeliverySerializer):
+class WebhookOneDeliverySerializer(WebhookDeliverySerializer):
     body = serializers.DictField(source="payload", help_text="As it is sent; empty until it is first sent.")
-    made = AttemptSerializer(source="attempts", many=True, help_text="Each attempt, in order.")
+    made = WebhookAttemptSerializer(source="attempts", many=True, help_text="Each attempt, in order.")
 
-    class Meta(DeliverySerializer.Meta):
-        fields = [*DeliverySerializer.Meta.fields, "body", "made"]
-
-
-class DeliveryPageSerializer(CountedSerializer):
-    deliveries = DeliverySerializer(many=True)
+    class Meta(WebhookDeliverySerializer.Meta):
+        fields = [*WebhookDeliverySerializer.Meta.fields, "body", "made"]
 
 
-class TrialSerializer(serializers.Serializer[Any]):
+class WebhookDeliveryPageSerializer(CountedSerializer):
+    deliveries = WebhookDeliverySerializer(many=True)
+
+
+class WebhookTrialSerializer(serializers.Serializer[Any]):
     delivery_id = serializers.UUIDField(help_text="The `webhook-id`.")
     delivered = serializers.BooleanField()
     status = serializers.IntegerField(allow_null=True, help_text="HTTP status; null where nothing came back.")

@@ -70,7 +70,7 @@ def shown(request: Request, row: WebhookEndpoint, **more: Any) -> dict[str, Any]
         if isinstance(caller, Integrator)
         else caller.has_perm(CHANGE.permission)
     )
-    return {**shapes.EndpointSerializer(row, context={"may_change": may_change}).data, **more}
+    return {**shapes.WebhookEndpointSerializer(row, context={"may_change": may_change}).data, **more}
 
 
 class WebhooksView(ApiView):
@@ -82,7 +82,7 @@ class WebhooksView(ApiView):
         summary="List webhook endpoints",
         description="All of them, at most 20, and what WEBHOOK_URL of the environment is told. No secrets.",
         tags=TAGS,
-        responses=shapes.EndpointListSerializer,
+        responses=shapes.WebhookEndpointListSerializer,
         examples=[
             OpenApiExample(
                 "One endpoint", value={"webhooks": [EXAMPLE], "environment": None}, response_only=True
@@ -101,8 +101,8 @@ class WebhooksView(ApiView):
         description="Its secret is in this answer and nowhere else. 400 `invalid_url` where nothing would be sent to "
         "the address, 409 `too_many_endpoints` beyond 20.",
         tags=TAGS,
-        request=shapes.NewEndpointSerializer,
-        responses={201: shapes.NewSecretEndpointSerializer},
+        request=shapes.WebhookNewEndpointSerializer,
+        responses={201: shapes.WebhookNewSecretEndpointSerializer},
         examples=[
             OpenApiExample(
                 "A ticket system",
@@ -117,7 +117,7 @@ class WebhooksView(ApiView):
         ],
     )
     def post(self, request: Request) -> Response:
-        body = read_body(shapes.NewEndpointSerializer, request)
+        body = read_body(shapes.WebhookNewEndpointSerializer, request)
         row, secret = webhook_endpoints.add(**body, by=Decider.of(request.user))
         answer = shown(request, row, secret=secret)
         return Response(answer, status=201, headers={"Cache-Control": "no-store"})
@@ -138,7 +138,7 @@ class WebhookView(ApiView):
         summary="One webhook endpoint",
         tags=TAGS,
         parameters=[ENDPOINT],
-        responses=shapes.EndpointSerializer,
+        responses=shapes.WebhookEndpointSerializer,
         examples=[OpenApiExample("An endpoint", value=EXAMPLE, response_only=True)],
     )
     def get(self, request: Request, webhook_id: str) -> Response:
@@ -151,13 +151,13 @@ class WebhookView(ApiView):
         "is as you read it (412 otherwise).",
         tags=TAGS,
         parameters=[ENDPOINT],
-        request=shapes.EndpointChangesSerializer,
-        responses=shapes.EndpointSerializer,
+        request=shapes.WebhookEndpointChangesSerializer,
+        responses=shapes.WebhookEndpointSerializer,
         examples=[OpenApiExample("Other events", value={"events": list(EVENTS)[:2]}, request_only=True)],
     )
     def patch(self, request: Request, webhook_id: str) -> Response:
         endpoint_id = parse_uuid(webhook_id)
-        body = read_body(shapes.EndpointChangesSerializer, request)
+        body = read_body(shapes.WebhookEndpointChangesSerializer, request)
         with transaction.atomic():
             row = webhook_endpoints.find(endpoint_id)
             if IF_MATCH in request.headers:
@@ -173,7 +173,7 @@ class WebhookView(ApiView):
         tags=TAGS,
         parameters=[ENDPOINT],
         request=None,
-        responses={200: shapes.EndpointSerializer},
+        responses={200: shapes.WebhookEndpointSerializer},
         examples=[OpenApiExample("The endpoint as it was", value=EXAMPLE, response_only=True)],
     )
     def delete(self, request: Request, webhook_id: str) -> Response:
@@ -194,7 +194,7 @@ class TestView(ApiView):
         tags=TAGS,
         parameters=[ENDPOINT],
         request=None,
-        responses=shapes.TrialSerializer,
+        responses=shapes.WebhookTrialSerializer,
         examples=[
             OpenApiExample(
                 "It arrived",
@@ -212,7 +212,7 @@ class TestView(ApiView):
     )
     def post(self, request: Request, webhook_id: str) -> Response:
         trial = webhook_trials.test(parse_uuid(webhook_id), by=Decider.of(request.user))
-        return Response(shapes.TrialSerializer(trial).data)
+        return Response(shapes.WebhookTrialSerializer(trial).data)
 
 
 class RotateView(ApiView):
@@ -225,15 +225,15 @@ class RotateView(ApiView):
         description="It is in this answer and nowhere else. The old one signs beside it for `overlap_hours`.",
         tags=TAGS,
         parameters=[ENDPOINT],
-        request=shapes.SecretRotationSerializer,
-        responses=shapes.SecretSerializer,
+        request=shapes.WebhookSecretRotationSerializer,
+        responses=shapes.WebhookSecretSerializer,
         examples=[
             OpenApiExample("Two days for the change", value={"overlap_hours": 48}, request_only=True),
             OpenApiExample("The new one", value={"secret": SECRET}, response_only=True),
         ],
     )
     def post(self, request: Request, webhook_id: str) -> Response:
-        body = read_body(shapes.SecretRotationSerializer, request)
+        body = read_body(shapes.WebhookSecretRotationSerializer, request)
         secret = webhook_endpoints.rotate(parse_uuid(webhook_id), by=Decider.of(request.user), **body)
         return Response({"secret": secret}, headers={"Cache-Control": "no-store"})
 
@@ -249,12 +249,12 @@ class PauseView(ApiView):
         description="Nothing more is sent; what happens meanwhile waits. 409 `already_paused`.",
         tags=TAGS,
         parameters=[ENDPOINT],
-        request=shapes.PauseSerializer,
-        responses=shapes.EndpointSerializer,
+        request=shapes.WebhookPauseSerializer,
+        responses=shapes.WebhookEndpointSerializer,
         examples=[OpenApiExample("Why", value={"reason": "We move house."}, request_only=True)],
     )
     def post(self, request: Request, webhook_id: str) -> Response:
-        body = read_body(shapes.PauseSerializer, request)
+        body = read_body(shapes.WebhookPauseSerializer, request)
         row = webhook_endpoints.pause(parse_uuid(webhook_id), by=Decider.of(request.user), **body)
         return Response(shown(request, row))
 
@@ -270,12 +270,12 @@ class ResumeView(ApiView):
         description="What waited is sent first, or skipped. 409 `not_paused`.",
         tags=TAGS,
         parameters=[ENDPOINT],
-        request=shapes.ResumeSerializer,
-        responses=shapes.ResumedSerializer,
+        request=shapes.WebhookResumeSerializer,
+        responses=shapes.WebhookResumedSerializer,
         examples=[OpenApiExample("Skip what waited", value={"skip": True}, request_only=True)],
     )
     def post(self, request: Request, webhook_id: str) -> Response:
-        body = read_body(shapes.ResumeSerializer, request)
+        body = read_body(shapes.WebhookResumeSerializer, request)
         waited = webhook_endpoints.resume(parse_uuid(webhook_id), by=Decider.of(request.user), **body)
         return Response({"waited": waited})
 
@@ -292,12 +292,12 @@ class RedeliverView(ApiView):
         f"first, at most {webhook_endpoints.MOST_AGAIN:,}.",
         tags=TAGS,
         parameters=[ENDPOINT],
-        request=shapes.SendAgainSerializer,
-        responses={202: shapes.SentAgainSerializer},
+        request=shapes.WebhookSendAgainSerializer,
+        responses={202: shapes.WebhookSentAgainSerializer},
         examples=[OpenApiExample("Since noon", value={"since": "2026-11-20T12:00:00Z"}, request_only=True)],
     )
     def post(self, request: Request, webhook_id: str) -> Response:
-        body = read_body(shapes.SendAgainSerializer, request)
+        body = read_body(shapes.WebhookSendAgainSerializer, request)
         by = Decider.of(request.user)
         count, more = webhook_endpoints.send_failed_again(parse_uuid(webhook_id), by=by, **body)
         return Response({"count": count, "more": more}, status=202)
