@@ -30,6 +30,9 @@ class PacedRequest(WebRequest):
     """A request whose event stream is paced by its connection: Twisted tells when that is full, and when it has room
     again."""
 
+    # Twisted would read and parse a form for itself, and answer an odd one without a word: Django does that.
+    _parsePOSTFormSubmission = False
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.room = asyncio.Event()

@@ -60,6 +60,7 @@ class OperationSchema(AutoSchema):
             return operation
         if need := self.view.needs.get(self.method):
             _say_who(operation, need)
+        _say_nothing_of_events(operation)
         self._add_headers(operation)
         self._add_examples(operation)
         self._add_refusals(operation)
@@ -86,8 +87,8 @@ class OperationSchema(AutoSchema):
     def _add_examples(self, operation: dict[str, Any]) -> None:
         """`answers` of the view: data by method, or by method and status."""
         for code, response in operation["responses"].items():
-            content = response.get("content", {}).get("application/json")
-            if content is None or not code.startswith("2"):
+            content = enveloped(code, response)
+            if content is None:
                 continue
             value = self.view.answers.get(f"{self.method} {code}", self.view.answers.get(self.method))
             if value is not None:
@@ -131,6 +132,12 @@ class OperationSchema(AutoSchema):
         return any(issubclass(parser, JSONParser) for parser in self.view.parser_classes)
 
 
+def enveloped(code: str, response: Content) -> Content | None:
+    """What a good answer has in the envelope; None where it is a file or a stream, of JSON as well."""
+    kinds = response.get("content", {})
+    return kinds.get("application/json") if code.startswith("2") and len(kinds) == 1 else None
+
+
 def _say_who(operation: dict[str, Any], need: Need) -> None:
     staff = [need.permission, *need.also]
     needed = {"apiKey": [need.scope], "staffSession": staff}
@@ -141,6 +148,13 @@ def _say_who(operation: dict[str, Any], need: Need) -> None:
     permissions = "the permission" if len(staff) == 1 else "the permissions"
     who = f"Needs the scope `{need.scope}`; of a member of staff, {permissions} {words}."
     operation["description"] = "\n\n".join(filter(None, [operation.get("description"), who]))
+
+
+def _say_nothing_of_events(operation: dict[str, Any]) -> None:
+    """OpenAPI 3.1 cannot describe the events of a stream, and a type would be one of the whole of it."""
+    for response in operation["responses"].values():
+        if stream := response.get("content", {}).get("text/event-stream"):
+            stream["schema"] = {"contentMediaType": "text/event-stream"}
 
 
 def _refused(codes: dict[str, str]) -> Content:

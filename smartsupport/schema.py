@@ -4,6 +4,7 @@ see, and the one route that no REST view answers."""
 from typing import Any
 
 from smartsupport.api_links import add_links
+from smartsupport.api_schema import enveloped
 
 ERROR = {
     "type": "object",
@@ -101,8 +102,8 @@ def wrap_in_envelope(result: dict[str, Any], generator: Any, request: Any, publi
 
 def _wrap_responses(responses: dict[str, Any]) -> None:
     for code, response in responses.items():
-        content = response.get("content", {}).get("application/json")
-        if content is None or not str(code).startswith("2"):
+        content = enveloped(str(code), response)
+        if content is None:
             continue
         content["schema"] = {
             "type": "object",

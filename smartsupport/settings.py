@@ -382,6 +382,8 @@ SPECTACULAR_SETTINGS = {
         "KeyState": "chat.key_words.STATES",
         "EndpointState": "chat.api.webhook_shapes.ENDPOINT_STATES",
         "DeliveryState": "chat.api.webhook_shapes.STATES",
+        "InterruptStatus": "agents.api.serializers.STATUSES",
+        "LinkState": ["open", "used", "withdrawn", "over"],
         "TurnStatus": "chat.models.TurnStatus",
     },
 }

@@ -20,7 +20,7 @@ from chat.api.usage_views import CustomerTokenAuthentication, MayReadUsage, Toke
 from chat.api.views import READ, THREAD
 from chat.authentication import ApiKeyAuthentication, Integrator, StaffSessionAuthentication
 from chat.models import Conversation
-from chat.stream_places import Caller, enter
+from chat.stream_places import Caller, NoRoom, TooManyStreams, enter
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.errors import ThreadNotFound
 from smartsupport.lib.rest import checked_thread_id, read_query
@@ -47,6 +47,7 @@ class StreamQuery(serializers.Serializer[Any]):
 
 class StreamView(ApiView):
     needs: ClassVar = {"GET": READ}
+    problems: ClassVar = {"GET": (TooManyStreams, NoRoom)}
     authentication_classes = [ApiKeyAuthentication, CustomerTokenAuthentication, StaffSessionAuthentication]
     permission_classes = [MayReadUsage]
     content_negotiation_class = JsonWhateverAsked

@@ -37,6 +37,7 @@ DOWNLOADS: dict[str, tuple[Callable[[ImportJob], str], str, str]] = {
     "mcp": (exports.mcp, "application/json", "json"),
 }
 """By format: what writes it, its media type, and how its file ends."""
+MCP_FILE = {"type": "object", "additionalProperties": True, "description": "`format=mcp`"}
 
 
 class ClassificationsView(ApiView):
@@ -217,9 +218,20 @@ class ExportView(ApiView):
         ),
         tags=["Imports"],
         parameters=[JOB, shapes.ExportQuery],
+        examples=[
+            OpenApiExample(
+                "For an MCP client",
+                value={
+                    "mcpServers": {"shop": {"command": "uv", "args": ["run", "shop_tools.py"]}},
+                    "tools": [],
+                },
+                response_only=True,
+            )
+        ],
         responses={
             (200, "text/x-python"): OpenApiResponse(OpenApiTypes.STR, description="`format=python`"),
             (200, "application/yaml"): OpenApiResponse(YAML_FILE, description="`format=yaml`"),
+            (200, "application/json"): OpenApiResponse(MCP_FILE, description="The file."),
         },
     )
     def get(self, request: Request, job_id: str) -> HttpResponse:

@@ -1,0 +1,76 @@
+"""What schemathesis has to know of this API (`SCHEMATHESIS_HOOKS`). Nothing here leaves a check out: a failure is dropped
+only where a request that is well formed is refused for what is stored, which no schema can say."""
+
+from typing import Any
+
+import schemathesis
+
+FOR_WHAT_IS_STORED = {
+    "idempotency_key_reused": "another request was sent under this key before",
+    "precondition_failed": "If-Match names a state that was never there",
+    "invalid_cursor": "only a cursor that a list gave out is one",
+    "approval_expired": "time has passed",
+    "session_expired": "time has passed",
+    "nothing_to_publish": "the import was not read to its end",
+    "agents_yaml_invalid": "the document inside the text names tools that do not exist",
+    "no_such_decider": "nobody has this name",
+    "invalid_url": "the host has no address, or none that may be reached",
+    "spec_invalid": "the text is no OpenAPI document",
+    "too_large": "no schema can count a body's bytes",
+    "invalid_arguments": "the tool's own schema is another document",
+}
+ACROSS_FIELDS = {
+    ("openapi_import", "url"): "one of url, text and file",
+    ("openapi_import", "username"): "a user name and a password, or an Authorization header",
+    ("openapi_import", "headers"): "names and values that HTTP takes",
+    ("openapi_import", "name"): "a source of another kind",
+    ("openapi_jobs_retry", "headers"): "names and values that HTTP takes",
+    ("openapi_classifications_edit_many", "indexes"): "indexes, or all",
+    ("openapi_classifications_edit_many", "changes"): "changes, or looked",
+    ("openapi_sources_pause", "tools"): "names of tools that the source has",
+    ("openapi_sources_resume", "tools"): "names of tools that the source has",
+    ("openapi_sources_delete", "tools"): "names of tools that the source has",
+    ("budgets_grant", "customer"): "a customer, or the deployment",
+    ("budgets_reset", "customer"): "a customer, or the deployment",
+    ("budgets_exempt", "customer"): "a customer, or the deployment",
+    ("conversations_send_message", "customer"): "whose thread it is",
+    ("interrupts_decide", "args"): "with approved: true only",
+}
+"""{(operation, field): the rule across fields or rows that its schema does not say}."""
+
+
+def error_of(response: Any) -> dict[str, Any]:
+    """The `error` of an envelope; empty where there is none."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    found = body.get("error") if isinstance(body, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+@schemathesis.hook
+def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
+    """False drops it."""
+    if type(failure).__name__ != "RejectedPositiveData":
+        return True
+    error = error_of(response)
+    if error.get("code") in FOR_WHAT_IS_STORED:
+        return False
+    operation = case.operation.definition.raw["operationId"]
+    fields = error.get("fields") or {}
+    return not (fields and all((operation, field) in ACROSS_FIELDS for field in fields))
+
+
+@schemathesis.check
+def refusals_are_listed(ctx: Any, response: Any, case: Any) -> bool | None:
+    """The code of a refusal is one that the operation lists for this status."""
+    code = error_of(response).get("code")
+    if response.status_code < 400 or code is None:
+        return None
+    described = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    if response.status_code == 405 and code == "method_not_allowed":
+        return None
+    listed = described.get("x-problem-codes", [])
+    assert code in listed, f"{response.status_code} {code} is not among {listed}"
+    return None
