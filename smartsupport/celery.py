@@ -74,6 +74,9 @@ def worker_leaves(**_: Any) -> None:
 @beat_init.connect
 def beat_lives(**_: Any) -> None:
     """Beat lives as long as the broker takes what it sends: every five seconds something is due."""
+    from smartsupport import only_beat  # Django is loaded by now
+
+    only_beat.wait_for_turn()
     liveness.say("beat", settings.DATA_DIR)
     after_task_publish.connect(_beat_has_sent)
 

@@ -26,6 +26,8 @@ reactor: Any = installed_reactor
 
 PATIENCE_SECONDS = 20.0
 SPREAD_SECONDS = 2.0
+CUT_SECONDS = 3.0
+"""How long an application that is cut may take to notice."""
 LOOK_SECONDS = 0.05
 RESTART = 1012
 
@@ -86,11 +88,13 @@ class LeavingServer(Server):
         reactor.stop()
 
     def kill_all_applications(self) -> Any:
-        """Daphne's own, which expects an application of every connection."""
+        """Daphne's own expects an application of every connection, and waits for them for ever."""
         left = [found["application_instance"] for found in self.connections.values() if _works(found)]
         for application in left:
             application.cancel()
-        return defer.Deferred.fromFuture(asyncio.gather(*left, return_exceptions=True)) if left else None
+        if not left:
+            return None
+        return defer.Deferred.fromFuture(asyncio.ensure_future(asyncio.wait(left, timeout=CUT_SECONDS)))
 
 
 def _is_request(one: Any) -> bool:

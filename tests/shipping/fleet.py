@@ -24,13 +24,12 @@ from psycopg.rows import dict_row
 
 from smartsupport.embedded import ports, tethered
 from tests import migrated
+from tests.faults.soak_stack import AGENTS_YAML, API_KEY, JWT_SECRET
 from tests.live.stack import until
 from tests.servers import DATABASE_URL, OURS, REDIS_URL
 from tests.shipping.nginx import COMPOSE, ROOT, Nginx
 
 PYTHON = Path(sys.executable)
-API_KEY = "fleet-api-key-0123456789abcdef0123"
-JWT_SECRET = "fleet-customer-secret-0123456789abcdef0123"
 ADMIN_PASSWORD = "fleet-password-0123456789"
 VALKEY_DATABASES = range(
     24, 32
@@ -81,8 +80,9 @@ class Program:
     def pid(self) -> int:
         """The program itself, not the tether that holds it."""
         assert self.process is not None
-        [child] = _children(self.process.pid)
-        return child
+        tether = self.process.pid
+        [child] = until(lambda: _children(tether))
+        return int(child)
 
     @property
     def ended(self) -> bool:
@@ -126,7 +126,8 @@ class Fleet:
             "ADMIN_API_KEY": API_KEY,
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
-            "STATIC_ROOT": str(static_root),
+            "TURN_LEASE_SECONDS": "5",
+            "TURN_DRAIN_SECONDS": "2",
             "DEMO_PORT": str(self.demo_port),
             "SAFE_HTTP_ALLOWED_HOSTS": f"127.0.0.1:{self.demo_port}",
             "DJANGO_SETTINGS_MODULE": "smartsupport.settings",
@@ -134,24 +135,45 @@ class Fleet:
             **env,
         }
         self.turns = turns
+        self.model_url = ""
+        self._model: subprocess.Popen[bytes] | None = None
+        self.static_roots = {ROOT: static_root}
         self.programs: dict[str, Program] = {}
         self.nginx = Nginx(folder / "nginx", self.web_ports)
         self.url, self.socket_url = self.nginx.url, self.nginx.socket_url
+        # What the soak's customers and its evidence ask for.
+        self.sockets = [self.socket_url] * 2
 
-    def start(self, *, beside: tuple[str, ...] = ("jobs", "beat")) -> None:
+    def start(self) -> None:
         migrated.copy(self.admin_url, self.name)
+        self.start_business_and_model()
+        self.seed()
+        self.start_programs()
+
+    def start_business_and_model(self) -> None:
         demo = ["-m", "smartsupport.demo", "--port", str(self.demo_port), "--data", str(self.folder / "demo")]
         self.add("demo", [str(PYTHON), *demo])
+        model = [str(PYTHON), "-m", "tests.faults.soak_model", "--token-delay-ms", "5", "--attached"]
+        self._model = subprocess.Popen(model, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._model.stdout is not None
+        self.model_url = self._model.stdout.readline().decode().split()[-1]
+        self.env |= {"LLM_PROVIDER": "openai", "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": self.model_url}
         until(lambda: _healthy(f"{self.business_url}/_health"))
-        # The demo's tools are seeded in development only.
-        self.manage("seed", DEBUG="true")
-        for number in range(1, len(self.web_ports) + 1):
-            self.add(f"web{number}")
-        for number in range(1, self.turns + 1):
-            self.add(f"turns{number}")
-        for name in beside:
-            self.add(name)
-        for number in range(1, len(self.web_ports) + 1):
+
+    def seed(self, cwd: Path = ROOT) -> None:
+        """The demo's tools are seeded in development only."""
+        self.manage("seed", cwd=cwd, DEBUG="true")
+
+    def start_programs(self, cwd: Path = ROOT) -> None:
+        webs, turns = range(1, len(self.web_ports) + 1), range(1, self.turns + 1)
+        for name in (
+            *(f"web{number}" for number in webs),
+            *(f"turns{number}" for number in turns),
+            "jobs",
+            "beat",
+        ):
+            self.add(name, cwd=cwd)
+        for number in webs:
             self.wait_ready(number)
         self.nginx.start()
         self.api = httpx.Client(
@@ -161,14 +183,19 @@ class Fleet:
             trust_env=False,
             timeout=70,
         )
+        answer = self.api.post(
+            "/agents/import", content=AGENTS_YAML, headers={"Content-Type": "application/yaml"}
+        )
+        assert answer.status_code == 200, answer.text
 
-    def add(self, name: str, command: list[str] | None = None) -> Program:
-        """Start a program: `web1` is the first process of the service `web`."""
+    def add(self, name: str, command: list[str] | None = None, *, cwd: Path = ROOT) -> Program:
+        """Start a program: `web1` is the first process of the service `web`. `cwd` is whose code it runs."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True, parents=True)
         if command is None:
             command = self.command(name)
-        program = Program(name, command, self.env | {"DATA_DIR": str(folder / "data")}, folder)
+        env = self.env | {"DATA_DIR": str(folder / "data"), "STATIC_ROOT": str(self.static_roots[cwd])}
+        program = Program(name, command, env | {"PYTHONPATH": str(cwd)}, folder, cwd)
         program.start()
         self.programs[name] = program
         return program
@@ -187,16 +214,13 @@ class Fleet:
             assert not program.ended, f"{program.name} ended:\n{program.log()[-3000:]}"
         return True
 
-    def manage(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    def manage(self, *words: str, cwd: Path = ROOT, **env: str) -> "subprocess.CompletedProcess[str]":
         """Run a management command with the fleet's environment; fails where it fails."""
-        done = self.try_manage(*words, **env)
+        given = self.env | {"DATA_DIR": str(self.folder / "data"), "PYTHONPATH": str(cwd)} | env
+        command = [str(PYTHON), "manage.py", *words]
+        done = subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done
-
-    def try_manage(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
-        given = self.env | {"DATA_DIR": str(self.folder / "data")} | env
-        command = [str(PYTHON), "manage.py", *words]
-        return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True)
 
     def health_check(self, name: str, data: Path | None = None) -> "subprocess.CompletedProcess[str]":
         """Run compose.yml's health check of a program's service, as its container would; `data` is another DATA_DIR."""
@@ -221,6 +245,8 @@ class Fleet:
                 program.process.terminate()
         for program in self.programs.values():
             program.stop()
+        if self._model is not None:
+            self._model.communicate()
         with psycopg.connect(self.admin_url, autocommit=True) as admin:
             admin.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
 

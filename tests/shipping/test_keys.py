@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 import pytest
+import redis
 from cryptography.fernet import Fernet
 from django.apps import apps
 from django.conf import LazySettings
@@ -270,6 +272,21 @@ def test_the_secret_of_customers_tokens_is_replaced(settings: LazySettings) -> N
 
     refused(token(old))
     assert identity.identify(token=token(new), cookie=None).customer_id in by_both
+
+
+def test_the_password_of_valkey_is_replaced(settings: LazySettings, valkey: "redis.Redis") -> None:
+    there = urlsplit(settings.REDIS_URL)
+    newer = there._replace(netloc=f"default:the-new-password@{there.hostname}:{there.port}").geturl()
+
+    valkey.execute_command("ACL", "SETUSER", "default", ">the-new-password")
+    try:
+        with redis.Redis.from_url(newer) as client, redis.Redis.from_url(settings.REDIS_URL) as older:
+            assert client.ping()
+            assert older.ping(), "processes that were not yet started again"
+    finally:
+        valkey.execute_command("ACL", "SETUSER", "default", "<the-new-password")
+    with redis.Redis.from_url(newer) as client, pytest.raises(redis.AuthenticationError):
+        client.ping()
 
 
 def test_the_secret_of_the_webhook_url_is_replaced(settings: LazySettings) -> None:

@@ -41,7 +41,7 @@ def test_nothing_is_left_to_fill_in_and_the_image_gets_all_that_the_file_asks_fo
 
 async def test_a_conversation_runs_through_a_socket(production: Fleet, trusted: None) -> None:
     async with Chatter(production.socket_url, token=token_for("cus_1002")) as customer:
-        frames = await customer.say("Hello, what can you do for me?")
+        frames = await customer.say("What is the status of order 1042?")
 
     assert types(frames)[0] == "accepted"
     assert types(frames)[-2:] == ["agent_response", "message_complete"]

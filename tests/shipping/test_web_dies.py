@@ -11,7 +11,7 @@ from tests.live.chatter import Chatter, Frame
 from tests.shipping.fleet import Fleet, token_for
 
 pytestmark = pytest.mark.xdist_group("shipping")
-CANDIDATES = [f"cus_{number}" for number in range(1003, 1040)]
+CANDIDATES = [f"cus_{number}" for number in range(1012, 1080)]
 
 
 async def test_customers_come_back_to_the_other_process_and_go_on(production: Fleet, trusted: None) -> None:
