@@ -11,6 +11,7 @@ from django.conf import settings
 from smartsupport.lib import observing
 
 _ends: list[Callable[[], None]] = []
+_begun = False
 
 
 def connect() -> None:
@@ -27,7 +28,11 @@ def _told(what: str, facts: dict[str, Any]) -> None:
 
 
 def begin(process: str) -> None:
-    """Begin in this process: `web`, `turns` or `jobs`. The children of a jobs worker make their own traces."""
+    """Begin in this process, once: as `web`, `turns` or `jobs`. Children of a jobs worker make their own traces."""
+    global _begun
+    if _begun:
+        return
+    _begun = True
     if settings.METRICS_PORT:
         from smartsupport.metrics import listening
 

@@ -6,13 +6,37 @@ up when it is asked (prometheus_client's multiprocess mode).
 
 import os
 import shutil
+import struct
+import threading
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.conf import settings
 
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
 log = structlog.get_logger(__name__)
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+READINGS = 5
+PAUSE_SECONDS = 0.05
+
+
+class _Children:
+    """What all children have counted. A file that one is just making cannot be read yet: then all are read again."""
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+
+    def collect(self) -> "Iterable[Metric]":
+        for _ in range(READINGS - 1):
+            try:
+                return list(self._files.collect())
+            except (struct.error, ValueError, RuntimeError):
+                threading.Event().wait(PAUSE_SECONDS)
+        return list(self._files.collect())
 
 
 def use_folder(directory: Path) -> None:
@@ -41,7 +65,7 @@ def begin() -> None:
     shown = counted
     if FOLDER in os.environ:
         shown = CollectorRegistry()
-        MultiProcessCollector(shown)  # type: ignore[no-untyped-call]
+        shown.register(_Children(MultiProcessCollector(None)))  # type: ignore[no-untyped-call]
     try:
         server, _ = start_http_server(settings.METRICS_PORT, settings.METRICS_HOST, shown)
     except OSError as error:

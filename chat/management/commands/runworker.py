@@ -35,7 +35,6 @@ class TurnsWorker(Worker):
         leave = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, leave.set)
-        observing.tell("process_started", name="turns")
         turns = engine()
         parts = [
             asyncio.ensure_future(turns.run()),
@@ -82,6 +81,9 @@ class Command(ChannelsCommand):
         if options["channels"] != ["turns"]:
             self.worker_class = Worker
         else:
+            observing.tell(
+                "process_started", name="turns"
+            )  # before Channels loads what the web process serves
             with startup.loading():
                 import chat.engine  # noqa: F401  now, not while a turn waits
         super().handle(*args, **options)
