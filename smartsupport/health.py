@@ -44,7 +44,8 @@ class HealthMiddleware(MiddlewareMixin):
     supervisor, a container's health check, a load balancer, whoever collects metrics."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        view = {"/healthz": healthz, "/readyz": readyz}.get(request.path)
+        own = {"/healthz": healthz, "/readyz": readyz}
+        view: Callable[[HttpRequest], HttpResponse] | None = own.get(request.path)
         if request.path == "/metrics" and settings.METRICS_TOKEN:
             view = metrics
         return None if view is None else view(request)
