@@ -7,13 +7,14 @@
 #   make faults  kills processes at every boundary and audits what is left; the table is docs/faults.md
 #   make screenshots  pictures of every page of the console, into docs/images/console
 #   make soak    customers, staff and faults at random for 20 minutes, then an audit (SOAK_ARGS="--minutes 1 --customers 20")
+#   make rehearse-upgrade OLD=v1.2  from that commit to this code under load, then an audit (docs/deployment.md)
 
 PYTHON ?= python3
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check install --quiet
 PYTEST_ARGS ?= -n 3 --dist loadgroup
 
-.PHONY: run test check lint bench bench-import faults soak screenshots browser nginx install install-dev clean
+.PHONY: run test check lint bench bench-import faults soak rehearse-upgrade screenshots browser nginx install install-dev clean
 
 run: .venv/installed
 	@$(PY) -m smartsupport.supervisor --with-parent
@@ -32,6 +33,9 @@ faults: .venv/installed-dev
 
 soak: .venv/installed-dev
 	$(PY) -m tests.faults.soak $(SOAK_ARGS)
+
+rehearse-upgrade: .venv/installed-dev nginx
+	$(PY) -m tests.shipping.rehearsal $(if $(OLD),--old $(OLD)) $(REHEARSAL_ARGS)
 
 screenshots: .venv/installed-dev browser
 	$(PY) -m pytest -q tests/screenshots.py
