@@ -15,13 +15,16 @@ from agents.links.recording import recorded
 from agents.links.words import SENTENCES, what_became
 from agents.models import Action, ActionStatus, ApprovalLink
 from smartsupport.lib.addresses import counted
+from smartsupport.lib.console import age
 from smartsupport.lib.errors import ServiceError
 
 LONGEST_REASON = 500
 STATUS = {"sign_in": 401, "account_needed": 403, "somebody_else": 403, "no_permission": 403, "open": 200}
 """Of an answer whose link cannot be used, where it is not 410."""
+# The token is in the path, which goes to nobody, not even to ourselves. With `no-referrer`, browsers would hide the
+# origin of the form as well, and a form of unknown origin is refused.
 HEADERS = {
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "strict-origin",
     "X-Robots-Tag": "noindex, nofollow, noarchive",
 }
 
@@ -101,6 +104,7 @@ def _call(action: Action) -> dict[str, Any]:
         "bound": bound_rows(action),
         "difference": difference_rows(action.difference),
         "agreed": [vote["name"] for vote in action.votes],
+        "age": age(action.created_at),
         "longest_reason": LONGEST_REASON,
     }
 

@@ -78,7 +78,7 @@ def test_looking_decides_nothing_and_shows_the_exact_call_to_whom_it_asks() -> N
     assert "<script" not in text
     assert untouched(action, link)
     for name, value in (
-        ("Referrer-Policy", "no-referrer"),
+        ("Referrer-Policy", "strict-origin"),
         ("Cache-Control", "no-store"),
         ("X-Frame-Options", "DENY"),
     ):
