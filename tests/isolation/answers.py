@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
-from tests.isolation.callers import Caller
+from tests.isolation.crowd import Caller
 from tests.isolation.routes import Ids, Route
 from tests.isolation.world import MARK
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from tests.isolation import public
 from tests.isolation.answers import Answer, ask, body_for
-from tests.isolation.callers import Caller, everybody_refused
+from tests.isolation.callers import everybody_refused
+from tests.isolation.crowd import Caller
 from tests.isolation.needs import model_admin_of
 from tests.isolation.routes import METHODS, Ids, Route
 from tests.isolation.watching import watching

@@ -13,7 +13,7 @@ from channels.testing import WebsocketCommunicator
 from chat import identity, live, protocol
 from chat.models import Customer
 from chat.routing import websocket
-from tests.isolation.callers import customers_token
+from tests.isolation.crowd import customers_token
 from tests.isolation.routes import Ids
 
 PATIENCE_SECONDS = 20

@@ -19,6 +19,7 @@ from chat.models import ApiKey, Conversation, Customer, Turn, WebhookDelivery
 from openapi_import.models import ImportJob, ImportStatus, Publication, SpecSource
 from smartsupport.lib import audit
 from tests import rows
+from tests.isolation.crowd import Crowd
 from tests.isolation.routes import Ids
 
 MARK = "xQ7secret"
@@ -35,6 +36,8 @@ class World:
     own: Ids
     """Of the stranger."""
     nobodys: Ids
+    crowd: Crowd | None = None
+    """Who tries, where somebody does."""
 
     @property
     def for_staff(self) -> Ids:
