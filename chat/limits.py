@@ -17,7 +17,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from chat import live
-from smartsupport.lib.addresses import counted as address
+from smartsupport.lib.addresses import counted
 
 log = structlog.get_logger(__name__)
 
@@ -110,6 +110,9 @@ def _told(limit: Limit, who: UUID | str, *, room: bool) -> bool:
     if not room:
         log.warning("limit_reached", limit=limit.name, who=str(who), most=limit.most, seconds=WINDOW_SECONDS)
     return room
+
+
+address = counted
 
 
 def address_of_socket(client: Sequence[object] | None, headers: Sequence[tuple[bytes, bytes]]) -> str:
