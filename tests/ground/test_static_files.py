@@ -29,8 +29,9 @@ def test_modules_import_each_other_by_hashed_names(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
 
-    [page] = [path for path in (tmp_path / "static" / "chat").glob("page.*.js")]
-    imported = re.findall(r'from "\./([^"]+)"', page.read_text())
-    assert imported
-    assert all(re.fullmatch(r"[a-z]+\.[0-9a-f]{12}\.js", name) for name in imported), imported
-    assert all((page.parent / name).exists() for name in imported)
+    for begin in ("page", "widget_frame"):
+        [page] = [path for path in (tmp_path / "static" / "chat").glob(f"{begin}.*.js")]
+        imported = re.findall(r'(?:from |import\()"\./([^"]+)"', page.read_text())
+        assert imported
+        assert all(re.fullmatch(r"[a-z_]+\.[0-9a-f]{12}\.js", name) for name in imported), imported
+        assert all((page.parent / name).exists() for name in imported)
