@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 
 from agents import facts
 from agents.context import Call, TurnContext
-from agents.direct import running
+from agents.direct import calls
 from agents.models import DirectCall, Tool
 from chat import events, history
 from chat.journal import TurnJournal
@@ -155,7 +155,7 @@ def _announced(
 
 def context(claim: Claim, tool: str, arguments: str) -> tuple[TurnContext, TurnJournal]:
     """What a turn that is for one call is given: no history, as no model is asked."""
-    registry = running.registry_of(tool)
+    registry = calls.registry_of(tool)
     required = {name for agent in registry.agents for spec in agent.tools for name in spec.requires}
     recorded = {} if claim.fresh else history.recorded(claim.turn_id)
     journal = TurnJournal(claim, recorded, succeeded=history.succeeded(claim.conversation_id, required))

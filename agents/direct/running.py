@@ -9,28 +9,8 @@ from typing import Any, Literal
 
 from agents import acting, executor, facts
 from agents.context import Call, TurnContext
-from agents.models import Access, Action, ActionStatus, Tool
-from agents.policy import FIND_TOOLS, HAND_OFF
-from agents.registry import AgentSpec, Registry, tool_spec
-
-CALLER = "mcp"
-"""Whose tool calls these are, where an agent's name would stand."""
-CALL_ID = "direct"
-"""The id of the one call of such a turn."""
-RESERVED = frozenset({FIND_TOOLS, HAND_OFF})
-"""What agents have beside the business's tools. Nobody calls it from outside."""
-
-
-def caller_of(tool: Tool | None) -> AgentSpec:
-    """The caller as an agent that has this one tool; none, where there is no such tool any more."""
-    tools = (tool_spec(tool),) if tool is not None else ()
-    return AgentSpec(CALLER, "", Access.WRITE, "", "", "", (), "", tools)
-
-
-def registry_of(name: str) -> Registry:
-    """What a turn that is for a call of this tool works with. One statement."""
-    found = None if name in RESERVED else Tool.objects.filter(name=name, enabled=True).first()
-    return Registry((caller_of(found),))
+from agents.direct.calls import CALL_ID, CALLER
+from agents.models import ActionStatus
 
 
 async def run(context: TurnContext, asked: Call) -> Literal["completed", "waiting"]:
@@ -58,8 +38,3 @@ def _open(context: TurnContext, call: dict[str, Any]) -> tuple[bool, list[facts.
     error = {"kind": "validation", "message": changed}
     returned = facts.tool_returned(agent=CALLER, tool=call["name"], call_id=CALL_ID, ok=False, error=error)
     return False, [returned]
-
-
-def action_of_turn(turn_id: Any) -> Action | None:
-    """The action of such a turn, with its tool; None where nothing that has an effect was to be done."""
-    return Action.objects.select_related("tool").filter(turn_id=turn_id, tool_call_id=CALL_ID).first()

@@ -10,7 +10,7 @@ from django.conf import settings
 from mcp_types import CallToolResult
 
 from agents import policy
-from agents.direct.running import caller_of
+from agents.direct.calls import caller_of
 from agents.models import Action, DirectCall, Tool
 from agents.registry import tool_spec
 from chat import direct_calls

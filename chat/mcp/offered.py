@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from mcp_types import ListToolsResult, ToolAnnotations
 from mcp_types import Tool as OfferedTool
 
-from agents.direct.running import RESERVED
+from agents.direct.calls import RESERVED
 from agents.models import Access, Risk, Tool
 from chat.mcp.caller import McpCaller
 from chat.mcp.refusals import invalid

@@ -12,7 +12,7 @@ from uuid import UUID
 from mcp_types import CallToolResult, TextContent
 
 from agents.answers import fitted
-from agents.direct.running import action_of_turn
+from agents.direct.calls import action_of_turn
 from agents.models import Action, ActionStatus, Tool
 from agents.projection import projected
 from chat.mcp.offered import STATUS

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from agents import approvals, facts
-from agents.direct.running import CALL_ID, CALLER
+from agents.direct.calls import CALL_ID, CALLER
 from agents.models import Action
 from chat import direct_calls, events
 from chat.models import Conversation, Turn
