@@ -299,6 +299,26 @@ def test_a_page_without_a_good_token_is_not_asked_for_ever(
         expect(customer.told("was not found")).to_be_visible()  # it is somebody else's
 
 
+def test_a_visitors_credential_that_is_not_good_any_more_is_replaced_once(
+    stack: Stack, shop: Site, browser: Browser
+) -> None:
+    with at(browser, serve(shop, stack)) as customer:
+        customer.launcher.click()
+        customer.says("hello there")
+        expect(customer.told("hello there")).to_be_visible()
+        spoil = "localStorage.setItem('smartsupport.embed.visitor-credential', JSON.stringify('signed:by:nobody'))"
+        customer.chat.locator("body").evaluate(spoil)
+        customer.asked.clear()
+        customer.page.reload()
+
+        expect(
+            customer.chat.get_by_text("how can we help?")
+        ).to_be_visible()  # somebody new, to whom nothing is told
+        customer.says("here I am again")
+        expect(customer.told("here I am again")).to_be_visible()
+        assert len([url for url in customer.asked if url.endswith("/embed/visitor")]) == 1
+
+
 def test_keyboard_names_and_focus(stack: Stack, shop: Site, browser: Browser) -> None:
     with at(browser, serve(shop, stack)) as customer:
         page, launcher = customer.page, customer.launcher

@@ -236,6 +236,7 @@
     refusedInARow += 1;
     const asked = handlers.tokenneeded;
     if (refusedInARow > TOKENS_IN_A_ROW) {
+      tellFrame({ type: "no-token" });
       return void console.error(`${NAME}: ${TOKENS_IN_A_ROW} tokens in a row were refused. Call setToken with a good one.`);
     }
     if (!asked.length) console.warn(`${NAME}: the chat needs a customer token. Call setToken, or handle "tokenneeded".`);
