@@ -20,7 +20,9 @@ class WholeReplies(WebSocketProtocol):
             # Autobahn, below Daphne, takes a pair where it is to send headers too.
             message = {**message, "subprotocol": (message.get("subprotocol"), headers)}
         if message["type"] == "websocket.close" and message.get("reason") and self.state == self.STATE_OPEN:
-            self.sendClose(code=message.get("code") or 1000, reason=message["reason"])
+            # Autobahn's own `sendClose` refuses the codes of servers (RFC 6455, 7.4.1), such as 1013.
+            reason = message["reason"].encode()
+            self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason, isReply=False)
             return
         super().handle_reply(message)
 
@@ -30,11 +32,10 @@ class PacedRequest(WebRequest):
     """A request whose event stream is paced by its connection: Twisted tells when that is full, and when it has room
     again."""
 
-    # Twisted would read and parse a form for itself, and answer an odd one without a word: Django does that.
-    _parsePOSTFormSubmission = False
-
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        # Twisted would read and parse a form for itself, and refuse an odd one without a word: Django does that.
+        self._parsePOSTFormSubmission = False
         self.room = asyncio.Event()
         self.room.set()
 
