@@ -5,6 +5,7 @@
 #   make bench   benchmarks
 #   make bench-import  what becomes of 2,600 real OpenAPI documents, beside FastMCP (BENCH_ARGS="FOLDER ... --every 10")
 #   make faults  kills processes at every boundary and audits what is left; the table is docs/faults.md
+#   make fuzz-api  tries the REST API out with schemathesis for ten minutes (FUZZ_SECONDS=3600)
 #   make screenshots  pictures of every page of the console, into docs/images/console
 #   make soak    customers, staff and faults at random for 20 minutes, then an audit (SOAK_ARGS="--minutes 1 --customers 20")
 #   make rehearse-upgrade OLD=v1.2  from that commit to this code under load, then an audit (docs/deployment.md)
@@ -37,6 +38,9 @@ soak: .venv/installed-dev
 rehearse-upgrade: .venv/installed-dev nginx
 	$(PY) -m tests.shipping.rehearsal $(if $(OLD),--old $(OLD)) $(REHEARSAL_ARGS)
 
+fuzz-api: .venv/installed-dev
+	$(PY) -m tests.api.fuzz $(FUZZ_SECONDS)
+
 screenshots: .venv/installed-dev browser
 	$(PY) -m pytest -q tests/screenshots.py
 
@@ -46,7 +50,7 @@ check: .venv/installed-dev
 	$(PY) .ci/check.py types
 	.venv/bin/lint-imports
 	$(PY) -W "ignore:Got an error checking:RuntimeWarning" manage.py makemigrations --check --dry-run
-	$(PY) .ci/check.py deploy templates scripts containers
+	$(PY) .ci/check.py deploy templates scripts containers schema
 
 lint: .venv/installed-dev
 	$(PY) -m ruff check --fix --show-fixes .

@@ -4,6 +4,7 @@ types        mypy, strict
 deploy       Django's own deployment checks, with the settings of a production
 templates    the HTML of our templates
 scripts      the syntax of our JavaScript (needs node; without one, says that it was not checked)
+schema       the published OpenAPI document: made without a warning, and valid
 containers   compose.yml and the Dockerfile can be read, and name files that exist
 """
 
@@ -70,6 +71,11 @@ def containers() -> int:
     return 1 if faults else 0
 
 
+def schema() -> int:
+    words = [sys.executable, "-W", "ignore", "manage.py", "spectacular", "--validate", "--fail-on-warn"]
+    return _run([*words, "--file", os.devnull], env=os.environ | PRODUCTION)
+
+
 def _copied(dockerfile: Path) -> list[str]:
     """Sources of the Dockerfile's COPY lines that come from the checkout."""
     found = []
@@ -86,7 +92,7 @@ def _run(words: list[str], *, env: dict[str, str] | None = None, quiet: bool = F
     return subprocess.run(words, cwd=ROOT, env=env).returncode
 
 
-CHECKS = {check.__name__: check for check in (types, deploy, templates, scripts, containers)}
+CHECKS = {check.__name__: check for check in (types, deploy, templates, scripts, containers, schema)}
 
 
 def main(names: list[str]) -> int:

@@ -13,7 +13,7 @@ from replay.timeline import STEP_TYPES, step
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.cursors import Pages, Position
 from smartsupport.lib.errors import ThreadNotFound
-from smartsupport.lib.rest import Need, PageQuery, TextFilter, checked_thread_id, read_query
+from smartsupport.lib.rest import THREAD_PATTERN, Need, PageQuery, TextFilter, checked_thread_id, read_query
 
 EXAMPLE: dict[str, Any] = {
     "thread_id": "shop-4711",
@@ -107,7 +107,10 @@ class ReplayView(ApiView):
         operation_id="replay_get",
         summary="A conversation, step by step",
         tags=["Replay"],
-        parameters=[OpenApiParameter("thread_id", str, OpenApiParameter.PATH), ReplayQuery],
+        parameters=[
+            OpenApiParameter("thread_id", str, OpenApiParameter.PATH, pattern=THREAD_PATTERN),
+            ReplayQuery,
+        ],
         responses=ReplaySerializer,
     )
     def get(self, request: Request, thread_id: str) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.parsers import JSONParser
 
+from chat.api_keys import KeyExpired
 from smartsupport.lib import documented as told
 from smartsupport.lib import idempotency
 from smartsupport.lib.api_view import WRITES, ApiView, TooLarge
@@ -54,6 +55,13 @@ class OperationSchema(AutoSchema):
         """Of an operation that says nothing else: nothing. What a class says is for whoever reads the code."""
         return ""
 
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> Any:
+        """A serializer with `refuses_unknown` takes no other fields than those that it names."""
+        schema = super()._map_basic_serializer(serializer, direction)
+        if direction == "request" and getattr(serializer, "refuses_unknown", False):
+            schema["additionalProperties"] = False
+        return schema
+
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None or not isinstance(self.view, ApiView):
@@ -61,6 +69,8 @@ class OperationSchema(AutoSchema):
         if need := self.view.needs.get(self.method):
             _say_who(operation, need)
         _say_nothing_of_events(operation)
+        if len(operation.get("requestBody", {}).get("content", {})) > 1:  # a document, in one way or another
+            operation["requestBody"]["required"] = True
         self._add_headers(operation)
         self._add_examples(operation)
         self._add_refusals(operation)
@@ -106,7 +116,7 @@ class OperationSchema(AutoSchema):
 
     def _common(self, operation: dict[str, Any]) -> list[told.Refusal]:
         """What any such route refuses."""
-        found: list[told.Refusal] = [told.NO_CREDENTIAL, told.FORBIDDEN, told.TOO_MANY, told.BROKEN]
+        found: list[told.Refusal] = [told.NO_CREDENTIAL, told.FORBIDDEN, KeyExpired, told.TOO_MANY, told.BROKEN]
         named = {parameter["name"]: parameter["in"] for parameter in operation["parameters"]}
         if "query" in named.values():
             found.append(told.INVALID)

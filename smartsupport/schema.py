@@ -91,6 +91,8 @@ def wrap_in_envelope(result: dict[str, Any], generator: Any, request: Any, publi
         _drop_empty_defaults(schema)
         _let_anything_be_null(schema)
     _let_the_smaller_fit(schemas)
+    for name in ("MessageRequest", "StaffMessageRequest"):
+        _ask_for_content(schemas[name])
     schemas |= {
         "Error": ERROR,
         "ErrorEnvelope": ERROR_ENVELOPE,
@@ -139,3 +141,11 @@ def _let_the_smaller_fit(schemas: dict[str, Any]) -> None:
     for schema in schemas.values():
         if "oneOf" in schema and all("$ref" in one for one in schema["oneOf"]):
             schema["anyOf"] = schema.pop("oneOf")
+
+
+def _ask_for_content(schema: dict[str, Any]) -> None:
+    """A text that is missing is refused in the words of the chat socket, which the serializer leaves to the service."""
+    known = schema["properties"]["content"]
+    text = {"type": "string", "minLength": 1, "maxLength": 10_000, "pattern": r"\S"}
+    schema["properties"]["content"] = text | {key: known[key] for key in ("description",) if key in known}
+    schema["required"] = ["content", *schema.get("required", [])]

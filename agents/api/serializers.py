@@ -184,6 +184,8 @@ class InterruptPageSerializer(CountedSerializer):
 class Strict(serializers.Serializer[Any]):
     """Refuses fields that it does not know: deciding on something else than the caller means would be worse."""
 
+    refuses_unknown = True
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(self.initial_data) - set(self.fields))
         if unknown:

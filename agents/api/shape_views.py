@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from agents import approvals, inbox_shapes
 from agents.api import serializers as shapes
 from agents.api.examples import DECIDED
-from agents.api.views import DECIDE, INTERRUPT, interrupt
+from agents.api.views import DECIDE, DECISION_PROBLEMS, INTERRUPT, interrupt
 from agents.approvals import Decider
 from agents.models import Action
 from smartsupport.lib.api_view import ApiView
@@ -138,6 +138,7 @@ def _decided(request: Request, row: Action, answer: inbox_shapes.Answer, seen: s
 
 class AgentInboxView(ApiView):
     needs: ClassVar = {"GET": READ, "POST": DECIDE}
+    problems: ClassVar = {"GET": (approvals.ActionNotFound,), "POST": DECISION_PROBLEMS}
     parser_classes = [BoundedJSONParser]
 
     @extend_schema(
@@ -209,6 +210,7 @@ class AgentInboxView(ApiView):
 
 class HitlView(ApiView):
     needs: ClassVar = {"GET": READ, "POST": DECIDE}
+    problems: ClassVar = {"GET": (approvals.ActionNotFound,), "POST": DECISION_PROBLEMS}
     parser_classes = [BoundedJSONParser]
 
     @extend_schema(

@@ -120,6 +120,8 @@ def own_limit(standing: Standing) -> dict[str, Any]:
 class ChangeSerializer(serializers.Serializer[Any]):
     """Whose budget, and why."""
 
+    refuses_unknown = True
+
     customer = StrictCharField(
         required=False, max_length=255, help_text="A customer's `id` here, or your own (`sub`)."
     )

@@ -13,12 +13,24 @@ from chat.api import examples, reads, writes
 from chat.api import serializers as shapes
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.ids import parse_uuid
-from smartsupport.lib.rest import Need, checked_thread_id, decider_id, one_page, read_body, read_query
+from smartsupport.lib.rest import (
+    THREAD_PATTERN,
+    Need,
+    checked_thread_id,
+    decider_id,
+    one_page,
+    read_body,
+    read_query,
+)
 
 READ = Need("conversations:read", "chat.view_conversation")
 WRITE = Need("conversations:write", "chat.change_conversation")
 THREAD = OpenApiParameter(
-    "thread_id", str, OpenApiParameter.PATH, description="1 to 128 letters, digits, `_` or `-`."
+    "thread_id",
+    str,
+    OpenApiParameter.PATH,
+    pattern=THREAD_PATTERN,
+    description="1 to 128 letters, digits, `_` or `-`.",
 )
 TEXT_PROBLEMS = (submission.MissingContent, submission.ContentTooLong)
 MESSAGE_PROBLEMS = (

@@ -18,6 +18,8 @@ ENDPOINT_STATES = ["live", "failing", "paused"]
 
 class StrictSerializer(serializers.Serializer[Any]):
     # Refuses fields that it does not know. A docstring would be published with each of its bodies.
+    refuses_unknown = True
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(self.initial_data) - set(self.fields))
         if unknown:

@@ -21,6 +21,8 @@ from smartsupport.lib.rest import (
 class Strict(serializers.Serializer[Any]):
     """Refuses fields that it does not know, also within another one, and names them with whatever else is wrong."""
 
+    refuses_unknown = True
+
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
         faults: Any = {name: ["This field is not known here."] for name in unknown}

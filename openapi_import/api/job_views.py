@@ -56,6 +56,7 @@ class ImportView(ApiView):
                     "ask_model": {"type": "boolean"},
                 },
                 "required": ["file"],
+                "additionalProperties": False,
             },
         },
         responses={202: shapes.JobSerializer},

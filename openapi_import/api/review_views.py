@@ -20,6 +20,7 @@ from openapi_import.api.job_views import JOB, READ
 from openapi_import.api.looking_up import checked_body, classification_of, found, job_of, refuse_unknown
 from openapi_import.api.source_shapes import ApprovedSerializer
 from openapi_import.errors import JobNotFound, WrongStage
+from openapi_import.exports.python_module import NoModule
 from openapi_import.models import ImportJob, ImportStatus
 from openapi_import.planning import NewerPublished
 from smartsupport.lib.api_view import ApiView, require_match
@@ -206,7 +207,7 @@ class CompareView(ApiView):
 
 class ExportView(ApiView):
     needs: ClassVar = {"GET": READ}
-    problems: ClassVar = {"GET": (JobNotFound, WrongStage)}
+    problems: ClassVar = {"GET": (JobNotFound, WrongStage, NoModule)}
     content_negotiation_class = JsonWhateverAsked
 
     @extend_schema(

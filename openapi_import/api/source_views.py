@@ -93,7 +93,7 @@ class SourceView(ApiView):
         tags=["Imports"],
         parameters=[SOURCE, shapes.DeleteQuery],
         request=None,
-        responses=shapes.PublicationDetailSerializer,
+        responses={200: shapes.PublicationDetailSerializer},
     )
     def delete(self, request: Request, source_name: str) -> Response:
         source = source_of(source_name)

@@ -9,7 +9,9 @@ from smartsupport.lib.cursors import CountedSerializer as CountedSerializer
 from smartsupport.lib.cursors import PageQuery as PageQuery
 from smartsupport.lib.cursors import one_page as one_page
 from smartsupport.lib.errors import ServiceError
-from smartsupport.lib.ids import is_thread_id
+from smartsupport.lib.ids import THREAD_ID, is_thread_id
+
+THREAD_PATTERN = f"^{THREAD_ID.pattern}$"
 
 
 class Need(NamedTuple):

@@ -1,11 +1,14 @@
-"""What schemathesis has to know of this API (`SCHEMATHESIS_HOOKS`). Nothing here leaves a check out: a failure is dropped
-only where a request that is well formed is refused for what is stored, which no schema can say."""
+"""What schemathesis has to know of this API (`SCHEMATHESIS_HOOKS`). No check is left out: a failure is dropped only
+where a request that is well formed is refused for what is stored, or for what several fields say together."""
 
 from typing import Any
 
 import schemathesis
 
-FOR_WHAT_IS_STORED = {
+BY_CODE = {
+    "invalid_feedback": "at least one of its fields",
+    "invalid_tag": "what is left of it without odd spaces and letters",
+    "ends_in_the_past": "time has passed",
     "idempotency_key_reused": "another request was sent under this key before",
     "precondition_failed": "If-Match names a state that was never there",
     "invalid_cursor": "only a cursor that a list gave out is one",
@@ -20,6 +23,7 @@ FOR_WHAT_IS_STORED = {
     "invalid_arguments": "the tool's own schema is another document",
 }
 ACROSS_FIELDS = {
+    ("agents_import", "file"): "a document, in UTF-8",
     ("openapi_import", "url"): "one of url, text and file",
     ("openapi_import", "username"): "a user name and a password, or an Authorization header",
     ("openapi_import", "headers"): "names and values that HTTP takes",
@@ -30,13 +34,24 @@ ACROSS_FIELDS = {
     ("openapi_sources_pause", "tools"): "names of tools that the source has",
     ("openapi_sources_resume", "tools"): "names of tools that the source has",
     ("openapi_sources_delete", "tools"): "names of tools that the source has",
+    ("keys_create", "expires_at"): "in the future",
+    ("keys_rotate", "expires_at"): "in the future",
+    ("interrupts_make_link", "username"): "a user name, or a name",
+    ("interrupts_make_link", "email"): "only for somebody without an account",
+    ("budgets_grant", "amount_usd"): "at most six decimals",
     ("budgets_grant", "customer"): "a customer, or the deployment",
     ("budgets_reset", "customer"): "a customer, or the deployment",
     ("budgets_exempt", "customer"): "a customer, or the deployment",
     ("conversations_send_message", "customer"): "whose thread it is",
+    ("interrupts_answer_agent_inbox", "responses"): "exactly one",
+    ("interrupts_answer_hitl", "decisions"): "exactly one",
     ("interrupts_decide", "args"): "with approved: true only",
 }
 """{(operation, field): the rule across fields or rows that its schema does not say}."""
+
+
+REFUSED_ALL_THE_SAME = frozenset({410, 412, 413})
+"""Refusals that schemathesis does not take for one, where a bad request was refused for something else first."""
 
 
 def error_of(response: Any) -> dict[str, Any]:
@@ -52,10 +67,12 @@ def error_of(response: Any) -> dict[str, Any]:
 @schemathesis.hook
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
     """False drops it."""
+    if type(failure).__name__ == "AcceptedNegativeData":
+        return response.status_code not in REFUSED_ALL_THE_SAME
     if type(failure).__name__ != "RejectedPositiveData":
         return True
     error = error_of(response)
-    if error.get("code") in FOR_WHAT_IS_STORED:
+    if error.get("code") in BY_CODE:
         return False
     operation = case.operation.definition.raw["operationId"]
     fields = error.get("fields") or {}

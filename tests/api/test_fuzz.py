@@ -1,0 +1,32 @@
+"""Requests that nobody would think of: schemathesis, all checks, in little time. `make fuzz-api` takes longer.
+
+A stack of its own: what is tried out pauses sources, deletes tools and disables keys.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.fuzz import run, seed
+from tests.live.stack import Stack
+
+pytestmark = pytest.mark.xdist_group("live-fuzz")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    own = Stack("fuzz", tmp_path_factory.mktemp("fuzz"), STREAM_SECONDS="1")
+    try:
+        own.start()
+        seed(own)
+        yield own
+    finally:
+        own.stop()
+
+
+def test_nothing_is_found_in_half_a_minute(stack: Stack, tmp_path: Path) -> None:
+    code, told = run(stack, seconds=25, report=tmp_path)
+
+    assert code == 0, told[-6_000:]
+    assert " generated" in told
