@@ -1,0 +1,1 @@
+"""Every command, example, link and quoted message of the documentation is tried."""
