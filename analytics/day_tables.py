@@ -1,5 +1,5 @@
-"""The day tables: sums over `ConversationFact`, made anew for whole days in the caller's transaction, with their
-months."""
+"""The day tables: sums over `ConversationFact` and `KeptFact`, made anew for whole days in the caller's
+transaction, with their months."""
 
 from collections.abc import Collection
 from datetime import date
@@ -8,6 +8,7 @@ from django.db import connection
 
 from analytics.definitions import HISTOGRAMS, NUMBERS, RESOLVED, Outcome
 from analytics.histogram import IN_SQL
+from analytics.models import Counts
 
 VALUES = {
     "first_answers": "first_answer_ms",
@@ -40,6 +41,10 @@ SUMS = {
     "good": "count(*) FILTER (WHERE score >= 4)",
     "scores": "COALESCE(sum(score), 0)",
 }
+_COLUMNS = ", ".join(f'"{one.column}"' for one in Counts._meta.fields)
+FACTS = f"""(
+    SELECT {_COLUMNS} FROM analytics_conversationfact UNION ALL SELECT {_COLUMNS} FROM analytics_keptfact
+) AS fact"""  # noqa: S608 (names of our own columns)
 assert set(SUMS) == set(NUMBERS)
 assert set(VALUES) == set(HISTOGRAMS)
 
@@ -52,7 +57,7 @@ def _counted(name: str) -> str:
     return f"""{name} AS (
         SELECT day, jsonb_object_agg(bucket::text, n) AS counts FROM (
             SELECT day, {IN_SQL.format(value)} AS bucket, count(*) AS n
-            FROM analytics_conversationfact{rows} WHERE day = ANY(%(days)s) AND {value} IS NOT NULL GROUP BY 1, 2
+            FROM {FACTS}{rows} WHERE day = ANY(%(days)s) AND {value} IS NOT NULL GROUP BY 1, 2
         ) AS counted GROUP BY day
     )"""  # noqa: S608
 
@@ -60,7 +65,7 @@ def _counted(name: str) -> str:
 _DAYS = f"""
 WITH {", ".join(_counted(name) for name in HISTOGRAMS)}, sums AS (
     SELECT day, {", ".join(f"{sql} AS {name}" for name, sql in SUMS.items())}
-    FROM analytics_conversationfact WHERE day = ANY(%(days)s) GROUP BY day
+    FROM {FACTS} WHERE day = ANY(%(days)s) GROUP BY day
 )
 INSERT INTO analytics_day (day, {", ".join(SUMS)}, {", ".join(HISTOGRAMS)})
 SELECT day, {", ".join(f"sums.{name}" for name in SUMS)},
@@ -71,12 +76,12 @@ _AGENTS = f"""
 INSERT INTO analytics_dayagent (day, agent, conversations, resolved, with_person, cost_micros)
 SELECT day, own.key, count(*), count(*) FILTER (WHERE outcome IN ({", ".join(f"'{one.value}'" for one in RESOLVED)})),
        count(*) FILTER (WHERE with_person), sum(own.value::bigint)
-FROM analytics_conversationfact, jsonb_each_text(agents) AS own WHERE day = ANY(%(days)s) GROUP BY 1, 2
+FROM {FACTS}, jsonb_each_text(agents) AS own WHERE day = ANY(%(days)s) GROUP BY 1, 2
 """  # noqa: S608
-_TOOLS = """
+_TOOLS = f"""
 WITH own AS (
     SELECT day, used.key AS tool, used.value AS value
-    FROM analytics_conversationfact, jsonb_each(tools) AS used WHERE day = ANY(%(days)s)
+    FROM {FACTS}, jsonb_each(tools) AS used WHERE day = ANY(%(days)s)
 ), durations AS (
     SELECT day, tool, jsonb_object_agg(bucket, n) AS counts FROM (
         SELECT day, tool, one.key AS bucket, sum(one.value::bigint) AS n
@@ -87,8 +92,8 @@ WITH own AS (
     FROM own GROUP BY 1, 2
 )
 INSERT INTO analytics_daytool (day, tool, calls, failures, durations)
-SELECT day, tool, calls, failures, COALESCE(counts, '{}') FROM sums LEFT JOIN durations USING (day, tool)
-"""
+SELECT day, tool, calls, failures, COALESCE(counts, '{{}}') FROM sums LEFT JOIN durations USING (day, tool)
+"""  # noqa: S608
 
 
 def _added(name: str) -> str:

@@ -13,24 +13,13 @@ from django.db import models
 from analytics.definitions import Outcome
 
 
-class ConversationFact(models.Model):
-    """What one conversation counts as. It is stale when the conversation's `last_seq` or cost is not the one that it
-    was made from, when its `rules` are old, or when `settles_at` has come.
+class Counts(models.Model):
+    """What one conversation adds to its day.
 
     `tools` {tool: {"calls", "failures", "durations": histogram}}; `agents` {agent: cost in micro-dollars}.
     """
 
-    conversation = models.OneToOneField(
-        "chat.Conversation", on_delete=models.CASCADE, primary_key=True, related_name="fact"
-    )
-    customer = models.ForeignKey("chat.Customer", on_delete=models.CASCADE, related_name="+", db_index=False)
-    seq = models.BigIntegerField(help_text="The newest event that was counted.")
-    cost_seen = models.BigIntegerField(help_text="What the conversation's own total was then.")
-    rules = models.PositiveSmallIntegerField(help_text="The version of the rules that it was made by.")
-    started_at = models.DateTimeField()
     day = models.DateField(help_text="The UTC day on which it began.")
-    watched_until = models.DateTimeField(help_text="Until then the customer's return counts against it.")
-    settles_at = models.DateTimeField(null=True, help_text="When time alone may change its outcome.")
     outcome = models.CharField(max_length=10, choices=Outcome)
     with_person = models.BooleanField()
     without_person = models.BooleanField()
@@ -53,6 +42,25 @@ class ConversationFact(models.Model):
     tools = models.JSONField()
 
     class Meta:
+        abstract = True
+
+
+class ConversationFact(Counts):
+    """What one conversation counts as. It is stale when the conversation's `last_seq` or cost is not the one that it
+    was made from, when its `rules` are old, or when `settles_at` has come."""
+
+    conversation = models.OneToOneField(
+        "chat.Conversation", on_delete=models.CASCADE, primary_key=True, related_name="fact"
+    )
+    customer = models.ForeignKey("chat.Customer", on_delete=models.CASCADE, related_name="+", db_index=False)
+    seq = models.BigIntegerField(help_text="The newest event that was counted.")
+    cost_seen = models.BigIntegerField(help_text="What the conversation's own total was then.")
+    rules = models.PositiveSmallIntegerField(help_text="The version of the rules that it was made by.")
+    started_at = models.DateTimeField()
+    watched_until = models.DateTimeField(help_text="Until then the customer's return counts against it.")
+    settles_at = models.DateTimeField(null=True, help_text="When time alone may change its outcome.")
+
+    class Meta:
         default_permissions = ()
         indexes: ClassVar = [
             models.Index(fields=["day", "started_at", "conversation"], name="fact_of_day"),
@@ -64,6 +72,18 @@ class ConversationFact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.conversation_id} {self.outcome}"
+
+
+class KeptFact(Counts):
+    """What a conversation counted as that is deleted: a day and numbers, and nothing that leads to anybody. It is
+    written when the conversation goes (`analytics.rollups.keep`) and never changed."""
+
+    class Meta:
+        default_permissions = ()
+        indexes: ClassVar = [models.Index(fields=["day"], name="kept_fact_of_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.outcome}"
 
 
 class Day(models.Model):

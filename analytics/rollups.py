@@ -21,7 +21,7 @@ from django.utils import timezone
 from analytics import day_tables, raw_log
 from analytics.definitions import RULES
 from analytics.deriving import fact_of
-from analytics.models import ConversationFact, Day, DayAgent, DayTool, Progress
+from analytics.models import ConversationFact, Counts, Day, DayAgent, DayTool, KeptFact, Progress
 
 BATCH = 500
 AT_ONCE = 20_000
@@ -212,6 +212,32 @@ def _save(facts: Collection[ConversationFact]) -> None:
     )
 
 
+def hold() -> None:
+    """Let nobody count until the transaction ends. Before any row of the chat is locked: who counts does it too."""
+    _locked(wait=True)
+
+
+def count(ids: Sequence[UUID]) -> None:
+    """Count what is not counted of these yet. In a transaction that holds the lock (`hold`)."""
+    _count(_still_different(list(ids)), timezone.now())
+
+
+def keep(ids: Sequence[UUID]) -> None:
+    """Conversations are about to go: count what is not counted of them, and keep what they count as without them, so
+    that no number changes. In a transaction that holds the lock (`hold`)."""
+    count(ids)
+    columns = ", ".join(f'"{one.column}"' for one in Counts._meta.fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO analytics_keptfact ({columns}) "  # noqa: S608 (names of our own columns)
+            f"SELECT {columns} FROM analytics_conversationfact WHERE conversation_id = ANY(%(ids)s)",
+            {"ids": list(ids)},
+        )
+        cursor.execute(
+            "DELETE FROM analytics_conversationfact WHERE conversation_id = ANY(%(ids)s)", {"ids": list(ids)}
+        )
+
+
 def forget(since: date | None = None) -> int:
     """Let everything that began since then (None: ever) be counted anew by the next run that compares everything; how
     many conversations. Until then the numbers stay what they are."""
@@ -227,7 +253,7 @@ def sweep_days(since: date | None = None) -> None:
     """Make the day tables anew from the facts, also for days that have none any more."""
     _locked(wait=True)
     days: set[date] = set()
-    for table in (ConversationFact, Day, DayAgent, DayTool):
+    for table in (ConversationFact, KeptFact, Day, DayAgent, DayTool):
         rows = table._default_manager.filter(day__gte=since) if since else table._default_manager.all()
         days.update(rows.order_by().values_list("day", flat=True).distinct())
     day_tables.rebuild(days)

@@ -121,6 +121,9 @@ class Conversation(models.Model):
         editable=False,
         help_text="Somebody wrote since the customer was asked what they thought, or said so.",
     )
+    emptied_at = models.DateTimeField(
+        null=True, editable=False, help_text="When retention took its words and its customer out of it."
+    )
     tags = models.ManyToManyField(Tag, related_name="conversations", blank=True)
     last_activity_at = models.DateTimeField(auto_now_add=True)
     created_at = models.DateTimeField(auto_now_add=True)

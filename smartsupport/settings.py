@@ -116,7 +116,12 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "smartsupport:celery:", "visibility_timeout": 600}
 CELERY_TIMEZONE = "UTC"
 # Beside each app's `tasks`, which Celery finds by itself.
-CELERY_IMPORTS = ["chat.sweeping", "chat.feedback_asking", "agents.spending.jobs"]
+CELERY_IMPORTS = [
+    "chat.sweeping",
+    "chat.feedback_asking",
+    "agents.spending.jobs",
+    "smartsupport.retention.tasks",
+]
 CELERY_BEAT_SCHEDULE = {
     "sweep-turns": {
         "task": "chat.sweep_turns",
@@ -188,6 +193,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "smartsupport.tasks.forget_old_requests",
         "schedule": 900.0,
         "options": {"expires": 900},
+    },
+    "forget-old-conversations": {
+        "task": "smartsupport.retention.forget",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
     },
     "compare-analytics-with-the-log": {
         "task": "analytics.tasks.compare_everything",
@@ -327,6 +337,9 @@ PROMPT_HISTORY_TOKENS = env.integer("PROMPT_HISTORY_TOKENS", 4_000, low=500, hig
 SHOW_REASONING = env.boolean("SHOW_REASONING", False)
 # Whether the prompts of model calls are kept, each piece of them once, for the replay.
 KEEP_PROMPTS = env.boolean("KEEP_PROMPTS", True)
+# After so many days without anything happening a conversation is forgotten (smartsupport.retention); 0: never.
+RETENTION_DAYS = env.integer("RETENTION_DAYS", 0, low=0, high=36_500)
+RETENTION_MODE = env.choice("RETENTION_MODE", ["delete", "pseudonymise"], "delete")
 
 # Webhooks
 WEBHOOK_URL = env.http_url("WEBHOOK_URL")

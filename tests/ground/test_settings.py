@@ -77,6 +77,8 @@ BAD = [
     ("WEBHOOK_MAX_RETRIES", "-1"),
     ("WEBHOOK_PAUSE_AFTER_HOURS", "0"),
     ("WEBHOOK_KEEP_DAYS", "for ever"),
+    ("RETENTION_DAYS", "-1"),
+    ("RETENTION_MODE", "forget"),
     ("BUSINESS_HOURS", "9 to 5"),
     ("BUSINESS_HOURS", "Mon-Fri 17:00-09:00"),
     ("BUSINESS_TIMEZONE", "Berlin"),
