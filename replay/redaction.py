@@ -7,12 +7,19 @@ secret, and the middle of e-mail addresses. The log itself keeps everything; thi
 
 import json
 import re
-import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-CARD, SECRET = "[card number hidden]", "[hidden]"
+from smartsupport.lib.secret_shapes import (
+    CARD,
+    SECRET,
+    is_card,
+    without_addresses,
+    without_cards,
+    without_secrets,
+)
+
 TOO_DEEP = "[nested too deeply to show]"
 DEEPEST = 80
 JSON_MOST = 2_000_000
@@ -39,48 +46,6 @@ _SECRET_PAIRS = frozenset(
 )
 _NAME = re.compile(r"[\w.\-\[\]]{1,80}")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_NAMES = (
-    r"(?:[\w-]*(?:password|passwd|passphrase|pwd|secret|credential|authorization|api[_-]?key|access[_-]?key|"
-    r"private[_-]?key|access[_-]?token|refresh[_-]?token|auth[_-]?token|session[_-]?id)s?|[\w-]*(?:token|cookie)|cvv2?|cvc)"
-)
-_NAMED = re.compile(
-    rf"""(?ix)(?<![\w-])(?P<name>{_NAMES})(?P<between>\\{{0,4}}["']?\s{{0,20}}(?:[:=]|\bis\b)\s{{0,20}})"""
-    r"""(?P<value> \\{0,4}"(?:[^"\\]|\\[^"]){0,500}\\{0,4}" | '[^']{0,500}'"""
-    r"""| (?!\[hidden) (?:(?:bearer|basic|token)\s{1,3})? [^\s"'&;,}\]]{3,})"""
-)
-_HINTS = re.compile(r"pass|pwd|secret|credential|auth|key|token|session|cookie|cvv|cvc", re.I)
-"""Each name of _NAMES has one of these in it: a text without them is not searched for names."""
-_SHAPES = tuple(
-    (hints, re.compile(shape))
-    for hints, shape in (
-        (
-            ("-----BEGIN",),
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-        ),
-        (("eyJ",), r"\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*"),
-        (("k-", "k_"), r"\b[srp]k[-_](?:live|test|proj|ant)?[-_]?[A-Za-z0-9_-]{16,}"),
-        (("gh", "glpat-", "github_"), r"\b(?:gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_.+/=-]{10,}"),
-        (
-            ("xox", "whsec_", "ya29.", "npm_", "hf_"),
-            r"\b(?:xox[abeoprs]-|whsec_|ya29\.|npm_|hf_)[A-Za-z0-9_.+/=-]{10,}",
-        ),
-        (("shpat_", "dop_v1_", "SG."), r"\b(?:shpat_|dop_v1_|SG\.)[A-Za-z0-9_.+/=-]{10,}"),
-        (("AKIA", "ASIA"), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-        (("AIza",), r"\bAIza[0-9A-Za-z_-]{30,}"),
-    )
-)
-"""(one of these is in the text, the shape)"""
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?=[^\s\"',]*[\d._~+/=-])[A-Za-z0-9._~+/=-]{8,}")
-_USERINFO = re.compile(r"(?<=://)[^\s/@:\"']{1,200}:[^\s/@\"']{1,200}(?=@)")
-_EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]{0,63}(@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6})")
-_KEPT_APART = re.compile(
-    r"(?<![\w-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![\w-])"
-    r"|(?<!\d)(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d)"
-)
-_FORMATS = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-_BETWEEN = rf"[\s.\u00b7_/{_FORMATS}\u2010-\u2015\u2212-]"
-_RUN = re.compile(rf"\d(?:{_BETWEEN}{{0,3}}\d){{12,}}")
-_DIGITS = re.compile(r"\d+")
 
 
 def redacted(value: Any) -> Any:
@@ -91,7 +56,7 @@ def redacted(value: Any) -> Any:
 
 def said(text: str) -> str:
     """What a person said or read in the chat, without card numbers and secrets."""
-    return _cards(_secrets(text))
+    return without_cards(without_secrets(text))
 
 
 def names_secret(name: str) -> bool:
@@ -138,7 +103,7 @@ def _hidden(value: Any) -> Any:
 
 def _number(value: int | float) -> Any:
     whole = isinstance(value, int) or value.is_integer()
-    return CARD if whole and 10**12 <= value < 10**19 and _is_card(str(int(value))) else value
+    return CARD if whole and 10**12 <= value < 10**19 and is_card(str(int(value))) else value
 
 
 def _text(text: str) -> str:
@@ -149,84 +114,4 @@ def _text(text: str) -> str:
             return json.dumps(_walk(json.loads(text), _text, 1), ensure_ascii=False)
         except (ValueError, RecursionError):
             pass
-    text = _cards(_secrets(text))
-    return _EMAIL.sub(r"\1***\2", text) if "@" in text else text
-
-
-def _secrets(text: str) -> str:
-    if _HINTS.search(text):
-        text = _NAMED.sub(_named, text)
-    for hints, shape in _SHAPES:
-        if any(hint in text for hint in hints):
-            text = shape.sub(SECRET, text)
-    if "://" in text:
-        text = _USERINFO.sub(SECRET, text)
-    return _BEARER.sub(lambda match: f"{match[1]} {SECRET}", text)
-
-
-def _named(match: re.Match[str]) -> str:
-    value = match["value"]
-    if value.strip("\\\"'") in ("", "true", "false", "null", "None"):
-        return match[0]
-    bare = value.lstrip("\\")
-    quote = value[: len(value) - len(bare) + 1] if bare[:1] in ('"', "'") else ""
-    return f"{match['name']}{match['between']}{quote}{SECRET}{quote}"
-
-
-def _cards(text: str) -> str:
-    """Card numbers hidden, also those with spaces, dashes or marks that nobody sees between their digits, and in digits
-    of other scripts. Dates and UUIDs are none, and neither are the decimals of a number."""
-    if len(text) < 13:
-        return text
-    pieces, last = [], 0
-    for apart in _KEPT_APART.finditer(text):
-        pieces += [_cards_in(text[last : apart.start()]), apart[0]]
-        last = apart.end()
-    return "".join([*pieces, _cards_in(text[last:])])
-
-
-def _cards_in(text: str) -> str:
-    found = [
-        (run.start() + start, run.start() + end)
-        for run in _RUN.finditer(text)
-        for start, end in _within(run[0])
-    ]
-    for start, end in reversed(found):
-        if not _is_decimals(text, start):
-            text = text[:start] + CARD + text[end:]
-    return text
-
-
-def _is_decimals(text: str, start: int) -> bool:
-    return start > 1 and text[start - 1] == "." and text[start - 2].isdecimal()
-
-
-def _within(run: str) -> Iterator[tuple[int, int]]:
-    """Where the card numbers are in a run of digits: each begins and ends where a group of digits does."""
-    groups = list(_DIGITS.finditer(run))
-    place = 0
-    while place < len(groups):
-        if not 2 <= unicodedata.decimal(groups[place][0][0]) <= 6:
-            place += 1
-            continue
-        digits, ends = "", -1
-        for other in range(place, len(groups)):
-            digits += groups[other][0]
-            if len(digits) > 19:
-                break
-            if len(digits) >= 13 and _is_card(digits):
-                ends = other
-        if ends < 0:
-            place += 1
-            continue
-        yield groups[place].start(), groups[ends].end()
-        place = ends + 1
-
-
-def _is_card(digits: str) -> bool:
-    """13 to 19 digits as issuers number cards (they begin with 2 to 6), with the right last digit (Luhn)."""
-    numbers = [unicodedata.decimal(digit) for digit in digits]
-    if not 13 <= len(numbers) <= 19 or not 2 <= numbers[0] <= 6:
-        return False
-    doubled = (number * 2 for number in numbers[-2::-2])
-    return (sum(numbers[-1::-2]) + sum(number - 9 if number > 9 else number for number in doubled)) % 10 == 0
+    return without_addresses(without_cards(without_secrets(text)))

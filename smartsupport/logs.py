@@ -5,7 +5,8 @@ Bind what a line is about once, and every line until it is cleared carries it, i
     structlog.contextvars.bind_contextvars(conversation_id=..., turn_id=...)
 
 The request id is bound by django-structlog, which also hands the bound names on to Celery tasks. Secrets are masked
-last, whatever logged them: by the name of a field, and by their shape inside any text.
+last, whatever logged them: by the name of a field, and by their shape inside any text, as in replays
+(`smartsupport.lib.secret_shapes`). So are card numbers, and the middle of e-mail addresses.
 """
 
 import re
@@ -13,6 +14,8 @@ from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from smartsupport.lib.secret_shapes import CARD, is_card, without_addresses, without_cards, without_secrets
 
 MASK = "[hidden]"
 SECRET_FIELD = re.compile(
@@ -29,6 +32,7 @@ SECRET_TEXT = [
 ]
 JSON_WEB_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+")
 DEEPEST = 6
+TOO_DEEP = "[nested too deeply to log]"
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -44,24 +48,32 @@ def drop_health_checks(_logger: WrappedLogger, _method: str, event: EventDict) -
 
 
 def masked_text(text: str) -> str:
-    """The text with tokens, keys and passwords in it replaced."""
+    """The text with tokens, keys, passwords, card numbers and the middle of e-mail addresses in it replaced."""
     for pattern in SECRET_TEXT:
         text = pattern.sub(rf"\g<1>{MASK}", text)
-    return JSON_WEB_TOKEN.sub(MASK, text)
+    text = JSON_WEB_TOKEN.sub(MASK, text)
+    return without_addresses(without_cards(without_secrets(text)))
 
 
 def _masked(name: str, value: Any, depth: int) -> Any:
     if SECRET_FIELD.search(name) and isinstance(value, str | bytes) and value:
         return MASK
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    if isinstance(value, str):
-        return masked_text(value)
-    if depth and isinstance(value, dict):
-        return {key: _masked(str(key), item, depth - 1) for key, item in value.items()}
-    if depth and isinstance(value, list | tuple):
-        return [_masked("", item, depth - 1) for item in value]
-    return value
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return CARD if 10**12 <= value < 10**19 and is_card(str(value)) else value
+    if isinstance(value, dict | list | tuple | set | frozenset):
+        return _masked_inside(value, depth)
+    # Whatever else there is (an exception, a row) would become text when the line is written, and that is too late.
+    return masked_text(value.decode(errors="replace") if isinstance(value, bytes) else str(value))
+
+
+def _masked_inside(value: Any, depth: int) -> Any:
+    if not depth:
+        return TOO_DEEP
+    if isinstance(value, dict):
+        return {masked_text(str(key)): _masked(str(key), item, depth - 1) for key, item in value.items()}
+    return [_masked("", item, depth - 1) for item in value]
 
 
 def shared_processors() -> list[Processor]:
