@@ -1,5 +1,6 @@
 """Every page of the console that somebody opens, found by its routes, with something on each."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -73,10 +74,9 @@ def furnished() -> Ids:
     return replace(world.for_staff, row={**world.theirs.row, **more})
 
 
-def pages(client: Client, ids: Ids) -> list[Page]:
-    """What answers this member of staff with a whole page. Pieces of pages, dialogs and files are left out, and
-    the page to sign in, which answers those who are in with another."""
-    found = []
+def pages(client: Client, ids: Ids) -> Iterator[Page]:
+    """What answers this member of staff with a whole page, each just after it did. Pieces of pages, dialogs and files
+    are left out, and the page to sign in, which answers those who are in with another."""
     for route in console_routes():
         if route.pattern == "admin/login/" or any(part in route.pattern for part in NOT_PAGES):
             continue
@@ -87,5 +87,4 @@ def pages(client: Client, ids: Ids) -> list[Page]:
         answer = client.get(url)
         html = answer.get("Content-Type", "").startswith("text/html") and not answer.streaming
         if answer.status_code == 200 and html and b"<html" in answer.content:
-            found.append(Page(name_of(route), url))
-    return found
+            yield Page(name_of(route), url)

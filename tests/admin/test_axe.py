@@ -61,7 +61,7 @@ def faults(page: BrowserPage, name: str, url: str) -> list[str]:
 def test_nobody_is_kept_out_of_any_page(live_server: Any, client: Client) -> None:
     client.force_login(rows.staff("walker", superuser=True))
     ids = furnished()
-    found = pages(client, ids)
+    found = list(pages(client, ids))
     assert set(SIDEBAR) - {page.name for page in found} <= {"index"}
 
     with staff_browser(live_server) as (page, _):
