@@ -6,6 +6,7 @@
 #   make bench-import  what becomes of 2,600 real OpenAPI documents, beside FastMCP (BENCH_ARGS="FOLDER ... --every 10")
 #   make faults  kills processes at every boundary and audits what is left; the table is docs/faults.md
 #   make fuzz-api  tries the REST API out with schemathesis for ten minutes (FUZZ_SECONDS=3600)
+#   make audit   which packages have known holes, by pip-audit; it needs the network (docs/deployment.md)
 #   make screenshots  pictures of every page of the console, into docs/images/console
 #   make soak    customers, staff and faults at random for 20 minutes, then an audit (SOAK_ARGS="--minutes 1 --customers 20")
 #   make rehearse-upgrade OLD=v1.2  from that commit to this code under load, then an audit (docs/deployment.md)
@@ -15,7 +16,7 @@ PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check install --quiet
 PYTEST_ARGS ?= -n 3 --dist loadgroup
 
-.PHONY: run test check lint bench bench-import faults soak rehearse-upgrade screenshots browser nginx install install-dev clean
+.PHONY: run test check lint bench bench-import faults soak rehearse-upgrade screenshots audit browser nginx install install-dev clean
 
 run: .venv/installed
 	@$(PY) -m smartsupport.supervisor --with-parent
@@ -51,6 +52,9 @@ check: .venv/installed-dev
 	.venv/bin/lint-imports
 	$(PY) -W "ignore:Got an error checking:RuntimeWarning" manage.py makemigrations --check --dry-run
 	$(PY) .ci/check.py deploy templates scripts containers schema
+
+audit: .venv/installed-dev
+	@$(PY) .ci/audit.py
 
 lint: .venv/installed-dev
 	$(PY) -m ruff check --fix --show-fixes .
