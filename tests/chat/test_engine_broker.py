@@ -19,39 +19,49 @@ pytestmark = pytest.mark.xdist_group("live-broker")
 
 
 class Broker:
-    """A Valkey of the test's own, which can go and come back under the same address."""
+    """A Valkey of the tests' own, which can go and come back under the same address."""
 
     def __init__(self, directory: Path) -> None:
         self.home = directory / "valkey"
         self.server = embedded.start(directory, throwaway=True)
         self.again: subprocess.Popen[bytes] | None = None
+        self.away = False
 
     def go(self) -> None:
-        self.server.stop()
-
-    def come_back(self) -> None:
-        self.again = subprocess.Popen(
-            [get_binary_path(), str(self.home / "valkey.conf")], cwd=self.home, stdout=subprocess.DEVNULL
-        )
-
-    def end(self) -> None:
         if self.again is None:
             self.server.stop()
         else:
             self.again.terminate()
             self.again.wait()
+        self.away = True
+
+    def come_back(self) -> None:
+        command = [get_binary_path(), str(self.home / "valkey.conf")]
+        self.again = subprocess.Popen(command, cwd=self.home, stdout=subprocess.DEVNULL)
+        self.away = False
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    made = Broker(tmp_path)
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    made = Broker(tmp_path_factory.mktemp("broker"))
     yield made
-    made.end()
+    if not made.away:
+        made.go()
+
+
+@pytest.fixture(scope="module")
+def _stack(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    yield from _started(Stack("broker", tmp_path_factory.mktemp("broker-stack"), REDIS_URL=broker.server.url))
 
 
 @pytest.fixture
-def stack(broker: Broker, tmp_path: Path) -> Iterator[Stack]:
-    yield from _started(Stack("broker", tmp_path / "stack", REDIS_URL=broker.server.url))
+def stack(_stack: Stack, broker: Broker) -> Stack:
+    """With its broker, and a business as on the first day."""
+    if broker.away:
+        broker.come_back()
+        until(lambda: _stack._answers(f"{_stack.url}/readyz"))
+    _stack.business.post("/_reset")
+    return _stack
 
 
 async def test_an_approved_action_is_carried_out_while_the_broker_is_away(
@@ -95,8 +105,9 @@ async def test_a_worker_that_starts_while_the_broker_is_away_works_and_is_woken_
         until(lambda: turns(stack, customer.thread_id)[0]["status"] == "waiting")
         broker.go()
         stack.kill("turns")
+        noticed = stack.log("turns").count("broker_away")
         stack.run("turns", "manage.py", "runworker", "turns")
-        until(lambda: "broker_away" in stack.log("turns"))
+        until(lambda: stack.log("turns").count("broker_away") > noticed)
 
         await customer.decide(True, interrupt_id=waiting[-1]["interrupt_id"])
         until(lambda: turns(stack, customer.thread_id)[0]["status"] == "completed")
