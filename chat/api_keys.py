@@ -33,7 +33,8 @@ ENDS_SOON = timedelta(days=14)
 """How long before its end staff are warned of it."""
 
 # Whose key it is: the first of the line that it ends (what it replaces, or the key that made it), and the people who
-# made any of them. A replaced key is the same integrator as before, and nobody becomes another one by making a key.
+# made any of them. A replaced key is the same integrator as before, and nobody becomes another one by making a key: the
+# line is followed to its beginning, however long it is. It has no circles, as a key comes after what it replaces.
 _LINE = """
 (WITH RECURSIVE keys AS NOT MATERIALIZED (
     SELECT id, created_by, COALESCE(
@@ -42,7 +43,7 @@ _LINE = """
 ), line(id, created_by, parent, depth) AS (
     SELECT k.id, k.created_by, k.parent, 0 FROM keys k WHERE k.id = chat_apikey.id
     UNION ALL
-    SELECT k.id, k.created_by, k.parent, depth + 1 FROM keys k JOIN line ON k.id = line.parent WHERE depth < 1000
+    SELECT k.id, k.created_by, k.parent, depth + 1 FROM keys k JOIN line ON k.id = line.parent
 ) SELECT array_prepend('key:' || (SELECT id FROM line ORDER BY depth DESC LIMIT 1),
                        (SELECT array_agg(DISTINCT created_by::text) FROM line WHERE created_by LIKE 'user:%%')))
 """
@@ -130,6 +131,8 @@ def replace(
     """A new key with the name, scopes and limits of this one, and its text. The old one is accepted for `overlap` (0 to
     30 days) more and then ends. Without `expires_at`, the new one lives as long as the old one was meant to.
 
+    `by` a key: only itself, or one of its own line, as it would be another integrator with the new text.
+
     Raises KeyNotFound, KeyEnded, AlreadyReplaced, MoreThanOwn.
     """
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
@@ -139,6 +142,7 @@ def replace(
         old = ApiKey.objects.select_for_update().filter(pk=key_id).first()
         if old is None:
             raise KeyNotFound()
+        _check_own_line(by, old)
         if not ApiKey.objects.filter(usable(now), pk=old.pk).exists():
             raise KeyEnded()
         if ApiKey.objects.filter(usable(now), replaces=old).exists():
@@ -190,6 +194,14 @@ def _same_life(old: ApiKey, now: datetime, by: Any) -> datetime | None:
     if own is None or own.expires_at is None:
         return life
     return min(life, own.expires_at) if life else own.expires_at
+
+
+def _check_own_line(by: Any, old: ApiKey) -> None:
+    own: ApiKey | None = getattr(by, "key", None)
+    if own is not None and line_of(own)[0] != line_of(old)[0]:
+        raise MoreThanOwn(
+            "A key replaces itself and the keys that it made. Ask a member of staff to replace this one."
+        )
 
 
 def _check_within(

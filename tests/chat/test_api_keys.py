@@ -287,6 +287,33 @@ def test_a_key_that_another_key_made_is_the_same_integrator() -> None:
     assert decided_with(other, action) == (403, "awaiting")
 
 
+def test_a_key_becomes_nobody_else_by_replacing_their_key() -> None:
+    _, text = made("admin", name="Wishes")
+    other, other_text = made("approve", name="Decides")
+    action = asked_for_by(text)
+
+    answer = call(text, f"{URL}/{other.pk}/rotate", {"overlap_hours": 1})
+
+    assert code(answer) == (403, "more_than_own")
+    assert not ApiKey.objects.filter(replaces=other).exists()
+    other.refresh_from_db()
+    assert other.expires_at is None
+    assert decided_with(other_text, action) == (200, "approved")
+
+
+def test_a_line_has_one_beginning_however_long_it_is() -> None:
+    first, text = made("chat", "approve")
+    action = asked_for_by(text)
+    newest = first
+    for number in range(1_100):
+        named = {"prefix": "sk_", "key_hash": f"{number:064}", "scopes": ["approve"]}
+        newest = ApiKey(name="Rotated often", replaces=newest, **named)
+        ApiKey.objects.bulk_create([newest])
+    _, last = api_keys.replace(newest.pk)
+
+    assert decided_with(last, action) == (403, "awaiting")
+
+
 def test_nobody_approves_their_own_wish_with_a_key_that_they_made() -> None:
     sam = rows.staff("sam", superuser=True)
     key, text = made("approve", by=sam)
@@ -328,7 +355,9 @@ def test_a_key_is_made_shown_once_and_works() -> None:
 
 
 def test_a_key_is_replaced_and_disabled_over_the_api() -> None:
-    admin, (key, text) = rows.key("admin"), made("agents:read")
+    admin = rows.key("admin")
+    first = call(admin, URL, {"name": "Reader", "scopes": ["agents:read"]}).json()["data"]
+    key, text = ApiKey.objects.get(pk=first["id"]), first["key"]
 
     answer = call(admin, f"{URL}/{key.pk}/rotate", {"overlap_hours": 1})
     told = answer.json()["data"]
