@@ -63,7 +63,7 @@ def encoded(frames: Sequence[Frame]) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def with_streams(application: Application) -> Application:
+def with_streams(application: Any) -> Application:
     """The ASGI application, whose answers go on as streams where its views have opened one."""
 
     async def streaming(scope: Scope, receive: Receive, send: Send) -> None:
