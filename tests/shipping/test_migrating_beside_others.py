@@ -1,0 +1,74 @@
+"""`manage.py migrate` while others use the tables: they go on, and so does it when it can."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlparse, urlunparse
+
+import psycopg
+import pytest
+
+from tests import migrated
+from tests.live.stack import until
+from tests.servers import DATABASE_URL
+
+ROOT = Path(__file__).resolve().parents[2]
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+APPLIED = "SELECT count(*) FROM django_migrations WHERE app = 'chat' AND name = '0012_retention'"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database that lacks a column of a table which everybody uses."""
+    server, name = os.environ[DATABASE_URL], f"beside_{secrets.token_hex(4)}"
+    migrated.copy(server, name)
+    at = urlunparse(urlparse(server)._replace(path=f"/{name}"))
+    said = tmp_path_factory.mktemp("backwards") / "said"
+    assert migrating(at, said, "chat", "0011").wait() == 0, said.read_text()
+    yield at
+    migrated.drop(server, name)
+
+
+def migrating(url: str, says: Path, *words: str) -> "subprocess.Popen[bytes]":
+    with says.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "migrate", *words],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "smartsupport.settings"},
+            stdout=output,
+            stderr=output,
+        )
+
+
+def test_a_long_transaction_makes_the_migration_wait_and_nobody_else(url: str, tmp_path: Path) -> None:
+    one, other_one = tmp_path / "one", tmp_path / "other"
+
+    def said() -> str:
+        return one.read_text() + other_one.read_text()
+
+    with (
+        psycopg.connect(url, application_name="a report") as report,
+        psycopg.connect(url, autocommit=True) as other,
+    ):
+        report.execute("SELECT count(*) FROM chat_conversation")
+        first, second = migrating(url, one), migrating(url, other_one)
+        try:
+            until(lambda: other.execute(WAITING).fetchone() != (0,))
+            other.execute("SET statement_timeout = '5s'")
+            # Behind a lock that is waited for, this would be cancelled.
+            other.execute("SELECT count(*) FROM chat_conversation")
+            until(lambda: "of a report" in said())
+            assert other.execute(APPLIED).fetchone() == (0,)
+            report.rollback()
+            assert [first.wait(), second.wait()] == [0, 0], said()
+        finally:
+            first.kill()
+            second.kill()
+
+        assert "Somebody else is migrating" in said()
+        assert other.execute(APPLIED).fetchone() == (1,)
