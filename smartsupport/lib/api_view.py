@@ -66,7 +66,7 @@ class ApiView(APIView):
         begun = idempotency.begin(
             caller=decider_id(request.user),
             key=idempotency.checked_key(text),
-            fingerprint=idempotency.fingerprint(_asked(request)),
+            fingerprints=idempotency.fingerprints(_asked(request)),
         )
         if isinstance(begun, idempotency.Answer):
             raise AnsweredBefore(begun)

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -41,7 +41,7 @@ ON CONFLICT (caller, key) DO UPDATE SET
     fingerprint = EXCLUDED.fingerprint, token = EXCLUDED.token, status = NULL, answer = '',
     begun_at = EXCLUDED.begun_at, lease_until = EXCLUDED.lease_until, kept_until = EXCLUDED.kept_until
 WHERE kept.kept_until <= clock_timestamp()
-   OR (kept.status IS NULL AND kept.lease_until <= clock_timestamp() AND kept.fingerprint = EXCLUDED.fingerprint)
+   OR (kept.status IS NULL AND kept.lease_until <= clock_timestamp() AND kept.fingerprint = ANY(%(known)s))
 RETURNING token, (xmax <> 0)
 """
 _LOOK = """
@@ -104,18 +104,21 @@ def checked_key(text: str) -> str:
     return text
 
 
-def fingerprint(parts: Iterable[Any]) -> str:
-    """64 hex digits of what was asked: equal for equal `parts` (JSON), and of no use to whoever reads the table."""
-    text = json.dumps(list(parts), sort_keys=True, separators=(",", ":"))
-    return hmac.new(b"idempotency" + settings.SECRET_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
+def fingerprints(parts: Iterable[Any]) -> list[str]:
+    """64 hex digits of what was asked: equal for equal `parts` (JSON), and of no use to whoever reads the table. The
+    first by SECRET_KEY; the others are what it was, or may have been, while an older key was in use."""
+    text = json.dumps(list(parts), sort_keys=True, separators=(",", ":")).encode()
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [hmac.new(b"idempotency" + key.encode(), text, hashlib.sha256).hexdigest() for key in keys]
 
 
-def begin(*, caller: str, key: str, fingerprint: str) -> Claim | Answer:
+def begin(*, caller: str, key: str, fingerprints: Sequence[str]) -> Claim | Answer:
     """Take this request over, or get what it was answered before. One statement, two for a repeat.
 
     Raises KeyReused (422), RequestInProgress (409), AnswerUnreadable (409).
     """
-    asked: dict[str, str | int] = {"caller": caller, "key": key, "fingerprint": fingerprint}
+    asked: dict[str, Any] = {"caller": caller, "key": key, "fingerprint": fingerprints[0]}
+    asked["known"] = list(fingerprints)
     for _ in range(TRIES):
         with connection.cursor() as cursor:
             cursor.execute(_BEGIN, asked | {"token": str(uuid4()), "lease": leases.LEASE_SECONDS})
@@ -128,12 +131,12 @@ def begin(*, caller: str, key: str, fingerprint: str) -> Claim | Answer:
             cursor.execute(_LOOK, [caller, key])
             known = cursor.fetchone()
         if known is not None:
-            return _known(fingerprint, *known)
+            return _known(fingerprints, *known)
     raise RequestInProgress()
 
 
-def _known(asked: str, was: str, status: int | None, answer: str) -> Answer:
-    if asked != was:
+def _known(asked: Sequence[str], was: str, status: int | None, answer: str) -> Answer:
+    if was not in asked:
         raise KeyReused()
     if status is None:
         raise RequestInProgress()

@@ -141,6 +141,24 @@ def test_an_answer_that_cannot_be_opened_any_more_is_not_done_again(
     assert notes() == 1
 
 
+def test_a_repeat_is_known_again_while_the_secret_key_is_replaced(
+    thread: Conversation, settings: Any
+) -> None:
+    client = caller()
+    first = note(client)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another-" + "k3" * 30
+
+    again = note(client)
+    IdempotentRequest.objects.update(status=None, answer="", lease_until=timezone.now())
+    died = note(client)
+
+    assert (again.status_code, again.content) == (201, first.content)
+    assert (died.status_code, "Idempotent-Replayed" in died.headers) == (201, False)
+    assert note(client, content="Something else.").status_code == 422
+    assert notes() == 1
+
+
 def test_a_file_is_the_same_whatever_its_boundary(db: None) -> None:
     client = caller()
 
@@ -184,7 +202,7 @@ def test_one_that_died_half_way_is_carried_out_when_its_lease_is_over(thread: Co
 
 
 def test_whoever_lost_the_lease_keeps_nothing(db: None) -> None:
-    asked = {"caller": "key:1", "key": "k", "fingerprint": "f"}
+    asked: Any = {"caller": "key:1", "key": "k", "fingerprints": ["f"]}
     slow = idempotency.begin(**asked)
     IdempotentRequest.objects.update(lease_until=timezone.now())
     other = idempotency.begin(**asked)
@@ -201,7 +219,7 @@ def test_whoever_lost_the_lease_keeps_nothing(db: None) -> None:
 
 
 def test_leases_are_renewed_while_the_request_lasts(db: None) -> None:
-    claim = idempotency.begin(caller="key:1", key="k", fingerprint="f")
+    claim = idempotency.begin(caller="key:1", key="k", fingerprints=["f"])
     assert isinstance(claim, idempotency.Claim)
     IdempotentRequest.objects.update(lease_until=timezone.now())
 
