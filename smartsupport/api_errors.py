@@ -7,6 +7,16 @@ from django.http.response import HttpResponseBase
 from smartsupport.lib import envelope
 from smartsupport.middleware import ResponseMiddleware
 
+KEPT = (
+    "Allow",
+    "Strict-Transport-Security",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+    "Referrer-Policy",
+    "Cross-Origin-Opener-Policy",
+)
+"""Headers that are no news of the page in whose place the envelope comes."""
+
 
 class ApiErrorsMiddleware(ResponseMiddleware):
     """Replaces an error page under /api/ by the envelope with the same status."""
@@ -20,6 +30,7 @@ class ApiErrorsMiddleware(ResponseMiddleware):
         ):
             return response
         replaced = envelope.failure_response(response.status_code)
-        if "Allow" in response.headers:
-            replaced.headers["Allow"] = response.headers["Allow"]
+        for name in KEPT:
+            if name in response.headers:
+                replaced.headers[name] = response.headers[name]
         return replaced

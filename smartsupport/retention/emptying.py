@@ -2,6 +2,7 @@
 them."""
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.apps import apps
@@ -68,7 +69,7 @@ def _turns(conversations: Iterable[UUID]) -> list[UUID]:
     return list(Turn.objects.filter(conversation__in=conversations).order_by().values_list("pk", flat=True))
 
 
-def _apply(rule: Rule, change: str | None, values: dict[str, object]) -> None:
+def _apply(rule: Rule, change: str | None, values: dict[str, Any]) -> None:
     """`change` None: the rows go."""
     table = table_of(rule.model)
     # Everything in the statement but its values is ours.

@@ -133,4 +133,9 @@ def _action(action: Action) -> dict[str, Any]:
 def _models(customer: Customer) -> list[dict[str, Any]]:
     """Who their words went to, how often, and what it cost in micro-dollars."""
     rows = ModelCall.objects.filter(customer=customer).order_by("provider", "model")
-    return list(rows.values("provider", "model").annotate(calls=Count("id"), cost_micros=Sum("cost_micros")))
+    return [
+        dict(row)
+        for row in rows.values("provider", "model").annotate(
+            calls=Count("id"), cost_micros=Sum("cost_micros")
+        )
+    ]

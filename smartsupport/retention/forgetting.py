@@ -7,6 +7,7 @@ takes what the other has not locked. What is not finished is left alone, however
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -107,19 +108,19 @@ def forget_what_is_due() -> Forgotten | None:
     return forget(days=settings.RETENTION_DAYS, mode=settings.RETENTION_MODE)
 
 
-def _values(days: int, mode: str) -> dict[str, object]:
+def _values(days: int, mode: str) -> dict[str, Any]:
     # Where rows are to go, those that an earlier setting has only emptied go as well.
     return {"before": timezone.now() - timedelta(days=days), "emptied_too": mode == DELETE}
 
 
-def _candidates(values: dict[str, object]) -> list[tuple[UUID, datetime, UUID]]:
+def _candidates(values: dict[str, Any]) -> list[tuple[UUID, datetime, UUID]]:
     with connection.cursor() as cursor:
         cursor.execute(_CANDIDATES, values)
         return cursor.fetchall()
 
 
 @transaction.atomic
-def _forget(page: list[tuple[UUID, datetime, UUID]], values: dict[str, object], mode: str) -> tuple[int, int]:
+def _forget(page: list[tuple[UUID, datetime, UUID]], values: dict[str, Any], mode: str) -> tuple[int, int]:
     """Those of the page that nobody else has locked, as they are now: how many went, how many are not finished."""
     emptying.hold()
     with connection.cursor() as cursor:
@@ -136,7 +137,7 @@ def _forget(page: list[tuple[UUID, datetime, UUID]], values: dict[str, object], 
 
 
 @transaction.atomic
-def _forget_customers(values: dict[str, object]) -> int:
+def _forget_customers(values: dict[str, Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_STRANGERS, values | {"limit": AT_ONCE * 10})
         found = [row[0] for row in cursor.fetchall()]
