@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import pages
 from tests.live.stack import API_KEY, ROOT, Stack
 
 pytestmark = pytest.mark.xdist_group("live-offline")
@@ -38,3 +39,11 @@ def test_it_is_generated_without_a_warning_and_passes_a_smoke_suite(
         cwd=tmp_path, capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert story.stdout.strip() == "The client works.", story.stderr
+
+    [example] = [b.text for b in pages.blocks("python") if "smart_support_api_client" in b.text]
+    shown = subprocess.run(
+        [sys.executable, "-c", f"url, key = {offline_stack.url!r}, {API_KEY!r}\n{example}\nprint(page.success)"],
+        env=env | {"PYTHONPATH": str(tmp_path / "client"), "NO_PROXY": "*"},
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert shown.stdout.strip() == "True", shown.stderr

@@ -28,6 +28,10 @@ exec /usr/bin/env -u http_proxy -u https_proxy PATH="$REAL_PATH" curl --fail-wit
   --noproxy '*' -w '%{stderr}status %{http_code}\\n' "$@"
 """
 
+# The next block of the page goes on with the import of this one.
+KEEP = """
+if [ -n "${JOB-}" ]; then printf %s "$JOB" > "$HOME/job"; fi"""
+
 
 class World:
     """`stack` is the product with its jobs; `stores_port` serves the example of a business of one's own."""
@@ -82,11 +86,28 @@ class World:
             **variables,
         }
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
+            ["bash", "-euo", "pipefail", "-c", script + KEEP],
             cwd=self.folder, env=env, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
         return done.stdout, [int(code) for code in re.findall(r"^status (\d+)$", done.stderr, re.MULTILINE)]
+
+    @property
+    def key(self) -> str:
+        """An API key that may everything."""
+        return API_KEY
+
+    def kept(self) -> dict[str, str]:
+        """The JOB of the page's block before, once it is read."""
+        job = (self.folder / "job").read_text()
+        self.settled(job)
+        return {"JOB": job}
+
+    def repository(self) -> str:
+        """Something that can be cloned, whatever this checkout came from."""
+        made = self.folder / "repository"
+        subprocess.run(["git", "init", "--quiet", str(made)], check=True, cwd=self.folder)
+        return str(made)
 
     def say(self, *contents: str, thread_id: str = "", decide: bool | None = None) -> list[Frame]:
         """A customer writes, and answers what they are asked; all frames."""
