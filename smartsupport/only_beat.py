@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from smartsupport.lib import liveness
-from smartsupport.lib.postgres import connection_parameters
+from smartsupport.lib.postgres import lock_keeper
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ _kept: list["psycopg.Connection[tuple[object, ...]]"] = []
 def wait_for_turn() -> None:
     """Return when no other beat runs on this database."""
     try:
-        lock = psycopg.connect(**connection_parameters(connection), autocommit=True)
+        lock = lock_keeper(connection)
         waits = False
         while not _taken(lock):
             if not waits:

@@ -15,7 +15,7 @@ from django.core.management.base import CommandError
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from smartsupport.lib.postgres import connection_parameters
+from smartsupport.lib.postgres import lock_keeper
 
 LOCK = 2_026_008
 LOOK_SECONDS = 1.0
@@ -39,7 +39,7 @@ ORDER BY xact_start LIMIT 1
 def alone(connection: BaseDatabaseWrapper, told: Told) -> Iterator[None]:
     """Wait until nobody else migrates this database. By asking: who waits inside a statement would hold up an index
     that the other one builds concurrently."""
-    with psycopg.connect(**connection_parameters(connection), autocommit=True) as guard:
+    with lock_keeper(connection) as guard:
         waits = False
         while guard.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() != (True,):
             if not waits:

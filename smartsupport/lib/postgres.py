@@ -13,12 +13,24 @@ OF_DJANGO = frozenset(
     {"pool", "cursor_factory", "context", "prepare_threshold", "server_side_binding", "client_encoding"}
 )
 
+KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "4"}
+"""Seconds of silence, seconds between questions, and how many stay unanswered. Nothing over a Unix socket."""
+
 
 def connection_parameters(connection: BaseDatabaseWrapper) -> dict[str, Any]:
     """What psycopg needs to reach Django's database: address, user, TLS and other libpq options, without what only
     Django's own connections use."""
     parameters = connection.get_connection_params()
     return {name: value for name, value in parameters.items() if name not in OF_DJANGO}
+
+
+def lock_keeper(connection: BaseDatabaseWrapper) -> "psycopg.Connection[tuple[Any, ...]]":
+    """A connection that is open for the sake of a lock. Where its machine loses power or its network, nothing tells
+    Postgres, which would keep the lock for more than two hours: it is to ask, and lets go within half a minute."""
+    opened = psycopg.connect(**connection_parameters(connection), autocommit=True)
+    for name, value in KEEPALIVES.items():
+        opened.execute("SELECT set_config(%s, %s, false)", [name, value])
+    return opened
 
 
 @contextmanager
