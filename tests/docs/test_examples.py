@@ -1,4 +1,4 @@
-"""Examples that are no commands: JSON and YAML are read, Python is run, settings are ours, browsers have their tests."""
+"""Examples that are no commands: JSON and YAML are read, Python is run, settings are ours, widgets have their tests."""
 
 import ast
 import json
