@@ -57,7 +57,7 @@ class OperationSchema(AutoSchema):
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> Any:
         """A serializer with `refuses_unknown` takes no other fields than those that it names."""
-        schema = super()._map_basic_serializer(serializer, direction)
+        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if direction == "request" and getattr(serializer, "refuses_unknown", False):
             schema["additionalProperties"] = False
         return schema
@@ -116,7 +116,13 @@ class OperationSchema(AutoSchema):
 
     def _common(self, operation: dict[str, Any]) -> list[told.Refusal]:
         """What any such route refuses."""
-        found: list[told.Refusal] = [told.NO_CREDENTIAL, told.FORBIDDEN, KeyExpired, told.TOO_MANY, told.BROKEN]
+        found: list[told.Refusal] = [
+            told.NO_CREDENTIAL,
+            told.FORBIDDEN,
+            KeyExpired,
+            told.TOO_MANY,
+            told.BROKEN,
+        ]
         named = {parameter["name"]: parameter["in"] for parameter in operation["parameters"]}
         if "query" in named.values():
             found.append(told.INVALID)
