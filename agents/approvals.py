@@ -28,7 +28,7 @@ from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import canonical_json
 from smartsupport.lib.rest import decider_id
-from smartsupport.lib.text import shorten
+from smartsupport.lib.text import shorten, storable
 
 log = structlog.get_logger(__name__)
 
@@ -298,7 +298,7 @@ def _edit(action: Action, arguments: dict[str, Any] | None, by: Decider) -> None
     After the tool has changed, the arguments are checked against its new schema even if nobody edits them."""
     if arguments is None and not action.reopened:
         return
-    wanted = action.args if arguments is None else arguments
+    wanted = action.args if arguments is None else _as_sent(arguments)
     fault, checked = policy.check(tool_spec(action.tool), wanted, json.loads(action.bound_arguments).keys())
     if fault:
         raise InvalidArguments(fault)
@@ -322,6 +322,19 @@ def _edit(action: Action, arguments: dict[str, Any] | None, by: Decider) -> None
     ]
     action.save(update_fields=edited)
     log.info("approval_edited", action_id=str(action.pk), by_name=by.name)
+
+
+def _as_sent(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, if they can be kept exactly as they are. Raises InvalidArguments."""
+    try:
+        if storable(arguments) == arguments:
+            return arguments
+    except RecursionError:
+        pass
+    raise InvalidArguments(
+        "These arguments cannot be kept as they are: they are nested too deeply, or have characters that are none "
+        "(NUL, or half of a pair)."
+    )
 
 
 def drift(action: Action) -> list[dict[str, Any]]:
@@ -392,7 +405,7 @@ def _settle(action: Action, *, approved: bool, by: Decider, reason: str) -> None
         _vote(action, by)
         return
     status = ActionStatus.APPROVED if approved else ActionStatus.REJECTED
-    reason = shorten(reason, 500)
+    reason = shorten(storable(reason), 500)
     won = (
         Action.objects.awaiting()
         .filter(pk=action.pk)

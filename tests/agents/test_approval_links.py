@@ -199,6 +199,17 @@ def test_declining_needs_a_reason_and_tells_it() -> None:
     assert (action.status, action.reason) == ("rejected", "Not covered.")
 
 
+def test_a_reason_that_cannot_be_stored_as_it_is_declines_all_the_same() -> None:
+    member()
+    action = rows.waiting_for_staff()
+    _, url = link_for(action)
+
+    assert post(signed_in(), url, "decline", "Not\x00 covered.").status_code == 200
+
+    action.refresh_from_db()
+    assert (action.status, action.reason) == ("rejected", "Not\ufffd covered.")
+
+
 def test_a_form_from_elsewhere_is_refused() -> None:
     member()
     action = rows.waiting_for_staff()

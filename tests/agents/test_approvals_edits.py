@@ -82,6 +82,18 @@ def test_arguments_that_the_tool_does_not_take_change_nothing(arguments: dict[st
         decide(action_id=action.pk, approved=True, by=SAM, arguments=arguments)
 
 
+def test_arguments_that_cannot_be_kept_change_nothing() -> None:
+    rows.tool("apply_discount", approval="staff", input_schema={"type": "object"})
+    action = rows.waiting_for_staff()
+    deep: Any = "x"
+    for _ in range(600):
+        deep = {"a": deep}
+
+    for arguments in ({"order_id": "10\x0042"}, {"order_id": "\ud800"}, {"\x00": 1}, {"order_id": deep}):
+        with nothing_changes(action), pytest.raises(InvalidArguments, match="cannot be kept"):
+            decide(action_id=action.pk, approved=True, by=SAM, arguments=arguments)
+
+
 def test_what_is_bound_to_the_customer_cannot_be_edited() -> None:
     action = rows.waiting_for_staff()
 
