@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -47,6 +48,7 @@ TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 NOTHING_DONE = frozenset({INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND})
 """JSON-RPC errors of a request that was not carried out."""
 ASKED_TO_WAIT = frozenset({425, 429})
+DEEPEST = 200
 
 
 async def call(signed: Signed, *, timeout: float) -> Answer:
@@ -73,7 +75,7 @@ async def call(signed: Signed, *, timeout: float) -> Answer:
     found = await asked(server + query, transport, ask)
     if isinstance(found, CallToolResult):
         return _told(found, signed.secrets)
-    return _not_told(found, transport)
+    return _not_told(found, transport, signed.secrets)
 
 
 def _headers(headers: dict[str, str]) -> dict[str, str]:
@@ -89,7 +91,7 @@ def _told(result: CallToolResult, secrets: tuple[str, ...]) -> Answer:
     return Answer(False, decoded, "validation", message, 200)
 
 
-def _not_told(error: Exception, transport: SafeTransport) -> Answer:
+def _not_told(error: Exception, transport: SafeTransport, secrets: tuple[str, ...]) -> Answer:
     """No result came. What is known of it is what the transport saw."""
     log.warning(
         "mcp_tool_unanswered",
@@ -111,7 +113,7 @@ def _not_told(error: Exception, transport: SafeTransport) -> Answer:
         return Answer(
             False, kind="auth", message="The business system refused our credentials.", status=status
         )
-    message = _words(error) or f"The business system answered with status {status}."
+    message = _words(error, secrets) or f"The business system answered with status {status}."
     if status in TRANSIENT:
         return Answer(
             False, kind="transient", message=message, status=status, seen=not sent or status in ASKED_TO_WAIT
@@ -123,13 +125,14 @@ def _not_told(error: Exception, transport: SafeTransport) -> Answer:
     return Answer(False, kind="unknown", message=message, status=status, seen=not sent)
 
 
-def _words(error: Exception) -> str:
-    """The server's own words; what the SDK says of an answer that it cannot read is for nobody but us."""
+def _words(error: Exception, secrets: tuple[str, ...]) -> str:
+    """The server's own words, without our credentials in them. What the SDK says of an answer that it cannot read is
+    for nobody but us."""
     if not isinstance(error, MCPError):
         return ""
     if error.code == PARSE_ERROR:
         return "The business system's answer cannot be read."
-    return shorten(storable(error.message), 500)
+    return shorten(answers.cleaned(storable(error.message), secrets), 500)
 
 
 def _decoded(result: CallToolResult) -> Any:
@@ -176,9 +179,24 @@ def _json(text: str) -> Any:
     if text.lstrip()[:1] not in ("{", "["):
         return text
     try:
-        return json.loads(text, parse_constant=str)
+        value = json.loads(text, parse_constant=str)
     except (ValueError, RecursionError):
         return text
+    return text if _is_deep(value) else value
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether it is nested more deeply than the SDK lets structured content be: too deeply to be worked on."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [item for held in level for item in _items(held)]
+        if not level:
+            return False
+    return True
+
+
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _finite(value: Any) -> Any:

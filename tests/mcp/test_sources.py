@@ -9,7 +9,8 @@ import pytest
 from django.conf import LazySettings
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, ImageContent, TextContent, ToolAnnotations
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, CallToolResult, ImageContent, TextContent, ToolAnnotations
 
 from agents import credentials, tool_http, tool_request
 from agents.models import ActionStatus, Credential, Tool
@@ -35,6 +36,7 @@ class Shop:
     def __init__(self) -> None:
         self.cancelled: list[tuple[str, str, str]] = []
         self.signed: list[str] = []
+        self.refuses = False
         self.server = MCPServer("far-shop", title="Far shop", version="3")
         add = self.server.add_tool
         add(self.get_parcel, description="Where a parcel is.", annotations=READS)
@@ -64,6 +66,8 @@ class Shop:
 
     def get_secret(self, ctx: Context) -> str:
         self.signed.append(ctx.request_context.request.headers.get("authorization", ""))
+        if self.refuses:
+            raise MCPError(INVALID_PARAMS, f"I do not know {self.signed[-1]}.")
         return f"You sent {self.signed[-1]}."
 
 
@@ -198,6 +202,9 @@ def test_credentials_are_sealed_sent_only_there_and_never_told(url: str, shop: S
     assert told.ok
     assert TOKEN not in str(told.result)
     assert "[hidden]" in str(told.result)
+    shop.refuses = True
+    refused = asked("get_secret")
+    assert (refused.ok, refused.message) == (False, "I do not know Bearer [hidden].")
 
 
 def test_a_name_belongs_to_one_kind_of_source(url: str) -> None:
