@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.core.handlers.asgi import ASGIRequest
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -92,7 +92,7 @@ class McpCaller:
 
 def identify(scope: dict[str, Any]) -> McpCaller:
     """The caller of an ASGI request. Synchronous (ORM). Raises Refused; then nothing was written but the key's use."""
-    request = ASGIRequest(scope, io.BytesIO())
+    request = _request(scope)
     _check_place(request)
     integrator = _integrator(request)
     if not integrator.has_scope(CALL):
@@ -107,6 +107,16 @@ def identify(scope: dict[str, Any]) -> McpCaller:
         filter=_filter(request),
         standing=tuple(standing.headers().items()) if standing is not None else (),
     )
+
+
+def _request(scope: dict[str, Any]) -> ASGIRequest:
+    """Raises Refused for an address or a content type that cannot be read."""
+    try:
+        request = ASGIRequest(scope, io.BytesIO())
+        request.GET  # noqa: B018 - it is read here
+    except (SuspiciousOperation, ValueError):
+        raise Refused(400, "bad_request", "This request cannot be read.") from None
+    return request
 
 
 def _check_place(request: ASGIRequest) -> None:

@@ -168,6 +168,8 @@ OUT_OF_ORDER = [
     ({"idempotency_key": "x" * 201}, 400, "invalid_idempotency_key"),
     ({"path": "/mcp?access=all"}, 400, "invalid_filter"),
     ({"path": "/mcp?agent=a%20b"}, 400, "invalid_filter"),
+    ({"path": "/mcp?" + "&".join(f"a{number}=1" for number in range(1_500))}, 400, "bad_request"),
+    ({"content_type": "application/json; charset=\x00"}, 400, "bad_request"),
     ({"method": "GET"}, 405, "method_not_allowed"),
     ({"method": "DELETE"}, 405, "method_not_allowed"),
 ]
