@@ -4,6 +4,7 @@ import json
 import stat
 import subprocess
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -26,6 +27,7 @@ from agents.models import Action, ActionStatus, ModelCall
 from agents.spending.models import Budget, BudgetChange, SpendTotal
 from analytics import rollups
 from analytics.models import Day, DayAgent, DayTool, KeptFact
+from chat import submission
 from chat.models import (
     Conversation,
     Customer,
@@ -38,6 +40,7 @@ from chat.models import (
     WebhookDelivery,
 )
 from smartsupport.backups import programs
+from smartsupport.lib.errors import ServiceError
 from smartsupport.models import AuditEntry
 from smartsupport.retention import emptying, erasing, forgetting, registry
 from smartsupport.retention.wordless import wordless
@@ -510,3 +513,41 @@ def test_no_event_of_somebody_else_is_touched() -> None:
     erasing.erase(who.pk)
 
     assert list(Event.objects.filter(conversation__customer=other).order_by("seq").values()) == theirs
+
+
+def test_whoever_writes_while_they_are_erased_leaves_nothing_half_done(committed: None) -> None:
+    who = somebody()
+    Budget.objects.all().delete()
+    ready, outcomes = threading.Barrier(3), []
+
+    def at_once(work: Callable[[], object]) -> None:
+        try:
+            ready.wait(30)
+            work()
+            outcomes.append("done")
+        except ServiceError as refusal:
+            outcomes.append(refusal.code)
+        finally:
+            connection.close()
+
+    def write() -> None:
+        submission.submit(customer_id=who.pk, thread_id="new", content=MARK, client_message_id=None)
+
+    works = [lambda: erasing.erase(who.pk), lambda: erasing.erase(who.pk), write]
+    threads = [threading.Thread(target=at_once, args=(work,)) for work in works]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(60)
+
+    assert len(outcomes) == 3
+    assert set(outcomes) <= {"done", "not_finished", "thread_not_found"}
+    if Customer.objects.filter(pk=who.pk).exists():
+        assert "not_finished" in outcomes
+        assert conversation_count(who) == 2
+    else:
+        assert MARK not in everything()
+
+
+def conversation_count(who: Customer) -> int:
+    return Conversation.objects.filter(customer=who).count()
