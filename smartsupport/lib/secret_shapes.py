@@ -13,7 +13,7 @@ _NAMES = (
 _NAMED = re.compile(
     rf"""(?ix)(?<![\w-])(?P<name>{_NAMES})(?P<between>\\{{0,4}}["']?\s{{0,20}}(?:[:=]|\bis\b)\s{{0,20}})"""
     r"""(?P<value> \\{0,4}"(?:[^"\\]|\\[^"]){0,500}\\{0,4}" | '[^']{0,500}'"""
-    r"""| (?!\[hidden) (?:(?:bearer|basic|token)\s{1,3})? [^\s"'&;,}\]]{3,})"""
+    r"""| (?! (?:(?:bearer|basic|token)\s{1,3})? \[hidden ) (?:(?:bearer|basic|token)\s{1,3})? [^\s"'&;,}\]]{3,})"""
 )
 _HINTS = re.compile(r"pass|pwd|secret|credential|auth|key|token|session|cookie|cvv|cvc", re.I)
 """Each name of _NAMES has one of these in it: a text without them is not searched for names."""
@@ -38,7 +38,7 @@ _SHAPES = tuple(
 )
 """(one of these is in the text, the shape)"""
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?=[^\s\"',]*[\d._~+/=-])[A-Za-z0-9._~+/=-]{8,}")
-_USERINFO = re.compile(r"(?<=://)[^\s/@:\"']{1,200}:[^\s/@\"']{1,200}(?=@)")
+_USERINFO = re.compile(r"(?<=://)[^\s/@:\"']{1,200}:(?!\[hidden\]@)[^\s/@\"']{1,200}(?=@)")
 _EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]{0,63}(@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6})")
 _KEPT_APART = re.compile(
     r"(?<![\w-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![\w-])"
