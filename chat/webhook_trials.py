@@ -1,20 +1,31 @@
 """Trying an endpoint out: a `test.ping` at once, and what it answers."""
 
+import threading
 import time
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.approvals import Decider
 from chat import webhook_bodies, webhook_claims, webhook_endpoints, webhook_posting
-from chat.models import DeliveryStatus, WebhookAttempt, WebhookDelivery
+from chat.models import DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from chat.webhook_events import PING
+from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.own_loop import on_own_loop
 
 log = structlog.get_logger(__name__)
+
+AT_ONCE = 4
+"""In one process. A test waits for the other side as long as that likes, and holds a thread meanwhile."""
+_places = threading.BoundedSemaphore(AT_ONCE)
+
+
+class TooManyTests(ServiceError):
+    code, status, retry_after = "too_many_tests", 429, 5
+    message = "As many tests as can be made at once are waiting for an answer. Try again in a few seconds."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +42,17 @@ class Trial:
 
 def test(endpoint_id: UUID | None, *, by: Decider) -> Trial:
     """Send a `test.ping` at once, also to one that is paused, and say what came of it. It is not repeated, and counts
-    neither for nor against the endpoint. Takes up to WEBHOOK_TIMEOUT_SECONDS. Raises EndpointNotFound."""
+    neither for nor against the endpoint. Takes up to WEBHOOK_TIMEOUT_SECONDS. Raises EndpointNotFound, TooManyTests."""
     endpoint = webhook_endpoints.find(endpoint_id)
+    if not _places.acquire(blocking=False):
+        raise TooManyTests()
+    try:
+        return _tried(endpoint, by)
+    finally:
+        _places.release()
+
+
+def _tried(endpoint: WebhookEndpoint, by: Decider) -> Trial:
     now = timezone.now()
     said = {"endpoint_id": str(endpoint.pk), "message": "This is a test. Nothing has happened."}
     with transaction.atomic():
@@ -48,6 +68,8 @@ def test(endpoint_id: UUID | None, *, by: Decider) -> Trial:
         )
         WebhookAttempt.objects.create(delivery=delivery, number=1, by_name=delivery.resent_by)
     attempt = webhook_claims.attempt_of(delivery)
+    if not connection.in_atomic_block:
+        connection.close()  # Postgres has few, and nobody knows how long the other side takes
     started = time.monotonic()
     outcome = on_own_loop(_alone(attempt))
     duration_ms = round((time.monotonic() - started) * 1000)

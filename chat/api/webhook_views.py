@@ -184,7 +184,7 @@ class WebhookView(ApiView):
 
 class TestView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
-    problems: ClassVar = {"POST": (EndpointNotFound,)}
+    problems: ClassVar = {"POST": (EndpointNotFound, webhook_trials.TooManyTests)}
 
     @extend_schema(
         operation_id="webhooks_test",

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
@@ -597,6 +597,48 @@ def test_what_waits_goes_to_the_new_address(others: list[Receiver]) -> None:
     assert (row.events, row.description) == (["import.done"], "a b")
     rows.turn(rows.customer())
     assert row.deliveries.count() == 1
+
+
+def connections() -> int:
+    """How many there are to this database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
+
+
+@committed
+def test_tests_that_wait_are_few_and_hold_no_connection(other: Receiver) -> None:
+    row, _ = added(other, "import.done")
+    all_wait, go, release = threading.Barrier(webhook_trials.AT_ONCE), threading.Event(), threading.Event()
+    seen: list[int] = []
+    before = connections()
+
+    def look() -> None:
+        if all_wait.wait(20) == 0:
+            tries = iter(range(2_000))
+            while (held := connections() - before) > 1 and next(tries, None) is not None:
+                pass  # Postgres takes a moment to end one
+            seen.append(held)
+            connection.close()
+
+    def refused() -> None:
+        go.wait(20)
+        with pytest.raises(webhook_trials.TooManyTests):
+            webhook_trials.test(row.pk, by=SAM)
+        release.set()
+
+    def meanwhile() -> None:
+        look()
+        go.set()
+        release.wait(20)
+
+    other.will(Answer(meanwhile=meanwhile))
+    tests: list[Callable[[], object]] = [lambda: webhook_trials.test(row.pk, by=SAM).delivered]
+    outcomes = at_once([*tests * webhook_trials.AT_ONCE, refused])
+
+    assert outcomes == [True] * webhook_trials.AT_ONCE + [None]
+    assert seen in ([0], [1])  # that of who looks
+    assert len(other.posts) == row.deliveries.count() == webhook_trials.AT_ONCE
 
 
 def test_a_deleted_one_is_told_of_nothing_more_and_the_jobs_clear_up(other: Receiver) -> None:
