@@ -174,8 +174,7 @@ CASES: dict[tuple[str, str], Case] = {
 
 def is_of(block: Block, page: str, piece: str) -> bool:
     """Whether an entry of the table is this block's."""
-    text = BARE + block.text if piece.startswith(BARE) else block.text
-    return block.page == page and piece in text
+    return block.page == page and piece in BARE + block.text
 
 
 def case_of(block: Block) -> Case | None:

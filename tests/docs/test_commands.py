@@ -14,7 +14,7 @@ import yaml
 from django.core.management import call_command, get_commands
 
 from tests.docs import pages
-from tests.docs.cases import CASES, Command, Compose, Held, Live, Offered, case_of
+from tests.docs.cases import CASES, Command, Compose, Held, Live, Offered, case_of, is_of
 from tests.docs.pages import Block
 from tests.docs.world import World, answers
 
@@ -39,9 +39,7 @@ def test_every_block_says_what_it_is() -> None:
 
 def test_every_shell_block_has_one_entry_and_every_entry_a_block() -> None:
     assert [str(block) for block in SHELL if case_of(block) is None] == []
-    blocks = {
-        (page, piece): [b for b in SHELL if b.page == page and piece in b.text] for page, piece in CASES
-    }
+    blocks = {entry: [block for block in SHELL if is_of(block, *entry)] for entry in CASES}
     assert [entry for entry, found in blocks.items() if len(found) != 1] == []
 
 

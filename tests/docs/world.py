@@ -112,6 +112,8 @@ class World:
     def say(self, *contents: str, thread_id: str = "", decide: bool | None = None) -> list[Frame]:
         """A customer writes, and answers what they are asked; all frames."""
 
+        self.rest()
+
         async def talk() -> list[Frame]:
             async with Chatter(self.stack.socket_url, token=token_for("cus_1001")) as customer:
                 customer.thread_id = thread_id or uuid.uuid4().hex
@@ -122,6 +124,10 @@ class World:
                 return customer.seen
 
         return asyncio.run(talk())
+
+    def rest(self) -> None:
+        """A minute of a reader's life in which nobody writes."""
+        self.stack.db("UPDATE chat_customer SET accepted_at = '{}'")
 
     def awaiting(self) -> str:
         """The id of an approval that waits for staff, and is nobody else's."""
