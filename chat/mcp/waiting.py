@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -23,6 +24,8 @@ _waiting = 0
 async def until(settled: Callable[[], bool], conversation_id: UUID, seconds: float) -> None:
     """Return when `settled` (synchronous, ORM) says so, or after `seconds`."""
     global _waiting
+    if await in_thread(settled):
+        return
     if _waiting >= MOST:
         log.warning("too_many_calls_wait", most=MOST)
         return
@@ -31,11 +34,13 @@ async def until(settled: Callable[[], bool], conversation_id: UUID, seconds: flo
     listening = asyncio.ensure_future(_listen(conversation_id, woken))
     try:
         async with asyncio.timeout(seconds):
-            while not await in_thread(settled):
+            while True:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await woken.wait()
                 woken.clear()
+                if await in_thread(settled):
+                    return
     except TimeoutError:
         return
     finally:
@@ -45,14 +50,26 @@ async def until(settled: Callable[[], bool], conversation_id: UUID, seconds: flo
 
 
 async def _listen(conversation_id: UUID, woken: asyncio.Event) -> None:
+    """Set `woken` whenever something happens in the conversation, and once to begin with. Until cancelled."""
     layer = get_channel_layer()
     group = events.group_of(conversation_id)
     try:
         channel = await layer.new_channel()
-        await layer.group_add(group, channel)
-        woken.set()  # what was told before is looked for
-        while True:
-            await layer.receive(channel)
-            woken.set()
+        taking = asyncio.ensure_future(_take(layer, channel, woken))
+        try:
+            await layer.group_add(group, channel)
+            woken.set()  # what was told before is looked for
+            await taking
+        finally:
+            # Cancelled while it receives, the channel layer forgets the channel; of its group nobody else does.
+            taking.cancel()
+            await asyncio.wait([taking])
+            await layer.group_discard(group, channel)
     except (RedisError, OSError) as error:
         log.warning("calls_not_listened_for", error=str(error) or type(error).__name__)
+
+
+async def _take(layer: Any, channel: str, woken: asyncio.Event) -> None:
+    while True:
+        await layer.receive(channel)
+        woken.set()
