@@ -74,7 +74,7 @@ async def throughput(stack: Stack, *, conversations: int, seconds: float, turns_
     means that every message opens a conversation, the dearest case."""
     done: list[Turn] = []
     stack.model.forget()
-    used = processor_seconds(stack.served_by)
+    before = _used(stack)
     begin = time.monotonic()
     end = begin + seconds
 
@@ -91,7 +91,7 @@ async def throughput(stack: Stack, *, conversations: int, seconds: float, turns_
     async with asyncio.TaskGroup() as group:
         for number in range(conversations):
             group.create_task(visitor(number))
-    used = processor_seconds(stack.served_by) - used
+    used = {name: after - before[name] for name, after in _used(stack).items()}
     counted = [turn for turn in done if turn.finished <= end]
     first = [(turn.first_text - turn.sent) * 1000 for turn in counted if turn.first_text]
     return {
@@ -100,10 +100,19 @@ async def throughput(stack: Stack, *, conversations: int, seconds: float, turns_
         "seconds": seconds,
         "turns": len(counted),
         "turns_per_second": len(counted) / seconds,
-        "turns_per_core_second": len(done) / used,
+        "turns_per_core_second": len(done) / sum(used.values()),
+        "processor_ms_per_turn": {name: seconds * 1000 / len(done) for name, seconds in used.items()},
         "first_token_p50_ms": percentile(first, 50),
         "first_token_p95_ms": percentile(first, 95),
     }
+
+
+def _used(stack: Stack) -> dict[str, float]:
+    """Seconds of processor time by what has used them; processes of one kind are added up."""
+    kinds: dict[str, list[int]] = {}
+    for name, pid in stack.served_by:
+        kinds.setdefault(name, []).append(pid)
+    return {name: processor_seconds(pids) for name, pids in kinds.items()}
 
 
 async def storage(stack: Stack, *, conversations: int) -> Numbers:

@@ -58,6 +58,11 @@ def _throughput(visits: dict[str, Any], new: dict[str, Any]) -> list[Row]:
         row("  first token under this load, p50", visits["first_token_p50_ms"], " ms"),
         row("  first token under this load, p95", visits["first_token_p95_ms"], " ms"),
         row(f"{title}, all new", new["turns_per_second"], "/s", 27.5, least=True),
+        row("Turns per second of one core's time", visits["turns_per_core_second"], "/s"),
+        *(
+            row(f"  a turn's processor time, {name}", spent, " ms")
+            for name, spent in visits["processor_ms_per_turn"].items()
+        ),
     ]
 
 

@@ -33,15 +33,15 @@ class StackFailed(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """`socket_urls` are the addresses of the web processes `webs`, in the same order. `served_by`: the pids of all that
-    work for a turn, which are the product's own processes, its database and its broker."""
+    """`socket_urls` are the addresses of the web processes `webs`, in the same order. `served_by`: (name, pid) of what
+    works for a turn, which are the product's own processes, its database and its broker."""
 
     socket_urls: tuple[str, ...]
     database_url: str
     model: RunningModel
     parts: tuple[Running, ...]
     webs: tuple[Running, ...]
-    served_by: tuple[int, ...] = ()
+    served_by: tuple[tuple[str, int], ...] = ()
     customer: Callable[[str], Awaitable[Visitor]] = Customer.arrive
     holds_sockets: bool = True
 
@@ -84,7 +84,8 @@ def running(*, workers: int, data_dir: Path, webs: int = 1) -> Iterator[Stack]:
             wait_for(f"http://127.0.0.1:{port}/readyz", [*parts, *web])
         urls = tuple(f"ws://127.0.0.1:{port}/ws" for port in web_ports)
         own = (*parts, *web)
-        served_by = [part.process.pid for part in own] + [one.pid for one in started.processes.values()]
+        served_by = [(part.program.name, part.process.pid) for part in own]
+        served_by += [(name, one.pid) for name, one in started.processes.items()]
         yield Stack(urls, database_url, model, (demo, *own), tuple(web), tuple(served_by))
 
 

@@ -134,7 +134,7 @@ def running(rival: Rival, *, bin_folder: Path, data_dir: Path) -> Iterator[Stack
         command = (sys.executable, "-c", IN_FOLDER, str(home), *words)
         served = ours.start(Program(rival.name, command), env, stack)
         ours.wait_for(f"http://127.0.0.1:{port}{rival.ready}", [served])
-        pids = [served.process.pid, *(one.pid for one in started.processes.values())]
+        pids = [("web", served.process.pid), *((name, one.pid) for name, one in started.processes.items())]
         yield Stack(
             (rival.address.format(port=port),),
             started.database_url,
