@@ -32,7 +32,9 @@ def test_every_test_that_the_page_names_is_there() -> None:
     assert len(named) > 80
     missing = [f"{file}::{name}" for file, name in named if not (ROOT / "tests" / file).is_file()]
     assert missing == []
-    assert [f"{file}::{name}" for file, name in named if name not in functions_of(ROOT / "tests" / file)] == []
+    assert [
+        f"{file}::{name}" for file, name in named if name not in functions_of(ROOT / "tests" / file)
+    ] == []
     assert all(name.startswith("test_") for _, name in named)
 
 
