@@ -442,8 +442,12 @@ def committed(transactional_db: None) -> None:
     """Rows that other connections see."""
 
 
-def test_a_dump_of_the_whole_database_holds_nothing_of_whoever_was_erased(committed: None) -> None:
+def test_a_dump_of_the_whole_database_holds_nothing_of_whoever_was_erased(
+    committed: None, tmp_path: Path
+) -> None:
     who = somebody()
+    command("export_customer", str(who.subject), "--to", str(tmp_path / "theirs.json"))
+    assert json.loads((tmp_path / "theirs.json").read_text())["customer"]["name"] == who.name
     command_line = [str(programs.program("pg_dump")), "--data-only"]
     environment = programs.environment()
     dump = subprocess.run(
