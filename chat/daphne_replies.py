@@ -73,7 +73,8 @@ _hand_over = Server.handle_reply
 
 async def _paced(self: Server, protocol: Any, message: dict[str, Any]) -> None:
     await _hand_over(self, protocol, message)
-    if isinstance(protocol, PacedRequest):
+    # Of an answer that has ended, Twisted tells nothing any more: who waited would wait until Daphne cuts them.
+    if isinstance(protocol, PacedRequest) and not protocol.finished:
         await protocol.room.wait()
 
 
