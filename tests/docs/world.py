@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import uuid
@@ -17,7 +18,7 @@ from typing import Any
 import httpx
 
 from smartsupport.embedded import ports
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, blocks
 from tests.live.chatter import Chatter, Frame, token_for
 from tests.live.stack import API_KEY, Stack, until
 
@@ -58,16 +59,11 @@ class World:
         (self.folder / "openapi.yaml").write_text(document)
 
     def _stores(self) -> bool:
+        """Whether the example answers, started by the command of the quick start."""
         if "stores" not in self.stack.processes:
-            words = (
-                "-m",
-                "http.server",
-                str(self.stores_port),
-                "--bind",
-                "127.0.0.1",
-                "--directory",
-                str(STORES),
-            )
+            [block] = [b for b in blocks("sh") if b.page == "docs/quick-start.md" and "http.server" in b.text]
+            python, *words = shlex.split(block.text.replace("8100", str(self.stores_port)))
+            assert python == "python3"
             self.stack.run("stores", *words)
         try:
             address = f"http://127.0.0.1:{self.stores_port}/stores.json"
@@ -99,6 +95,8 @@ class World:
 
     def kept(self) -> dict[str, str]:
         """The JOB of the page's block before, once it is read."""
+        if not (self.folder / "job").exists():
+            return {"JOB": self.imported()}
         job = (self.folder / "job").read_text()
         self.settled(job)
         return {"JOB": job}
