@@ -283,13 +283,18 @@ def _check_decider(action: Action, by: Decider, *, approved: bool, edits: bool) 
 
 def has_asked(action: Action, *deciders: str) -> bool:
     """Whether one of the deciders (their ids) wrote for the customer, for this turn or an earlier one: what one message
-    asks for is often carried out after the next one, a bare "yes"."""
+    asks for is often carried out after the next one, a bare "yes". So is what was written while a person had the
+    conversation, which belongs to no turn."""
     known = [decider for decider in deciders if decider]
     if not known:
         return False
-    turns = apps.get_model("chat.Turn").objects.filter(conversation=action.turn.conversation_id)
-    asked = turns.filter(asked_by__in=known, message_seq__lte=action.turn.message_seq)
-    return bool(asked.exists())
+    conversation_id, until = action.turn.conversation_id, action.turn.message_seq
+    turns = apps.get_model("chat.Turn").objects.filter(conversation=conversation_id, message_seq__lte=until)
+    if turns.filter(asked_by__in=known).exists():
+        return True
+    written = apps.get_model("chat.Event").objects.filter(conversation=conversation_id, seq__lte=until)
+    apart = written.filter(turn=None, kind="message_received", payload__asked_by__in=known)
+    return bool(apart.exists())
 
 
 def _edit(action: Action, arguments: dict[str, Any] | None, by: Decider) -> None:

@@ -135,7 +135,7 @@ def submit(
             raise Busy()
         Customer.objects.filter(pk=customer.pk).update(accepted_at=accepted_at)
         if conversation.status == ConversationStatus.HELD:
-            seq = _received(conversation, None, text, client_message_id)
+            seq = _received(conversation, None, text, client_message_id, asked_by)
             return Submitted(conversation.pk, thread_id, None, seq, 0, repeated=False)
         if strategy == "interrupt":
             busy = _interrupted(busy)
@@ -298,10 +298,19 @@ def _queued(
     return turn, seq
 
 
-def _received(conversation: Conversation, turn: Turn | None, text: str, client_message_id: str | None) -> int:
+def _received(
+    conversation: Conversation,
+    turn: Turn | None,
+    text: str,
+    client_message_id: str | None,
+    asked_by: str = "",
+) -> int:
+    """Write the message into the log. `asked_by` is told there where no turn knows it: what was asked for while a
+    person had the conversation may be carried out when the agents have it back."""
+    sender = {"asked_by": asked_by} if asked_by else {}
     fact = Fact(
         "message_received",
-        {"content": text, "client_message_id": client_message_id},
+        {"content": text, "client_message_id": client_message_id, **sender},
         key=f"message:{turn.messages}" if turn else "",
     )
     batch = events.insert(conversation.pk, [fact], turn_id=turn.pk if turn else None)

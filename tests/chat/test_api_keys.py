@@ -314,6 +314,23 @@ def test_a_line_has_one_beginning_however_long_it_is() -> None:
     assert decided_with(last, action) == (403, "awaiting")
 
 
+def test_what_a_key_asks_for_while_a_person_has_the_conversation_is_its_wish_too() -> None:
+    _, text = made("chat", "approve")
+    turn = rows.turn(rows.customer(), "t-held", "Hello")
+    rows.finish(turn)
+    address = "/api/v1/conversations/t-held"
+    for path, body in (
+        ("takeover", {}),
+        ("messages", {"content": "Refund my order 1042"}),
+        ("handback", {}),
+    ):
+        assert call(text, f"{address}/{path}", body).status_code in (200, 202)
+    action = rows.action(rows.turn(turn.conversation.customer, "t-held", "Yes"), rows.tool(approval="staff"))
+
+    assert decided_with(text, action) == (403, "awaiting")
+    assert decided_with(rows.key("approve", name="somebody else"), action) == (200, "approved")
+
+
 def test_nobody_approves_their_own_wish_with_a_key_that_they_made() -> None:
     sam = rows.staff("sam", superuser=True)
     key, text = made("approve", by=sam)
