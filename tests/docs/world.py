@@ -35,11 +35,13 @@ if [ -n "${JOB-}" ]; then printf %s "$JOB" > "$HOME/job"; fi"""
 
 
 class World:
-    """`stack` is the product with its jobs; `stores_port` serves the example of a business of one's own."""
+    """`stack` is the product with its jobs; `stores_port` serves the example of a business of one's own;
+    `to_review` is the import that a demonstration is about to publish."""
 
     def __init__(self, directory: Path) -> None:
         self.folder = directory / "reader"
         self.stack = Stack("docs", directory / "stack", STREAM_SECONDS="1")
+        self.to_review = ""
         self.stores_port = ports.choose(None)
         self.stack.env["SAFE_HTTP_ALLOWED_HOSTS"] = (
             f"127.0.0.1:{self.stores_port},127.0.0.1:{self.stack.port}"
