@@ -28,7 +28,7 @@ from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import canonical_json
 from smartsupport.lib.rest import decider_id
-from smartsupport.lib.text import shorten, storable
+from smartsupport.lib.text import readable, shorten, storable
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +137,8 @@ def ask(tool: Tool, arguments: dict[str, Any]) -> str:
 
 
 def _written(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Without what would turn the rest of the question around; the values themselves are shown beside it, marked."""
+    return readable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def frozen(arguments: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from agents.admin.shown import meaning, shown_value
+from agents.admin.shown import meaning, plain_value, shown_value
 
 LONG_TEXT = 80
 REQUIRED = "This is required."
@@ -81,7 +81,7 @@ def _slot(key: str, name: str, schema: dict[str, Any], required: bool, arguments
     current = arguments.get(name, schema.get("default"))
     kind = schema.get("type")
     line, block = UnfoldAdminTextInputWidget, UnfoldAdminTextareaWidget(attrs={"rows": 4})
-    text = "" if current is None else current if isinstance(current, str) else shown_value(current)
+    text = "" if current is None else plain_value(current)
     widget: forms.Widget
     read: Callable[[str], Any]
     if choices := _choices(schema):

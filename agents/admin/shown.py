@@ -5,6 +5,7 @@ from typing import Any
 
 from agents import approvals
 from agents.models import Action, ActionStatus, Tool
+from smartsupport.lib.text import marked
 
 BADGES = {
     ActionStatus.AWAITING: "warning",
@@ -98,9 +99,13 @@ def _or_none(value: Any) -> str:
 
 
 def shown_value(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """A value as people decide on it: nothing in it hides, or makes the rest look like something else."""
+    return marked(plain_value(value))
+
+
+def plain_value(value: Any) -> str:
+    """A value as it is, to be edited."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 LONGEST_SHOWN = 20_000

@@ -31,6 +31,15 @@ def readable(text: str) -> str:
     return _UNSEEN.sub("", text)
 
 
+_HIDING = re.compile(f"{_UNSEEN.pattern}|[\u00ad\u180e\u200b\u2060-\u2064\u206a-\u206f\U000e0000-\U000e007f]")
+
+
+def marked(text: str) -> str:
+    """With each character that nobody sees, or that turns the direction of what stands around it, written as
+    `⟨U+202E⟩`: for those who decide on exactly this text. Joiners of letters and of emoji are left alone."""
+    return _HIDING.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
 def shorten(text: str, limit: int) -> str:
     """At most `limit` characters on one line, with an ellipsis where something was cut."""
     line = " ".join(text.split())

@@ -87,6 +87,18 @@ def test_looking_decides_nothing_and_shows_the_exact_call_to_whom_it_asks() -> N
     assert "script-src 'self'" in pages[0].headers["Content-Security-Policy"]
 
 
+def test_nothing_in_a_call_hides_or_turns_the_rest_around() -> None:
+    member()
+    action = rows.waiting_for_staff(order_id="\u202e2401\U000e0041", percent=10)
+    _, url = link_for(action)
+
+    page = signed_in().get(url).content.decode()
+
+    assert "⟨U+202E⟩2401⟨U+E0041⟩" in page
+    assert "\u202e" not in page
+    assert "\u202e" not in action.message
+
+
 def test_it_shows_nothing_to_anybody_else() -> None:
     member()
     member("nina")
