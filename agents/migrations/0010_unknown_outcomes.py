@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from smartsupport.lib import resumable
 
 
 class Migration(migrations.Migration):
@@ -13,7 +14,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             "action",
             models.Index(fields=["-created_at"], name="action_unknown", condition=models.Q(status="unknown")),
         ),

@@ -1,8 +1,10 @@
 from django.db import migrations
 
+from smartsupport.lib import resumable
+
 # What was said, as words of no particular language. `replay.search` asks with the same expression.
 WORDS = """
-CREATE INDEX CONCURRENTLY IF NOT EXISTS event_words ON chat_event USING gin (
+CREATE INDEX CONCURRENTLY event_words ON chat_event USING gin (
     to_tsvector('simple', left(coalesce(payload ->> 'content', payload ->> 'message', ''), 20000))
 ) WHERE kind IN ('message_received', 'replied', 'question_asked', 'staff_wrote', 'note_written')
 """
@@ -16,5 +18,5 @@ class Migration(migrations.Migration):
     dependencies = [("chat", "0005_console")]
 
     operations = [
-        migrations.RunSQL(WORDS, "DROP INDEX CONCURRENTLY IF EXISTS event_words"),
+        resumable.BuildIndexConcurrently("event_words", WORDS),
     ]

@@ -1,10 +1,11 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.models import Q
 
+from smartsupport.lib import resumable
+
 # Who customers are, as words. `replay.search` asks with the same expression.
 CUSTOMERS = """
-CREATE INDEX CONCURRENTLY IF NOT EXISTS customer_words ON chat_customer USING gin (
+CREATE INDEX CONCURRENTLY customer_words ON chat_customer USING gin (
     to_tsvector('simple', name || ' ' || replace(email, '@', ' ') || ' ' || email || ' ' || coalesce(subject, ''))
 )
 """
@@ -18,11 +19,11 @@ class Migration(migrations.Migration):
     dependencies = [("chat", "0006_event_words")]
 
     operations = [
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             "conversation",
             models.Index(fields=["live_agent", "-last_activity_at"], name="conversation_by_agent"),
         ),
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             "conversation",
             models.Index(
                 fields=["waiting_since"],
@@ -30,7 +31,7 @@ class Migration(migrations.Migration):
                 condition=Q(waiting_since__isnull=False),
             ),
         ),
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             "conversation",
             models.Index(
                 fields=["score", "-last_activity_at"],
@@ -38,7 +39,7 @@ class Migration(migrations.Migration):
                 condition=Q(score__isnull=False),
             ),
         ),
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             "conversation",
             models.Index(
                 fields=["solved", "-last_activity_at"],
@@ -46,13 +47,13 @@ class Migration(migrations.Migration):
                 condition=Q(solved__isnull=False),
             ),
         ),
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             "turn",
             models.Index(
                 fields=["conversation", "sealed_at"], name="turn_failed", condition=Q(status="failed")
             ),
         ),
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             "event",
             models.Index(
                 fields=["created_at", "conversation"],
@@ -60,5 +61,5 @@ class Migration(migrations.Migration):
                 condition=Q(kind="handoff_requested"),
             ),
         ),
-        migrations.RunSQL(CUSTOMERS, "DROP INDEX CONCURRENTLY IF EXISTS customer_words"),
+        resumable.BuildIndexConcurrently("customer_words", CUSTOMERS),
     ]

@@ -1,6 +1,7 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.models import Q
+
+from smartsupport.lib import resumable
 
 
 class Migration(migrations.Migration):
@@ -11,7 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [("chat", "0007_found_by_staff")]
 
     operations = [
-        migrations.AddField(
+        resumable.AddField(
             "conversation",
             "unasked",
             models.BooleanField(
@@ -20,7 +21,7 @@ class Migration(migrations.Migration):
                 help_text="Somebody wrote since the customer was asked what they thought, or said so.",
             ),
         ),
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             "conversation",
             models.Index(
                 fields=["last_activity_at"],

@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from smartsupport.lib import resumable
 
 
 class Migration(migrations.Migration):
@@ -10,5 +11,5 @@ class Migration(migrations.Migration):
     dependencies = [("chat", "0008_feedback")]
 
     operations = [
-        AddIndexConcurrently("customer", models.Index(fields=["-created_at", "-id"], name="customer_newest")),
+        resumable.AddIndexConcurrently("customer", models.Index(fields=["-created_at", "-id"], name="customer_newest")),
     ]

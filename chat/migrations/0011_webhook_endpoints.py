@@ -2,14 +2,15 @@ import uuid
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from smartsupport.lib import resumable
 
 
 TELL = """
-CREATE SEQUENCE chat_webhook_place;
+CREATE SEQUENCE IF NOT EXISTS chat_webhook_place;
 -- One delivery for each endpoint that wants to be told of this. Paused ones, too: theirs wait.
-CREATE FUNCTION chat_webhook_tell(told text, conversation uuid, facts jsonb) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION chat_webhook_tell(told text, conversation uuid, facts jsonb) RETURNS void LANGUAGE sql AS $$
     INSERT INTO chat_webhookdelivery (id, endpoint_id, conversation_id, kind, payload, note, place, status,
                                       attempts_made, failures, resent_by, next_attempt_at, created_at)
     SELECT gen_random_uuid(), id, conversation, told, '{}', facts, nextval('chat_webhook_place'), 'queued',
@@ -18,7 +19,7 @@ CREATE FUNCTION chat_webhook_tell(told text, conversation uuid, facts jsonb) RET
 $$;
 """
 OF_ACTIONS = """
-CREATE FUNCTION chat_webhook_of_action() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION chat_webhook_of_action() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     told text := CASE WHEN NEW.status = 'awaiting' THEN 'action.awaiting'
                       WHEN NEW.status = 'unknown' THEN 'action.unknown'
@@ -38,14 +39,14 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER chat_webhook_opened AFTER INSERT ON agents_action FOR EACH ROW
+CREATE OR REPLACE TRIGGER chat_webhook_opened AFTER INSERT ON agents_action FOR EACH ROW
 WHEN (NEW.status = 'awaiting') EXECUTE FUNCTION chat_webhook_of_action();
-CREATE TRIGGER chat_webhook_moved AFTER UPDATE OF status ON agents_action FOR EACH ROW
+CREATE OR REPLACE TRIGGER chat_webhook_moved AFTER UPDATE OF status ON agents_action FOR EACH ROW
 WHEN (OLD.status IS DISTINCT FROM NEW.status AND NEW.status <> 'dispatching')
 EXECUTE FUNCTION chat_webhook_of_action();
 """
 OF_EVENTS = """
-CREATE FUNCTION chat_webhook_of_event() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION chat_webhook_of_event() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     told text := CASE NEW.kind WHEN 'message_received' THEN 'conversation.started'
                                WHEN 'handoff_requested' THEN 'conversation.escalated'
@@ -66,14 +67,14 @@ BEGIN
     PERFORM chat_webhook_tell(told, NEW.conversation_id, jsonb_build_object('seq', NEW.seq));
     RETURN NULL;
 END $$;
-CREATE TRIGGER chat_webhook_of_event AFTER INSERT ON chat_event FOR EACH ROW
+CREATE OR REPLACE TRIGGER chat_webhook_of_event AFTER INSERT ON chat_event FOR EACH ROW
 WHEN (NEW.kind IN ('handoff_requested', 'handed_back', 'conversation_resolved')
       OR (NEW.kind = 'message_received' AND NEW.seq = 1)
       OR (NEW.kind = 'feedback_given' AND NEW.payload -> 'solved' = 'true'))
 EXECUTE FUNCTION chat_webhook_of_event();
 """
 OF_IMPORTS = """
-CREATE FUNCTION chat_webhook_of_import() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION chat_webhook_of_import() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM chat_webhook_tell(
         'import.' || NEW.status, NULL,
@@ -83,7 +84,7 @@ BEGIN
             'error_message', NEW.error_message));
     RETURN NULL;
 END $$;
-CREATE TRIGGER chat_webhook_of_import AFTER UPDATE OF status ON openapi_import_importjob FOR EACH ROW
+CREATE OR REPLACE TRIGGER chat_webhook_of_import AFTER UPDATE OF status ON openapi_import_importjob FOR EACH ROW
 WHEN (OLD.status IS DISTINCT FROM NEW.status AND NEW.status IN ('done', 'failed'))
 EXECUTE FUNCTION chat_webhook_of_import();
 """
@@ -99,7 +100,8 @@ BACK = {
 
 class Migration(migrations.Migration):
     """Endpoints as rows, and the triggers that write what they are told, whichever process of whichever version does
-    what is told of. Not atomic: each table is locked for its own moment, and indexes are built while others write."""
+    what is told of. Not atomic: each table is locked for its own moment, and indexes are built while others write. Who
+    was killed half-way goes on where they were."""
 
     atomic = False
 
@@ -110,7 +112,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
+        resumable.CreateModel(
             name='WebhookEndpoint',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -135,12 +137,12 @@ class Migration(migrations.Migration):
                 'ordering': ['created_at', 'id'],
             },
         ),
-        migrations.AddField(
+        resumable.AddField(
             model_name='webhookdelivery',
             name='note',
             field=models.JSONField(editable=False, null=True),
         ),
-        migrations.AddField(
+        resumable.AddField(
             model_name='webhookdelivery',
             name='place',
             field=models.BigIntegerField(editable=False, null=True),
@@ -150,26 +152,26 @@ class Migration(migrations.Migration):
             name='status',
             field=models.CharField(choices=[('pending', 'Waiting to be sent'), ('queued', 'Waiting to be sent'), ('delivered', 'Delivered'), ('failed', 'Given up'), ('skipped', 'Skipped')], default='pending', max_length=10),
         ),
-        migrations.AddField(
+        resumable.AddField(
             model_name='webhookdelivery',
             name='endpoint',
             field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='chat.webhookendpoint'),
         ),
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             model_name='webhookdelivery',
             index=models.Index(condition=models.Q(('status', 'queued')), fields=['endpoint', 'next_attempt_at'], name='webhook_queue'),
         ),
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             model_name='webhookdelivery',
             index=models.Index(condition=models.Q(('status', 'queued')), fields=['endpoint', 'conversation', 'place'], name='webhook_in_order'),
         ),
-        AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             model_name='webhookdelivery',
             index=models.Index(condition=models.Q(('endpoint__isnull', False)), fields=['endpoint', '-created_at'], name='webhook_of_endpoint'),
         ),
-            AddIndexConcurrently(
+        resumable.AddIndexConcurrently(
             model_name='webhookdelivery',
             index=models.Index(condition=models.Q(('status', 'failed')), fields=['endpoint', '-created_at'], name='webhook_given_up'),
         ),
-    *(migrations.RunSQL(sql, back) for sql, back in BACK.items()),
+        *(migrations.RunSQL(sql, back) for sql, back in BACK.items()),
     ]

@@ -20,6 +20,9 @@ WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
 APPLIED = "SELECT count(*) FROM django_migrations WHERE app = 'chat' AND name = '0012_retention'"
+HALF_AN_INDEX = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+END_IT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'CREATE INDEX CONCURRENTLY%'"""
 
 
 @pytest.fixture(scope="module")
@@ -71,4 +74,26 @@ def test_a_long_transaction_makes_the_migration_wait_and_nobody_else(url: str, t
             second.kill()
 
         assert "Somebody else is migrating" in said()
+        assert other.execute(APPLIED).fetchone() == (1,)
+
+
+def test_one_that_was_killed_half_way_goes_on_where_it_was(url: str, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    assert migrating(url, said, "chat", "0010").wait() == 0, said.read_text()
+    with psycopg.connect(url) as report, psycopg.connect(url, autocommit=True) as other:
+        report.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        report.execute("SELECT count(*) FROM auth_user")
+        # An index that is built concurrently waits for everybody who may still look at what was there before.
+        killed = migrating(url, said)
+        try:
+            until(lambda: other.execute(HALF_AN_INDEX).fetchone() != (0,))
+            other.execute(END_IT)
+            assert killed.wait() != 0
+        finally:
+            killed.kill()
+        assert other.execute(HALF_AN_INDEX).fetchone() == (1,)
+        report.rollback()
+
+        assert migrating(url, said).wait() == 0, said.read_text()
+        assert other.execute(HALF_AN_INDEX).fetchone() == (0,)
         assert other.execute(APPLIED).fetchone() == (1,)
