@@ -12,6 +12,6 @@ from tests.docs.world import World, running
 def world(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     missing = [program for program in ("bash", "curl", "git") if shutil.which(program) is None]
     if missing:
-        pytest.skip(f"{' and '.join(missing)} are not installed: .ci/run installs them")
+        pytest.fail(f"{' and '.join(missing)} are not installed: .ci/run installs them")
     with running(tmp_path_factory.mktemp("docs")) as started:
         yield started
