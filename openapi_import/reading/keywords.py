@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from smartsupport.lib.patterns import compiles, ends_soon
+from smartsupport.lib.text import unhidden
 
 ERROR_MESSAGE = "x-error-message"
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
@@ -53,11 +54,13 @@ def types_of(schema: dict[str, Any]) -> tuple[list[str], bool]:
 
 
 def words(text: Any, limit: int = MAX_DESCRIPTION) -> str:
-    """Text of a document as one plain line of at most `limit` characters, cut at a sentence or a word, without HTML and
-    addresses of links."""
+    """Text of a document as one plain line of at most `limit` characters, cut at a sentence or a word, without HTML,
+    addresses of links, and what a model reads and a reviewer does not see."""
     if not isinstance(text, str):
         return ""
     text = text[: limit * 6]
+    if not text.isascii():
+        text = unhidden(text)
     if "<" in text:
         text = _TAGS.sub(" ", text)
     if "](" in text:

@@ -40,6 +40,11 @@ def marked(text: str) -> str:
     return _HIDING.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
+def unhidden(text: str) -> str:
+    """Without these characters: what a program reads in them is not seen by who reviews the text."""
+    return _HIDING.sub("", text)
+
+
 def shorten(text: str, limit: int) -> str:
     """At most `limit` characters on one line, with an ellipsis where something was cut."""
     line = " ".join(text.split())
