@@ -13,8 +13,13 @@ from agents.links import tokens
 from agents.links.making import PERMISSION, LinkNotFound
 from agents.models import Action, ActionStatus, ApprovalLink
 from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.text import readable, shorten
 
 log = structlog.get_logger(__name__)
+
+NO_ACCOUNT = ", by link without an account"
+LONGEST_NAME = 150 - len(NO_ACCOUNT)
+"""So that it is not what is cut off."""
 
 
 class LinkSpent(ServiceError):
@@ -76,15 +81,16 @@ def _who(link: ApprovalLink, user: Any) -> str:
 
 def decider(link: ApprovalLink) -> approvals.Decider:
     """Who decides with it. Somebody without an account is nobody's second person, and approves nothing that the link's
-    maker asked for: nobody can tell whether they are two."""
+    maker asked for: nobody can tell whether they are two. Their name is whatever the maker wrote, so it says so: it is
+    never that of a member of staff."""
     if link.user is not None:
         return approvals.Decider(
             kind="staff", name=f"{link.user.get_username()}, by link", id=f"user:{link.user.pk}"
         )
-    mail = f" <{link.decider_email}>" if link.decider_email else ""
+    known = f"{link.decider_name} <{link.decider_email}>" if link.decider_email else link.decider_name
     return approvals.Decider(
         kind="staff",
-        name=f"{link.decider_name}{mail}, by link",
+        name=f"{shorten(readable(known), LONGEST_NAME)}{NO_ACCOUNT}",
         id=f"link:{link.pk}",
         answers_for=(link.made_by_id,),
     )

@@ -402,8 +402,22 @@ def test_somebody_without_an_account_decides_by_name(open_to_all: None) -> None:
     action.refresh_from_db()
     assert (action.status, action.decided_by_name) == (
         "approved",
-        "Vera Stone <vera@example.com>, by link",
+        "Vera Stone <vera@example.com>, by link without an account",
     )
+
+
+def test_who_has_no_account_is_never_called_like_somebody_who_has(open_to_all: None) -> None:
+    member("vera")
+    action = rows.waiting_for_staff()
+    _, url = link_for(
+        action, making.Person(name="vera, by link", email=f"{'x' * 60}@{'y' * 60}.{'z' * 60}.com")
+    )
+
+    assert post(Client(), url).status_code == 200
+
+    action.refresh_from_db()
+    assert action.decided_by_name.startswith("vera, by link <xxx")
+    assert action.decided_by_name.endswith("…, by link without an account")
 
 
 def test_somebody_without_an_account_is_nobodys_second_person(open_to_all: None) -> None:
@@ -452,7 +466,7 @@ def test_the_audit_tells_who_decided_and_no_log_holds_the_token(
     begun, done = AuditEntry.objects.filter(object_id=str(action.pk)).order_by("pk")
     assert (begun.outcome, done.outcome, done.begun_id) == ("begun", "done", begun.pk)
     assert (done.verb, done.object_type, done.actor_kind) == ("approve", "agents.action", "unknown")
-    assert done.actor_name == "Vera Stone <vera@example.com>, by link"
+    assert done.actor_name == "Vera Stone <vera@example.com>, by link without an account"
     assert "API key Robot" in str(done.detail)
     secret = token.removeprefix(tokens.PREFIX)
     kept = str(list(AuditEntry.objects.values())) + str(list(ApprovalLink.objects.values()))
