@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 from django.core.management import call_command
+from django.core.management.commands import migrate
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
@@ -72,7 +73,8 @@ def restore(file: Path, contents: Contents, *, replace: bool, told: Told = lambd
             missing = len(set(MigrationLoader(connection).graph.nodes) - contents.migrations)
             if missing:
                 told(f"Applying {missing} migrations that are newer than the backup ...")
-            call_command("migrate", verbosity=0, interactive=False)
+            # Django's own: ours refuses while a restore is not at its end.
+            call_command(migrate.Command(), verbosity=0, interactive=False)
         except BaseException:
             _put_back(admin)
             raise
@@ -107,6 +109,13 @@ def _alone(admin: "psycopg.Connection[tuple[object, ...]]") -> None:
                 "whoever else uses it."
             )
         time.sleep(0.1)
+
+
+def is_unfinished() -> bool:
+    """Whether a restore died: the tables are half of a backup then, or less, and what was there before is set aside."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_namespace WHERE nspname = %s", [ASIDE])
+        return cursor.fetchone() != (0,)
 
 
 def _undo_an_interrupted_one(admin: "psycopg.Connection[tuple[object, ...]]", told: Told) -> None:

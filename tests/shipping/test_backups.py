@@ -269,6 +269,8 @@ def test_a_restore_that_died_is_undone_by_the_next_one(occupied: Place, file: Pa
     occupied.rows("CREATE SCHEMA public")
     occupied.rows("CREATE TABLE half_of_it (id int)")
 
+    # Or everything would start on half of it, and the next restore would give up what was written since.
+    assert "A restore did not come to its end" in occupied.refused("migrate")
     done = occupied.operator.run(occupied.name, ("restore", str(file)), {})
 
     assert done.status == 1
