@@ -14,8 +14,8 @@ class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         if restoring.is_unfinished():
             raise CommandError(
-                "A restore did not come to its end, or still runs. Nothing may start on half of a backup. Restore again: "
-                "first of all, what was there before is put back."
+                "A restore did not come to its end, or still runs. Nothing may start on half of a backup. Restore "
+                "again: first of all, what was there before is put back."
             )
         connection = connections[options["database"]]
 
