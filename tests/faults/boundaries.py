@@ -182,7 +182,7 @@ WRAPPED = (
     _both("settled", "agents.executor:_record"),
     _both("sealed", "chat.turns:seal"),
     _both("cleaned up", "agents.runner:Runner.forget"),
-    _both("live frame sent", "chat.consumers:ChatConsumer._send_live"),
+    _both("live frame sent", "chat.following:Following.live_came"),
 )
 
 
