@@ -91,8 +91,10 @@ class FaultStack(Stack):
 
     def begin(self, name: str) -> None:
         """Start `web` or `turns`."""
+        web = ["-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "smartsupport.asgi:application"]
+        words = web if name == "web" else ["manage.py", "runworker", "turns"]
         log = str(self.directory / f"{name}.log")
-        self.victims[name] = self._ask(start=name, log=log, port=self.port)["pid"]
+        self.victims[name] = self._ask(start=words, log=log)["pid"]
 
     def wait_ready(self) -> None:
         until(lambda: self._answers(f"{self.url}/readyz"))

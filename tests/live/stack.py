@@ -19,12 +19,14 @@ from psycopg.rows import dict_row
 
 from smartsupport.embedded import ports
 from tests import migrated
+from tests.live.forked import Forked, Nursery
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
 API_KEY = "live-test-key-0123456789abcdef"
 ADMIN_PASSWORD = "live-test-password"
 JWT_SECRET = "live-test-customer-secret-0123456789"
+Process = subprocess.Popen[bytes] | Forked
 
 
 class Stack:
@@ -55,7 +57,8 @@ class Stack:
             **env,
         }
         (directory / "tmp").mkdir(parents=True)
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Process] = {}
+        self._nursery: Nursery | None = None
         self.business = httpx.Client(
             base_url=f"http://127.0.0.1:{self.demo_port}", trust_env=False, timeout=30
         )
@@ -75,6 +78,7 @@ class Stack:
             "--data",
             str(self.directory / "demo"),
         )
+        self._nursery = Nursery(self.env, self.directory / "nursery.log")
         until(lambda: self._answers(f"http://127.0.0.1:{self.demo_port}/_health"))
         self._manage("seed")
         self.run(
@@ -84,15 +88,18 @@ class Stack:
         until(lambda: self._answers(f"{self.url}/readyz"))
 
     def _manage(self, *words: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *words], cwd=ROOT, env=self.env, capture_output=True
-        )
-        assert done.returncode == 0, done.stderr.decode()[-3000:]
+        name = f"manage-{words[0]}"
+        process = self.run(name, "manage.py", *words)
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0, self.log(name)[-3000:]
+        del self.processes[name]
 
-    def run(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+    def run(self, name: str, *words: str) -> Process:
         """Start one of the processes; its output is appended to `<name>.log`."""
-        log = (self.directory / f"{name}.log").open("ab")
-        with log:
+        path = self.directory / f"{name}.log"
+        if self._nursery is not None and self._nursery.takes(words, self.env):
+            self.processes[name] = self._nursery.start(words, path)
+            return self.processes[name]
+        with path.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *words],
                 cwd=ROOT,
@@ -135,6 +142,8 @@ class Stack:
     def stop(self) -> None:
         for name in list(self.processes):
             self.kill(name)
+        if self._nursery is not None:
+            self._nursery.close()
         self.business.close()
         self.api.close()
         with psycopg.connect(self._admin_url, autocommit=True) as admin:
