@@ -16,9 +16,9 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from chat.models import ApiKey
+from chat.scopes import PERMISSIONS, checked, granted
 from chat.scopes import SCOPES as SCOPES
 from chat.scopes import UnknownScope as UnknownScope
-from chat.scopes import checked, granted
 from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.rest import decider_id
@@ -116,7 +116,7 @@ def issue(
     by: Any = None,
 ) -> tuple[ApiKey, str]:
     """Store a new key and return it with its text, which nobody can read again. `key`: a text of your own. `by`: the
-    member of staff or the integrator who makes it; a key makes none with more than it has.
+    member of staff or the integrator who makes it; neither makes one with more than they have.
 
     Raises UnknownScope, MoreThanOwn.
     """
@@ -204,11 +204,20 @@ def _check_own_line(by: Any, old: ApiKey) -> None:
         )
 
 
+def check_may_give(user: Any, scopes: Iterable[str]) -> None:
+    """Nobody gives a key what they may not do themselves: they would have it from then on. Raises MoreThanOwn."""
+    for scope in sorted(granted(scopes)):
+        if not user.has_perms(PERMISSIONS[scope]):
+            raise MoreThanOwn(f"You cannot give what you may not do yourself: {scope}.")
+
+
 def _check_within(
     by: Any, scopes: Iterable[str], expires_at: datetime | None, per_minute: int | None
 ) -> None:
     own: ApiKey | None = getattr(by, "key", None)
     if own is None:
+        if by is not None:
+            check_may_give(by, scopes)
         return
     if more := granted(scopes) - granted(own.scopes):
         raise MoreThanOwn(f"A key cannot give what it does not have: {sorted(more)[0]}.")

@@ -55,6 +55,16 @@ class NewKeyForm(forms.ModelForm):
             "per_minute": "Empty: as many as the deployment allows.",
         }
 
+    user: Any = None
+    """Who makes the key."""
+
+    def clean_scopes(self) -> Any:
+        try:
+            api_keys.check_may_give(self.user, self.cleaned_data["scopes"])
+        except api_keys.MoreThanOwn as refusal:
+            raise forms.ValidationError(refusal.message) from None
+        return self.cleaned_data["scopes"]
+
     def clean_expires_at(self) -> Any:
         ends = self.cleaned_data["expires_at"]
         if ends is not None and ends <= timezone.now():
@@ -132,7 +142,7 @@ class ApiKeyAdmin(HistoryAdmin):
         self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
         if obj is None:
-            kwargs["form"] = NewKeyForm
+            kwargs["form"] = type("FormOfOne", (NewKeyForm,), {"user": request.user})
         return super().get_form(request, obj, change=change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:

@@ -47,6 +47,31 @@ GROUPS = {
 }
 """`read` is everything that is read but the audit: that tells what staff did and from where. A key keeps the name, so
 it gets what is added to its group later."""
+PERMISSIONS = {
+    "conversations:read": ("chat.view_conversation",),
+    "conversations:write": ("chat.change_conversation",),
+    "interrupts:read": ("agents.view_action",),
+    "interrupts:decide": ("agents.decide_action",),
+    "tools:call": ("chat.change_conversation",),
+    "agents:read": ("agents.view_agent",),
+    "agents:write": ("agents.change_agent",),
+    "imports:read": ("openapi_import.view_importjob", "openapi_import.view_specsource"),
+    "imports:write": ("openapi_import.add_importjob", "openapi_import.change_importjob"),
+    "imports:publish": ("openapi_import.publish_importjob",),
+    "webhooks:read": ("chat.view_webhookendpoint", "chat.view_webhookdelivery"),
+    "webhooks:write": (
+        "chat.add_webhookendpoint",
+        "chat.change_webhookendpoint",
+        "chat.delete_webhookendpoint",
+        "chat.change_webhookdelivery",
+    ),
+    "audit:read": ("smartsupport.view_auditentry",),
+    "analytics:read": ("analytics.view_analytics",),
+    "usage:read": ("agents.view_modelcall",),
+    "usage:write": ("agents.change_budget",),
+    "admin": ("chat.view_apikey", "chat.add_apikey", "chat.change_apikey"),
+}
+"""What a member of staff has to be allowed to do themselves before they give a key the scope."""
 GROUP_WORDS = {
     "read": "Everything that can be read, without the audit",
     "chat": "Read and write conversations",

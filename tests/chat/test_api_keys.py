@@ -16,6 +16,7 @@ from chat import api_keys, key_limits, scopes
 from chat.authentication import Integrator
 from chat.models import ApiKey, Turn
 from smartsupport.models import AuditEntry
+from smartsupport.staff import ADMIN_MAY
 from tests import rows
 from tests.at_once import at_once
 
@@ -73,6 +74,11 @@ def test_reading_never_writes() -> None:
 
     action.refresh_from_db()
     assert (answer.status_code, action.status) == (403, "awaiting")
+
+
+def test_each_scope_says_who_may_give_it() -> None:
+    assert scopes.PERMISSIONS.keys() == scopes.SCOPES.keys()
+    assert {one for names in scopes.PERMISSIONS.values() for one in names} <= ADMIN_MAY
 
 
 def test_groups_stand_for_scopes_that_exist_and_for_no_more_than_their_kind() -> None:
@@ -445,6 +451,26 @@ def test_a_key_gives_no_more_than_it_has() -> None:
     assert ApiKey.objects.get(pk=renewed.json()["data"]["id"]).expires_at == ends
     with pytest.raises(api_keys.MoreThanOwn):
         api_keys.issue(name="x", scopes=["chat"], by=Integrator(made("read")[0]))
+
+
+def test_staff_give_no_key_what_they_may_not_do() -> None:
+    clerk = rows.staff(
+        "clerk", "chat.view_apikey", "chat.add_apikey", "chat.change_apikey", "agents.view_agent"
+    )
+    client = Client()
+    client.force_login(clerk)
+    strong, _ = made("admin", name="Strong")
+
+    def ask(path: str, body: Any) -> Any:
+        return client.post(path, body, content_type="application/json")
+
+    for given in (["admin"], ["approve"], ["read"], ["agents:read", "tools:call"]):
+        assert code(ask(URL, {"name": "x", "scopes": given})) == (403, "more_than_own")
+        page = client.post(reverse("admin:chat_apikey_add"), {"name": "x", "scopes": given})
+        assert "You cannot give what you may not do yourself" in page.content.decode()
+    assert code(ask(f"{URL}/{strong.pk}/rotate", {})) == (403, "more_than_own")
+    assert list(ApiKey.objects.all()) == [strong]
+    assert ask(URL, {"name": "x", "scopes": ["agents:read"]}).status_code == 201
 
 
 def test_everything_but_admin_may_do_nothing_with_keys() -> None:
