@@ -76,7 +76,7 @@ def test_an_idempotency_key_stands_for_the_message_id(writer: Client) -> None:
 
 def test_the_proxy_in_front_waits_longer_than_any_caller_may(settings: Any) -> None:
     site = (settings.BASE_DIR / "docker" / "nginx" / "default.conf.template").read_text(encoding="utf-8")
-    before, everything_else = site.split("location / {")
+    before, everything_else = site.rsplit("location / {", 1)
     in_all_places = re.findall(r"proxy_read_timeout (\d+)s;", before)
 
     assert "proxy_read_timeout" not in everything_else.split("}")[0]
