@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row")
 MAX_PAGE = 10_000
-LONGEST = 2_000
+LONGEST = 500
 
 
 class InvalidCursor(ServiceError):

@@ -24,6 +24,8 @@ BY_CODE = {
 }
 ACROSS_FIELDS = {
     ("agents_import", "file"): "a document, in UTF-8",
+    ("agents_import", "yaml"): "a document, in UTF-8",
+    ("openapi_import", "file"): "a document, not an empty file",
     ("openapi_import", "url"): "one of url, text and file",
     ("openapi_import", "username"): "a user name and a password, or an Authorization header",
     ("openapi_import", "headers"): "names and values that HTTP takes",
@@ -50,6 +52,8 @@ ACROSS_FIELDS = {
 """{(operation, field): the rule across fields or rows that its schema does not say}."""
 
 
+OF_EVERY_TEXT = frozenset({"Null characters are not allowed.", "This field may not be blank."})
+"""What no text may be, as no pattern says in each of them: with NUL in it, or of spaces alone."""
 REFUSED_ALL_THE_SAME = frozenset({410, 412, 413})
 """Refusals that schemathesis does not take for one, where a bad request was refused for something else first."""
 
@@ -76,7 +80,13 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
         return False
     operation = case.operation.definition.raw["operationId"]
     fields = error.get("fields") or {}
-    return not (fields and all((operation, field) in ACROSS_FIELDS for field in fields))
+    return not (
+        fields
+        and all(
+            (operation, field) in ACROSS_FIELDS or OF_EVERY_TEXT.issuperset(map(str, faults))
+            for field, faults in fields.items()
+        )
+    )
 
 
 @schemathesis.check
