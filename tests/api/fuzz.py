@@ -24,8 +24,15 @@ def seed(stack: Stack) -> None:
     assert stack.api.post("/openapi/import", json={"text": document}).status_code == 202
 
 
-def run(stack: Stack, *, seconds: int, phases: tuple[str, ...] = EVERYTHING, report: Path) -> tuple[int, str]:
-    """The exit code (0: nothing was found) and what schemathesis told."""
+def run(
+    stack: Stack,
+    *,
+    seconds: int,
+    phases: tuple[str, ...] = EVERYTHING,
+    report: Path,
+    same_again: bool = False,
+) -> tuple[int, str]:
+    """The exit code (0: nothing was found) and what schemathesis told. `same_again`: the same requests in every run."""
     words = [
         str(Path(sys.executable).parent / "st"),
         "--config-file", str(ROOT / "tests" / "api" / "schemathesis.toml"),
@@ -34,6 +41,7 @@ def run(stack: Stack, *, seconds: int, phases: tuple[str, ...] = EVERYTHING, rep
         "--phases", ",".join(phases),
         "--max-time", str(seconds),
         "--no-color",
+        *(["--generation-deterministic"] if same_again else []),
     ]  # fmt: skip
     env = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     env |= {"SCHEMATHESIS_HOOKS": "tests.api.fuzz_hooks", "PYTHONPATH": str(ROOT)}
