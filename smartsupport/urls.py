@@ -2,18 +2,10 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2, OpenApiYamlRenderer
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from smartsupport import health
-
-schema = SpectacularAPIView.as_view(
-    renderer_classes=[
-        OpenApiJsonRenderer,
-        OpenApiJsonRenderer2,
-        OpenApiYamlRenderer,
-    ]  # the second: plain JSON
-)
+from smartsupport.api_document import DocumentView
 
 handler400 = "smartsupport.refused.not_understood"
 handler403 = "smartsupport.refused.page_refused"
@@ -23,7 +15,7 @@ handler500 = "smartsupport.refused.broken"
 urlpatterns = [
     path("", include("chat.urls")),
     path("api/v1/health", health.api_health, name="api-health"),
-    path("api/v1/schema/", schema, name="schema"),
+    path("api/v1/schema/", DocumentView.as_view(), name="schema"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/v1/", include("chat.api.urls")),
     path("api/v1/", include("agents.api.urls")),
