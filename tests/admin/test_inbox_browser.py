@@ -60,6 +60,7 @@ def test_a_morning_by_keys(live_server: Any) -> None:
         keys.type("a r j x?")  # letters, while somebody types
         keys.press("Control+Enter")
         expect(said).to_have_text("Declined: Give 10% off order B.")
+        expect(dialog).to_be_hidden()
 
         expect(row(page, "C").locator(".inbox-open")).to_be_focused()
         keys.press("e")

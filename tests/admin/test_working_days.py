@@ -425,8 +425,8 @@ def _a_new_colleague(page: Page) -> None:
     again.fill(PASSWORD)
     save(page)
     expect(page.get_by_role("checkbox", name="Staff status")).to_be_checked()
-    page.get_by_role("listbox", name="Available groups").select_option(label=staff.AGENT)
-    page.get_by_role("button", name="Choose selected groups").click()
+    page.get_by_role("listbox", name="Available roles").select_option(label=staff.AGENT)
+    page.get_by_role("button", name="Choose selected roles").click()
     save(page)
     expect(page.get_by_role("rowheader", name="nina")).to_be_visible()
 

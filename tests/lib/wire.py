@@ -75,7 +75,8 @@ class Wire:
         while self._open:
             await self.hang_up()
         for transport in self._transports:
-            transport.abort()  # a client that does not read would keep it open
+            if not transport.is_closing():
+                transport.abort()  # a client that does not read would keep it open
         await asyncio.sleep(0)  # sockets are closed in the loop's next round
 
     async def hang_up(self) -> None:

@@ -118,7 +118,11 @@ class Stack:
         process.wait(timeout=PATIENCE_SECONDS)
 
     def log(self, name: str) -> str:
-        return (self.directory / f"{name}.log").read_text(errors="replace")
+        """What a process has printed so far. One that is being forked makes its file itself, a moment later."""
+        try:
+            return (self.directory / f"{name}.log").read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
 
     def db(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
         """Run SQL on the stack's database; rows as dicts."""
@@ -150,7 +154,7 @@ class Stack:
             admin.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
 
     def _answers(self, url: str) -> bool:
-        for name, process in self.processes.items():
+        for name, process in list(self.processes.items()):  # another thread may end one meanwhile
             assert process.poll() is None, f"{name} ended:\n{self.log(name)[-3000:]}"
         try:
             return httpx.get(url, trust_env=False, timeout=10).status_code == 200
