@@ -13,7 +13,7 @@ from typing import Any
 from smartsupport.embedded.errors import EmbeddedServerFailed
 from tests.bench import crowd, measures, report
 from tests.bench.customer import TurnFailed
-from tests.bench.rivals import compare
+from tests.bench.rivals import compare, stacks
 from tests.bench.stack import Stack, StackFailed, running
 
 PARTS = ("latency", "throughput", "at_once", "storage", "sockets", "scaling", "rivals")
@@ -84,6 +84,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer samples: to see that it works")
     parser.add_argument("--only", default=",".join(PARTS), help="which measurements, comma-separated")
+    everybody = ",".join(one.name for one in stacks.RIVALS)
+    parser.add_argument("--rivals", default=everybody, help="whom to measure beside us, comma-separated")
     options = parser.parse_args()
     parts = set(options.only.split(","))
     if not parts <= set(PARTS):
@@ -100,7 +102,9 @@ def main() -> int:
         if "scaling" in parts:
             results["scaling"] = scaling(folder, quick=options.quick)
         if "rivals" in parts:
-            results["rivals"] = compare.compare(folder, quick=options.quick)
+            results["rivals"] = compare.compare(
+                folder, quick=options.quick, names=set(options.rivals.split(","))
+            )
     except* (StackFailed, TurnFailed, EmbeddedServerFailed) as failures:
         print(_first(failures), file=sys.stderr)
     if not results:

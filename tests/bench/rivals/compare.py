@@ -44,13 +44,14 @@ LINES: tuple[Line, ...] = (
 )
 
 
-def compare(data_dir: Path, *, quick: bool) -> dict[str, Any]:
-    """{title: {key: number}}, ours first. What cannot be installed or started here has a text instead of numbers."""
+def compare(data_dir: Path, *, quick: bool, names: set[str]) -> dict[str, Any]:
+    """{title: {key: number}}, ours first, then those of `names`. What cannot be installed or started here has a text
+    instead of numbers."""
     results: dict[str, Any] = {}
     print(f"Measuring {OURS} beside others ...", flush=True)
     with running_ours(workers=1, data_dir=data_dir) as stack:
         results[OURS] = asyncio.run(measure(stack, quick=quick, ours=True))
-    for rival in stacks.RIVALS:
+    for rival in (one for one in stacks.RIVALS if one.name in names):
         try:
             folder = stacks.installed(rival, data_dir / "rivals")
             print(f"Measuring {rival.title} ...", flush=True)
