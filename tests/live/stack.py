@@ -145,7 +145,8 @@ class Stack:
 
     def stop(self) -> None:
         for name in list(self.processes):
-            self.kill(name)
+            # The jobs' own children, beat among them, outlive a parent that is killed.
+            self.kill(name, signal.SIGTERM if name == "jobs" else signal.SIGKILL)
         if self._nursery is not None:
             self._nursery.close()
         self.business.close()
