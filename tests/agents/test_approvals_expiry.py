@@ -79,7 +79,7 @@ def test_what_came_back_has_the_whole_time_again_and_says_so() -> None:
     assert "after 30 minutes" in approvals.expiry_message(action)
     assert action.expires_at > timezone.now() + timedelta(minutes=29)
     with transaction.atomic():  # a sweep that had found it before it came back
-        assert approvals._expire(approvals.locked(action.pk)) is False
+        assert approvals.expire(approvals.locked(action.pk)) is False
     assert Action.objects.get(pk=action.pk).status == ActionStatus.AWAITING
 
 
