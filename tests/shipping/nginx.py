@@ -23,34 +23,13 @@ from cryptography.x509.oid import NameOID
 
 from smartsupport.embedded import ports, tethered
 from tests.live.stack import until
+from tests.shipping.variables import substituted
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
 TEMPLATE = DOCKER / "nginx" / "default.conf.template"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yml").read_text())
-# What the image's own nginx.conf says around ours, its log format with whole request lines included.
-AROUND = """\
-{user}
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log notice;
-events {{ worker_connections 1024; }}
-http {{
-    include /etc/nginx/mime.types;
-    default_type application/octet-stream;
-    log_format main '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
-                    '"$http_user_agent" "$http_x_forwarded_for"';
-    access_log {folder}/access.log main;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    sendfile on;
-    keepalive_timeout 65;
-    include {folder}/conf.d/*.conf;
-}}
-"""
+MAIN = DOCKER / "nginx" / "nginx.conf"
 
 
 def program() -> str:
@@ -91,10 +70,27 @@ def rendered(environment: dict[str, str]) -> str:
     return text
 
 
-def compose_environment() -> dict[str, str]:
-    """What compose.yml gives nginx, with its defaults."""
-    given = COMPOSE["services"]["nginx"]["environment"]
-    return {name: re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", value) for name, value in given.items()}
+def compose_environment(**given: str) -> dict[str, str]:
+    """What compose.yml gives nginx, with its defaults, or where `.env` says what is `given`."""
+    environment: dict[str, str] = substituted(COMPOSE["services"]["nginx"]["environment"], given)
+    return environment
+
+
+def main_file(folder: Path) -> str:
+    """nginx.conf as it is mounted, with this machine's places for what the image has in its own."""
+    text = MAIN.read_text()
+    places = {
+        "worker_processes 4;": f"worker_processes 1;{' user root;' if os.geteuid() == 0 else ''}",
+        "worker_rlimit_nofile 65536;": "",
+        "/tmp/": f"{folder}/",  # noqa: S108
+        "/dev/stderr": f"{folder}/error.log",
+        "/etc/nginx/conf.d/": f"{folder}/conf.d/",
+        "worker_connections 16384;": "worker_connections 1024;",
+    }
+    for there, here in places.items():
+        assert there in text, there
+        text = text.replace(there, here)
+    return text
 
 
 class Nginx:
@@ -131,9 +127,8 @@ class Nginx:
         certify(self.certificate, self.certificate.with_name("privkey.pem"))
         self.tls = ssl.create_default_context(cafile=str(self.certificate))
         (self.folder / "conf.d" / "default.conf").write_text(rendered(self.environment))
-        user = "user root;" if os.geteuid() == 0 else ""
         main = self.folder / "nginx.conf"
-        main.write_text(AROUND.format(folder=self.folder, user=user))
+        main.write_text(main_file(self.folder))
         with (self.folder / "output.log").open("ab") as output:
             command = [program(), "-p", self.folder, "-c", main, "-g", "daemon off;"]
             # As a container is stopped: QUIT lets it finish what it has begun.

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from agents.runner import POOL_SIZE
 from smartsupport.settings import DATABASES, IMPORT_MEMORY_MIB, TURN_DRAIN_SECONDS
 from tests.servers import OURS
 from tests.shipping import image
 from tests.shipping.fleet import SERVICES
-from tests.shipping.nginx import COMPOSE, DOCKER, ROOT
+from tests.shipping.nginx import COMPOSE, DOCKER, MAIN, ROOT
+from tests.shipping.variables import NotSet, substituted
 
 OURS_RUN = ("web", "turns", "jobs", "beat", "migrate")
 STAY = [name for name in SERVICES if name != "migrate"]
@@ -20,7 +22,7 @@ UNITS = {"k": 1024, "m": 1024**2, "g": 1024**3}
 
 
 def bytes_of(size: str) -> int:
-    size = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", size).lower().removesuffix("b")
+    size = substituted(size, {}).lower().removesuffix("b")
     return int(size[:-1]) * UNITS[size[-1]]
 
 
@@ -49,6 +51,61 @@ def test_a_container_may_do_little(name: str) -> None:
         assert "cap_add" not in service
         assert not service["user"].startswith(("0", "root"))
     assert any(place.startswith("/tmp:size=") for place in service["tmpfs"])  # noqa: S108
+
+
+@pytest.mark.parametrize("name", list(SERVICES))
+def test_what_a_container_writes_to_belongs_to_its_user(name: str) -> None:
+    """What Docker mounts over a folder of the image has the folder's mode and is root's, unless it is told an owner.
+    /tmp is open to everybody in every image, and so is /run/postgresql in that of Postgres."""
+    owner, _, group = SERVICES[name].get("user", "").partition(":")
+    for place in SERVICES[name]["tmpfs"]:
+        path, _, options = place.partition(":")
+        given = dict(option.split("=") for option in options.split(","))
+        assert given["size"], "it counts as memory"
+        if path not in ("/tmp", "/run/postgresql"):  # noqa: S108
+            assert (given.get("uid"), given.get("gid")) == (owner, group)
+
+
+def test_nginx_has_memory_for_the_uploads_that_wait_and_files_for_its_sockets() -> None:
+    service = SERVICES["nginx"]
+    [uploads] = [place for place in service["tmpfs"] if place.startswith("/tmp:size=")]  # noqa: S108
+    [sockets] = re.findall(r"worker_connections (\d+);", MAIN.read_text())
+    [patience] = re.findall(r"worker_shutdown_timeout (\d+s);", MAIN.read_text())
+
+    assert bytes_of(service["mem_limit"]) >= bytes_of(uploads.split("=")[1]) + 256 * UNITS["m"]
+    assert service["ulimits"]["nofile"]["soft"] > int(sockets)
+    assert seconds(patience) < seconds(service["stop_grace_period"]), "it ends by itself"
+    for name in ("web", "turns"):
+        assert SERVICES[name]["ulimits"]["nofile"]["soft"] >= 65_536
+
+
+def test_postgres_is_only_healthy_when_others_reach_it() -> None:
+    """While the image's first start sets up, a server answers on the local socket that goes again."""
+    assert SERVICES["postgres"]["healthcheck"]["test"][:3] == ["CMD", "pg_isready", "-h"]
+
+
+def test_where_the_data_is_elsewhere_the_env_file_says_where() -> None:
+    secrets = {"POSTGRES_PASSWORD": "one", "VALKEY_PASSWORD": "two"}
+    here = substituted(SERVICES["web"]["environment"], secrets)
+    elsewhere = substituted(SERVICES["web"]["environment"], {"DATABASE_URL": "there", "REDIS_URL": "too"})
+
+    assert here["DATABASE_URL"] == "postgresql://smartsupport:one@postgres:5432/smartsupport"
+    assert here["REDIS_URL"] == "redis://:two@valkey:6379/0"
+    assert (elsewhere["DATABASE_URL"], elsewhere["REDIS_URL"]) == ("there", "too")
+    with pytest.raises(NotSet, match="POSTGRES_PASSWORD"):
+        substituted(SERVICES["web"]["environment"], {})
+
+
+def test_the_data_is_shown_to_other_machines_at_a_private_address_alone() -> None:
+    beside = yaml.safe_load((DOCKER / "compose.data.yml").read_text())["services"]
+
+    assert beside.keys() == {"postgres", "valkey"}
+    for service in beside.values():
+        [port] = substituted(service["ports"], {"PRIVATE_ADDRESS": "10.0.0.1"})
+        assert re.fullmatch(r"10\.0\.0\.1:(\d+):\1", port)
+        assert "outside" in service["networks"], "from a network that is only inside no port is published"
+        with pytest.raises(NotSet, match="PRIVATE_ADDRESS"):
+            substituted(service["ports"], {"PRIVATE_ADDRESS": ""})
 
 
 @pytest.mark.parametrize("name", list(SERVICES))
@@ -97,7 +154,8 @@ def test_every_image_is_pinned_and_the_dependencies_are_there() -> None:
 
 
 def test_every_connection_that_processes_may_hold_fits_into_postgres() -> None:
-    [given] = re.findall(r"max_connections=(\d+)", " ".join(SERVICES["postgres"]["command"]))
+    command = substituted(SERVICES["postgres"]["command"], {})
+    [given] = re.findall(r"max_connections=(\d+)", " ".join(command))
     pool = DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
     children = int(SERVICES["jobs"]["command"][SERVICES["jobs"]["command"].index("--concurrency") + 1])
 
@@ -154,7 +212,7 @@ def test_only_nginx_is_reached_from_outside_and_by_ports_that_its_user_may_open(
 def test_what_is_mounted_is_there() -> None:
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
-            source = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", volume).split(":")[0]
+            source = substituted(volume, {}).split(":")[0]
             if source.startswith("./nginx/") and "certificates" not in source and "acme" not in source:
                 assert (DOCKER / source).exists(), source
 

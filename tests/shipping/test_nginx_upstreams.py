@@ -1,6 +1,7 @@
 """Production's nginx file before servers that hang up, stream and are not there: what it passes on, how often, and what
 people and programs are told."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,12 @@ import httpx
 import pytest
 
 from smartsupport.embedded import ports
-from tests.shipping.nginx import Nginx
+from tests.live.stack import until
+from tests.shipping.nginx import Nginx, compose_environment
 from tests.shipping.upstream import Trickle, Upstream, greet, hang_up, two
 
 SECRET = "a-very-secret-word-0123456789"
+REAL_ADDRESS = "set_real_ip_from 127.0.0.0/8; real_ip_header proxy_protocol;"
 
 
 @contextmanager
@@ -114,6 +117,50 @@ def test_one_address_may_ask_only_so_much_and_files_do_not_count(tmp_path: Path)
         assert arrived == sum(answer.status_code == 200 for answer in of_the_api), (
             "the others went no further"
         )
+
+
+SECURITY = ("Strict-Transport-Security", "X-Content-Type-Options", "Content-Security-Policy")
+
+
+def test_what_says_nothing_of_security_gets_headers_and_what_does_keeps_its_own(tmp_path: Path) -> None:
+    own = "".join(f"{name}: its-own\r\n" for name in SECURITY).encode()
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        said = own if head.startswith(b"GET /says") else b""
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n" + said + b"\r\n")
+
+    with Upstream(answer) as there, behind(tmp_path, [there.port]) as (_, client):
+        says, silent, missing = client.get("/says"), client.get("/silent"), client.get("/metrics")
+        too_large = client.post("/api/v1/x", content=b"x" * (13 * 1024 * 1024))
+
+    assert [says.headers.get_list(name) for name in SECURITY] == [["its-own"]] * 3
+    assert (missing.status_code, too_large.status_code) == (404, 413)
+    for one in (silent, missing, too_large):
+        hsts, nosniff, policy = (one.headers.get_list(name) for name in SECURITY)
+        assert (hsts, nosniff) == (["max-age=31536000"], ["nosniff"])
+        assert len(policy) == 1
+        assert "default-src 'none'" in policy[0]
+
+
+def test_behind_a_balancer_the_proxy_protocol_says_who_the_visitor_is(tmp_path: Path) -> None:
+    env = {"HTTPS_LISTEN": "8443 ssl proxy_protocol", "REAL_ADDRESS": REAL_ADDRESS}
+    given = compose_environment(**env)
+    listens = given["SUPPORT_HTTPS_LISTEN"].split(" ", 1)[1]
+    port = ports.choose(None)
+    changed = {
+        "SUPPORT_HTTPS_LISTEN": f"127.0.0.1:{port} {listens}",
+        "SUPPORT_REAL_ADDRESS": given["SUPPORT_REAL_ADDRESS"],
+    }
+    with Upstream(greet) as there, behind(tmp_path, [there.port], **changed) as (nginx, _):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+            raw.sendall(b"PROXY TCP4 203.0.113.9 10.0.0.1 51000 443\r\n")
+            with nginx.tls.wrap_socket(raw, server_hostname="127.0.0.1") as secure:
+                secure.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n")
+                assert secure.recv(15) == b"HTTP/1.1 200 OK"
+        log = until(lambda: nginx.access_log.read_text())
+
+    assert b"x-forwarded-for: 203.0.113.9\r\n" in there.requests[0].lower()
+    assert '"address":"203.0.113.9"' in log
 
 
 def test_what_web_is_told_of_a_visitor_is_nginx_s_to_say(tmp_path: Path) -> None:
