@@ -18,6 +18,10 @@ from agents.models import Action, ActionStatus, Approver
 SKIPPED = "Nobody wanted to decide on this, so it was skipped."
 """The reason of an answer that ignores: the agent is told that it was not done, and goes on."""
 
+OTHER_ARGUMENTS = (
+    "These are not the arguments that wait. Nothing was decided: to approve with others, send an edit."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -71,7 +75,7 @@ def of_human_response(action: Action, response: dict[str, Any]) -> Answer:
     kind, given = response["type"], response.get("args")
     if kind == "accept":
         if given is not None and not _same(action, _of_tool(action, given, "action")):
-            raise ArgumentsChanged()
+            raise ArgumentsChanged(OTHER_ARGUMENTS)
         return Answer(True)
     if kind == "edit":
         return Answer(True, arguments=_typed(action, _of_tool(action, given, "action")))
@@ -87,18 +91,34 @@ def of_human_response(action: Action, response: dict[str, Any]) -> Answer:
 
 
 def of_hitl_decision(action: Action, decision: dict[str, Any]) -> Answer:
-    """What a decision of LangChain's middleware says. `respond` is not offered: nothing that a person writes is ever
-    taken for the business system's answer. Raises InvalidArguments."""
+    """What a decision of LangChain's middleware says, in either of two forms: as the middleware reads it
+    (`edited_action`, `message`), or as Agent Inbox writes it, which gives a response's `type` the middleware's name
+    and leaves `args` as it is.
+
+    `respond` is not offered: nothing that a person writes is ever taken for the business system's answer. Raises
+    InvalidArguments, also for a field that has no meaning beside this type, and ArgumentsChanged."""
     kind = decision["type"]
-    if kind == "approve":
-        return Answer(True)
+    if kind == "respond":
+        raise InvalidArguments(
+            "Approve, edit or reject. An action cannot be answered in the business system's place."
+        )
+    if "args" in decision:
+        return _of_agent_inbox(action, kind, decision)
+    own = {"edit": "edited_action", "reject": "message"}.get(kind)
+    if strange := sorted(set(decision) - {"type", own}):
+        raise InvalidArguments(f"Nothing is decided: {kind} takes no {strange[0]}.")
     if kind == "edit":
         return Answer(True, arguments=_of_tool(action, decision.get("edited_action"), "name"))
     if kind == "reject":
         return Answer(False, str(decision.get("message", "")).strip())
-    raise InvalidArguments(
-        "Approve, edit or reject. An action cannot be answered in the business system's place."
-    )
+    return Answer(True) if kind == "approve" else Answer(False, SKIPPED)
+
+
+def _of_agent_inbox(action: Action, kind: str, decision: dict[str, Any]) -> Answer:
+    if set(decision) != {"type", "args"}:
+        raise InvalidArguments("With args, a decision has no edited_action and no message.")
+    theirs = {"approve": "accept", "reject": "response"}.get(kind, kind)
+    return of_human_response(action, {"type": theirs, "args": decision["args"]})
 
 
 def _allowed(action: Action, caller: Decider) -> tuple[bool, bool]:
@@ -120,7 +140,7 @@ def _described(action: Action) -> str:
 def _of_tool(action: Action, given: Any, named: str) -> dict[str, Any]:
     """The arguments of an action request, which has to be of the action's own tool."""
     if not isinstance(given, dict) or set(given) != {named, "args"} or not isinstance(given["args"], dict):
-        raise InvalidArguments(f"An action has exactly {named} and args, an object.")
+        raise InvalidArguments(f"An action has exactly two fields: {named}, and args, which is an object.")
     if given[named] != action.tool_name:
         raise InvalidArguments(f"This is about {action.tool_name}. No other tool can be called in its place.")
     arguments: dict[str, Any] = given["args"]

@@ -34,6 +34,12 @@ class InterruptQuery(PageQuery):
     status = serializers.ChoiceField(
         STATUSES, required=False, help_text="`approved` covers whatever became of it later: see `outcome`."
     )
+    outcome = serializers.ChoiceField(
+        list(CARRIED_OUT.values()), required=False, help_text="What became of an approved one."
+    )
+    approver = serializers.ChoiceField(
+        ["customer", "staff"], required=False, help_text="Who has to decide, or had to."
+    )
     tool = TextFilter(max_length=64, help_text="The tool's name (`action`).")
     conversation = TextFilter(max_length=128, help_text="Its `thread_id`.")
     customer = TextFilter(

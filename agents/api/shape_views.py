@@ -64,16 +64,24 @@ class HitlSerializer(ShapedSerializer):
     request = serializers.DictField(help_text="A `HITLRequest` of one action.")
 
 
-class OneAnswerSerializer(serializers.Serializer[Any]):
-    arguments_hash = StrictCharField(
-        default="", allow_blank=True, max_length=64, help_text="Of the call that you looked at."
-    )
+class KnownFieldsSerializer(serializers.Serializer[Any]):
+    """Refuses fields that it does not know, wherever it stands in a body."""
+
+    refuses_unknown = True
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
         if unknown:
-            raise serializers.ValidationError({str(name): ["Unknown field."] for name in unknown})
+            raise serializers.ValidationError(
+                {str(name): ["This field is not known here."] for name in unknown}
+            )
         return super().to_internal_value(data)
+
+
+class OneAnswerSerializer(KnownFieldsSerializer):
+    arguments_hash = StrictCharField(
+        default="", allow_blank=True, max_length=64, help_text="Of the call that you looked at."
+    )
 
 
 def _action(named: str) -> dict[str, Any]:
@@ -98,7 +106,7 @@ class EditedActionField(serializers.JSONField):
     pass
 
 
-class HumanResponseSerializer(serializers.Serializer[Any]):
+class HumanResponseSerializer(KnownFieldsSerializer):
     type = serializers.ChoiceField(["accept", "ignore", "response", "edit"])
     args = ResponseArgsField(allow_null=True, default=None)
 
@@ -107,11 +115,16 @@ class AgentInboxAnswerSerializer(OneAnswerSerializer):
     responses = HumanResponseSerializer(many=True, min_length=1, max_length=1)  # type: ignore[call-arg]
 
 
-class HitlDecisionSerializer(serializers.Serializer[Any]):
-    type = serializers.ChoiceField(["approve", "edit", "reject", "respond"])
+class HitlDecisionSerializer(KnownFieldsSerializer):
+    type = serializers.ChoiceField(["approve", "edit", "reject", "respond", "ignore"])
     edited_action = EditedActionField(required=False, help_text="Of `edit`: name and args, whole.")
     message = StrictCharField(
         required=False, allow_blank=True, max_length=500, help_text="Of `reject`: the reason."
+    )
+    args = ResponseArgsField(
+        required=False,
+        allow_null=True,
+        help_text="In place of both, as Agent Inbox sends it: the `args` of a `HumanResponse`.",
     )
 
 
@@ -242,9 +255,9 @@ class HitlView(ApiView):
         operation_id="interrupts_answer_hitl",
         summary="Answer an approval as LangChain's middleware is answered",
         description=(
-            "One decision: `approve`, `edit` with the whole `edited_action`, or `reject` with a `message`. `respond` "
-            "is refused: nobody answers in the business system's place. The rules and refusals are those of "
-            "`POST interrupts/{id}/decision`."
+            "One decision: `approve`, `edit` with the whole `edited_action`, or `reject` with a `message`; or as Agent "
+            "Inbox sends it where it was shown a `HITLRequest`, with `args`. `respond` is refused: nobody answers in "
+            "the business system's place. The rules and refusals are those of `POST interrupts/{id}/decision`."
         ),
         tags=["Approvals"],
         parameters=[INTERRUPT],
@@ -255,6 +268,11 @@ class HitlView(ApiView):
             OpenApiExample(
                 "Reject",
                 value={"decisions": [{"type": "reject", "message": "Not covered."}]},
+                request_only=True,
+            ),
+            OpenApiExample(
+                "Reject, as Agent Inbox sends it",
+                value={"decisions": [{"type": "reject", "args": "Not covered."}]},
                 request_only=True,
             ),
             OpenApiExample("Approved", value=DECIDED, response_only=True),

@@ -81,6 +81,12 @@ class InterruptsView(ApiView):
         status = query.get("status")
         if status == "awaiting":
             rows = rows.awaiting().order_by("created_at", "id")
+        if approver := query.get("approver"):
+            rows = rows.filter(approver=approver)
+        if outcome := query.get("outcome"):
+            rows = rows.filter(
+                status__in=[key for key, told in shapes.CARRIED_OUT.items() if told == outcome]
+            )
         elif status == "approved":
             rows = rows.filter(status__in=list(shapes.CARRIED_OUT))
         elif status:

@@ -96,6 +96,15 @@ TURN: dict[str, Any] = {
             "content": "Order 1042 was shipped on Monday.",
         }
     ],
+    "tools": [
+        {
+            "seq": 3,
+            "agent": "order_lookup",
+            "tool": "get_order_status",
+            "title": "Look an order up",
+            "ok": True,
+        }
+    ],
     "pending": [],
     "error": None,
     "queued_at": "2026-11-20T09:30:00.000000Z",
@@ -106,6 +115,7 @@ WAITING_TURN: dict[str, Any] = {
     **TURN,
     "status": "waiting",
     "replies": [],
+    "tools": [],
     "pending": [
         {
             "interrupt_id": INTERRUPT_ID,

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from agents.models import Action
+from agents.policy import FIND_TOOLS
 from chat.models import Conversation, Customer, Event, Tag, Turn, TurnStatus
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import parse_uuid
@@ -84,7 +85,7 @@ def events_after(row: Conversation, *, after: int, limit: int) -> tuple[list[Eve
 
 @dataclass(frozen=True, slots=True)
 class TurnReport:
-    """A turn, what was answered in it, and what it waits for."""
+    """A turn, what was done and answered in it, and what it waits for."""
 
     turn: Turn
     asked: list[dict[str, Any]]
@@ -92,6 +93,7 @@ class TurnReport:
     replies: list[dict[str, Any]]
     pending: list[Action]
     failure: dict[str, str] | None
+    tools: list[dict[str, Any]]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.turn, name)
@@ -102,7 +104,7 @@ class TurnReport:
 
 
 def turn_report(*, thread_id: str, turn_id: UUID | None) -> TurnReport:
-    """Five queries at most. Raises TurnNotFound."""
+    """Six queries at most. Raises TurnNotFound."""
     rows = Turn.objects.select_related("conversation")
     turn = rows.filter(pk=turn_id, conversation__thread_id=thread_id).first() if turn_id else None
     if turn is None:
@@ -122,6 +124,7 @@ def turn_report(*, thread_id: str, turn_id: UUID | None) -> TurnReport:
         replies=[_reply(fact) for fact in facts if fact.kind in ("replied", "question_asked")],
         pending=list(Action.objects.awaiting().filter(turn=turn).order_by("created_at")),
         failure=_failure(failures[-1]) if failures else None,
+        tools=_calls(turn),
     )
 
 
@@ -141,6 +144,21 @@ def _reply(fact: Event) -> dict[str, Any]:
 
 def _failure(fact: Event) -> dict[str, str]:
     return {"code": str(fact.payload.get("code", "error")), "message": str(fact.payload.get("message", ""))}
+def _calls(turn: Turn) -> list[dict[str, Any]]:
+    """The calls of tools, in order, without what they brought, which may be long."""
+    wanted = ("kind", "seq", "agent", "payload__tool", "payload__title", "payload__call_id", "payload__ok")
+    facts = Event.objects.filter(turn=turn, kind__in=["tool_called", "tool_returned"]).order_by("seq")
+    calls: dict[str, dict[str, Any]] = {}
+    for kind, seq, agent, tool, title, call_id, ok in facts.values_list(*wanted):
+        if tool == FIND_TOOLS:
+            continue
+        if kind == "tool_called":
+            calls[call_id] = {"seq": seq, "agent": agent, "tool": tool, "title": title, "ok": None}
+        elif call_id in calls:
+            calls[call_id]["ok"] = ok
+    return list(calls.values())
+
+
 
 
 def wait_for_turn(turn_id: UUID, *, seconds: int) -> None:

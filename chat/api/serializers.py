@@ -214,6 +214,14 @@ class ReplySerializer(serializers.Serializer[Any]):
     content = serializers.CharField(help_text="Markdown, as the agent wrote it.")
 
 
+class TurnToolSerializer(serializers.Serializer[Any]):
+    seq = serializers.IntegerField(help_text="The `seq` of its event: there are its arguments.")
+    agent = serializers.CharField()
+    tool = serializers.CharField()
+    title = serializers.CharField(help_text="Its name for people.")
+    ok = serializers.BooleanField(allow_null=True, help_text="Null: nothing has come back yet.")
+
+
 class PendingSerializer(serializers.ModelSerializer[Action]):
     interrupt_id = serializers.UUIDField(source="id")
     action = serializers.CharField(source="tool_name")
@@ -229,10 +237,15 @@ class TurnMessageSerializer(serializers.Serializer[Any]):
     client_message_id = serializers.CharField(allow_null=True)
 
 
-class AcceptedSerializer(serializers.Serializer[Any]):
+@extend_schema_field({"type": "null"})
+class NoTurnField(serializers.Field[Any, Any, Any, Any]):
+    """Null, so that whoever reads the answer can tell it from a turn."""
+
+
+class HeldMessageSerializer(serializers.Serializer[Any]):
     """A message that no agent answers: a member of staff has the conversation."""
 
-    turn_id = serializers.UUIDField(allow_null=True)
+    turn_id = NoTurnField()
     thread_id = serializers.CharField()
     seq = serializers.IntegerField(help_text="The `seq` of the customer's message.")
     held_by = serializers.CharField(help_text="Who has taken over.")
@@ -262,6 +275,9 @@ class TurnSerializer(serializers.ModelSerializer[Any]):
         help_text="Unfinished turns of this thread that come first; 0 is running, waiting, or next."
     )
     replies = ReplySerializer(many=True)
+    tools = TurnToolSerializer(
+        many=True, help_text="The calls that were made to the business system, in order."
+    )
     pending = PendingSerializer(many=True, help_text="Approvals that this turn waits for.")
     error = TurnErrorSerializer(allow_null=True, source="failure")
 
@@ -275,6 +291,7 @@ class TurnSerializer(serializers.ModelSerializer[Any]):
             "position",
             "messages",
             "replies",
+            "tools",
             "pending",
             "error",
             "queued_at",

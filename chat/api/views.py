@@ -2,7 +2,12 @@
 
 from typing import ClassVar
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -142,7 +147,14 @@ class MessagesView(ApiView):
         tags=["Conversations"],
         parameters=[THREAD, shapes.WaitQuery],
         request=shapes.MessageSerializer,
-        responses={200: shapes.TurnSerializer, 202: shapes.TurnSerializer},
+        responses={
+            200: shapes.TurnSerializer,
+            202: PolymorphicProxySerializer(
+                component_name="QueuedMessage",
+                serializers=[shapes.TurnSerializer, shapes.HeldMessageSerializer],
+                resource_type_field_name=None,
+            ),
+        },
         examples=[
             OpenApiExample(
                 "A first message",
@@ -152,7 +164,13 @@ class MessagesView(ApiView):
                     "customer": {"subject": "cus_1001", "name": "Ada Stone", "email": "ada@example.com"},
                 },
                 request_only=True,
-            )
+            ),
+            OpenApiExample(
+                "While a member of staff has the conversation",
+                value=examples.HELD_MESSAGE,
+                response_only=True,
+                status_codes=["202"],
+            ),
         ],
     )
     def post(self, request: Request, thread_id: str) -> Response:
@@ -164,7 +182,7 @@ class MessagesView(ApiView):
         if sent.turn_id is None:
             held_by = reads.conversation(thread_id).held_by
             told = {"turn_id": None, "thread_id": thread_id, "seq": sent.seq, "held_by": held_by}
-            return Response(shapes.AcceptedSerializer(told).data, status=202)
+            return Response(shapes.HeldMessageSerializer(told).data, status=202)
         reads.wait_for_turn(sent.turn_id, seconds=wait)
         report = reads.turn_report(thread_id=thread_id, turn_id=sent.turn_id)
         return Response(shapes.TurnSerializer(report).data, status=200 if wait and report.finished else 202)

@@ -275,6 +275,14 @@ def test_the_middlewares_decisions(api: Client, action: Action) -> None:
         {"type": "edit"},
         {"type": "edit", "edited_action": {"name": "cancel_order", "args": ARGUMENTS}},
         {"type": "edit", "edited_action": {"name": "apply_discount", "args": {**ARGUMENTS, "percent": "5"}}},
+        {"type": "approve", "edited_action": {"name": "apply_discount", "args": {**ARGUMENTS, "percent": 5}}},
+        {"type": "approve", "message": "Only half of it."},
+        {"type": "approve", "args": None, "message": "Only half of it."},
+        {"type": "approve", "arguments": {"percent": 5}},
+        {"type": "edit", "args": {"action": "cancel_order", "args": ARGUMENTS}},
+        {"type": "edit", "args": {"name": "apply_discount", "args": ARGUMENTS}},
+        {"type": "reject", "args": ""},
+        {"type": "ignore", "args": "x"},
         {"type": "accept"},
         {"type": True},
         {},
@@ -289,6 +297,30 @@ def test_what_the_middleware_could_not_have_meant_changes_nothing(
     assert untouched(action)
 
 
+def test_agent_inbox_answers_a_request_of_the_middleware(api: Client, action: Action) -> None:
+    """It then sends `decisions`, each with its own `args` and the middleware's word for `type`."""
+
+    def sent(one: Action, kind: str, args: Any) -> int:
+        body = {"decisions": [{"type": kind, "args": args}]}
+        return api.post(hitl_url(one), body, content_type="application/json").status_code
+
+    changed, declined, skipped = (rows.waiting_for_staff() for _ in range(3))
+
+    assert sent(action, "approve", edited(action, percent="11")) == 409
+    assert untouched(action)
+    assert sent(action, "approve", edited(action)) == 200
+    assert sent(changed, "edit", edited(changed, percent="5")) == 200
+    assert sent(declined, "reject", "Ask for the receipt first.") == 200
+    assert sent(skipped, "ignore", None) == 200
+
+    for one in (action, changed, declined, skipped):
+        one.refresh_from_db()
+    assert (action.status, action.args, action.edited_by) == ("approved", ARGUMENTS, "")
+    assert (changed.status, changed.args["percent"]) == ("approved", 5)
+    assert (declined.status, declined.reason) == ("rejected", "Ask for the receipt first.")
+    assert (skipped.status, skipped.reason) == ("rejected", inbox_shapes.SKIPPED)
+
+
 # Never guessed
 
 
@@ -301,6 +333,7 @@ def test_what_the_middleware_could_not_have_meant_changes_nothing(
         {"responses": [{"type": "accept"}, {"type": "accept"}]},
         {"responses": {"type": "accept"}},
         {"responses": [{"type": "accept"}], "approved": True},
+        {"responses": [{"type": "accept", "arguments": {"percent": 5}}]},
         {"decisions": [{"type": "approve"}]},
         [{"type": "accept", "args": None}],
         "accept",

@@ -14,12 +14,14 @@ from smart_support_api_client.api.conversations import (
     conversations_get,
     conversations_list,
     conversations_send_message,
+    conversations_take_over,
 )
 from smart_support_api_client.api.health import health_get
 from smart_support_api_client.api.imports import openapi_import, openapi_jobs_get
 from smart_support_api_client.models import (
     DecisionRequest,
     ErrorEnvelope,
+    HeldMessage,
     InterruptsListStatus,
     MessageRequest,
     NewCustomerRequest,
@@ -48,6 +50,7 @@ def main(url: str, key: str) -> None:
         health(client)
         thread = a_message_that_is_answered(client, run)
         an_approval(client, run)
+        a_message_to_a_person(client, thread)
         lists(client)
         errors(client, thread)
         imports(client)
@@ -77,6 +80,7 @@ def a_message_that_is_answered(client: AuthenticatedClient, run: str) -> str:
     turn = first.parsed.data
     assert turn.status is TurnStatus.COMPLETED
     assert "1065" in turn.replies[0].content
+    assert [(call.tool, call.ok) for call in turn.tools] == [("get_order_status", True)]
 
     again = conversations_send_message.sync_detailed(thread, client=client, **ask)
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -116,6 +120,17 @@ def an_approval(client: AuthenticatedClient, run: str) -> None:
     assert isinstance(second.parsed, ErrorEnvelope)
     assert second.parsed.error.code == "already_decided"
     assert second.parsed.error["resolution"] == "rejected"
+
+
+def a_message_to_a_person(client: AuthenticatedClient, thread: str) -> None:
+    taken = conversations_take_over.sync(thread, client=client)
+    assert taken is not None
+    assert not isinstance(taken, ErrorEnvelope)
+    written = conversations_send_message.sync(thread, client=client, body=MessageRequest(content="Hello?"))
+    assert written is not None
+    assert not isinstance(written, ErrorEnvelope)
+    assert isinstance(written.data, HeldMessage)
+    assert written.data.held_by == taken.data.held_by
 
 
 def lists(client: AuthenticatedClient) -> None:

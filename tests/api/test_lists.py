@@ -256,6 +256,21 @@ def test_approvals_by_tool_thread_customer_and_time(client: Client) -> None:
     assert found(tool="apply_discount", conversation="t-2") == []
 
 
+def test_approvals_by_who_decides_and_what_became_of_them(client: Client) -> None:
+    staffs, customers = rows.waiting_for_staff(), rows.action(rows.turn(rows.customer()), rows.tool())
+    nobody_knows = rows.outcome_unknown()
+
+    def found(**query: Any) -> list[str]:
+        data = client.get(f"{API}/interrupts", query).json()["data"]
+        return [row["interrupt_id"] for row in data["interrupts"]]
+
+    assert found(status="awaiting", approver="staff") == [str(staffs.pk)]
+    assert found(status="awaiting", approver="customer") == [str(customers.pk)]
+    assert found(outcome="unknown") == found(status="approved", outcome="unknown") == [str(nobody_knows.pk)]
+    assert found(outcome="succeeded") == found(status="awaiting", outcome="unknown") == []
+    assert client.get(f"{API}/interrupts?outcome=lost").status_code == 400
+
+
 def test_agents_imports_and_steps_are_filtered(client: Client) -> None:
     rows.agent("order_lookup", rows.reading_tool())
     rows.agent("order_actions", rows.tool(), permission="write")

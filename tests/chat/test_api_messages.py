@@ -3,15 +3,18 @@
 import re
 import threading
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from django.db import connection
 from django.test import Client
 
+from chat import takeover
 from chat.api import reads
 from chat.api.serializers import MAX_WAIT_SECONDS
 from chat.models import Conversation, Customer, Event, Turn
 from tests import rows
+from tests.api.published import faults, operations
 
 ADA = {"subject": "cus_77", "name": "Ada Stone", "email": "ada@example.com"}
 
@@ -126,8 +129,48 @@ def test_a_body_that_is_no_json_object_is_refused(writer: Client) -> None:
     url = "/api/v1/conversations/t-new/messages"
 
     assert writer.post(url, "{", content_type="application/json").status_code == 400
-    assert writer.post(url, "[1]", content_type="application/json").status_code == 400
+    listed = writer.post(url, "[1]", content_type="application/json")
+    assert (listed.status_code, listed.json()["error"]["message"]) == (
+        400,
+        "The body has to be a JSON object.",
+    )
     assert not Conversation.objects.exists()
+
+
+def test_a_message_to_a_person_is_answered_as_described(writer: Client) -> None:
+    rows.turn(rows.customer(), "t-1")
+    by = rows.approvals.Decider("staff", "Sam", id="user:1")
+    takeover.take_over(thread_id="t-1", by=by)
+
+    answer = send(writer, "t-1", "?wait=30", content="Hello?")
+
+    described = operations()["conversations_send_message"]["responses"]["202"]["content"]["application/json"]
+    assert answer.status_code == 202
+    assert answer.json()["data"] == {"turn_id": None, "thread_id": "t-1", "seq": ANY, "held_by": "Sam"}
+    assert faults(described["schema"], answer.json()) == []
+
+
+def test_a_turn_tells_what_was_called(writer: Client) -> None:
+    turn = rows.turn(rows.customer(), "t-1")
+    called = {"agent": "order_lookup", "title": "Look an order up", "args": {"order_id": 1042}}
+    rows.happened(
+        turn,
+        rows.facts.tool_called(tool="find_tools", call_id="c0", **called),
+        rows.facts.tool_called(tool="get_order_status", call_id="c1", **called),
+        rows.facts.tool_returned(
+            agent="order_lookup", tool="get_order_status", call_id="c1", ok=True, result={"status": "paid"}
+        ),
+        rows.facts.tool_called(tool="get_tracking", call_id="c2", **called),
+    )
+
+    told = send(writer, "t-1", content="Hi").json()["data"]["tools"]
+    report = reads.turn_report(thread_id="t-1", turn_id=turn.pk)
+
+    assert told == []
+    assert [(one["seq"], one["tool"], one["title"], one["ok"]) for one in report.tools] == [
+        (3, "get_order_status", "Look an order up", True),
+        (5, "get_tracking", "Look an order up", None),
+    ]
 
 
 def test_a_thread_of_somebody_else_is_not_written_to(writer: Client) -> None:
