@@ -1,6 +1,6 @@
 """Claims turns and runs them, one asyncio task per turn.
 
-Who wakes it: a message on the channel `turns`, its own poll, and the end of each turn. A turn's end is recorded once,
+Who wakes it: a wake-up that one worker takes, its own poll, and the end of each turn. A turn's end is recorded once,
 under the claim's fence; what a dead worker left is claimed again when its lease has run out.
 """
 
@@ -27,7 +27,7 @@ from agents.providers import as_outage, chat_model
 from agents.registry import current
 from agents.runner import Runner
 from agents.spending import limits
-from chat import direct_calls, events, handoff, history, summaries, turns
+from chat import direct_calls, events, handoff, history, summaries, turns, wakeups
 from chat.journal import TurnJournal
 from chat.models import TurnStatus
 from chat.turns import Claim
@@ -76,12 +76,15 @@ class TurnEngine:
         self._running: dict[UUID, _Run] = {}
         self._claiming = asyncio.Lock()
         self._woken = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
         self._others_wait = (
             True  # something may be queued that could not be claimed when somebody last looked
         )
         self._ends = 0  # turns that have ended here
         self._draining = False
         self._beside: list[asyncio.Task[None]] = []
+        self._listening: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Claim and run turns until drained. Whoever runs this drains it afterwards, whatever ended it."""
@@ -91,6 +94,7 @@ class TurnEngine:
         # They go on while the worker drains: what still runs here must not lose its lease.
         beside = (self._beat(), self._renew(), self._look_for_stops(), self._end_the_idle())
         self._beside = [asyncio.ensure_future(work) for work in beside]
+        self._listening = asyncio.ensure_future(self._listen())
         await _quietly(self._forget_sealed())
         while not self._draining:
             await self._claim_all()
@@ -105,6 +109,8 @@ class TurnEngine:
         """Claim nothing more, let running turns finish for `timeout` seconds, then hand the rest to other workers."""
         self._draining = True
         self._woken.set()
+        if self._listening is not None:
+            self._listening.cancel()  # what is announced from now on is for others
         async with self._claiming:  # nothing is claimed any more once this was held
             tasks = [run.task for run in self._running.values() if run.task is not None]
         if tasks:
@@ -160,6 +166,8 @@ class TurnEngine:
             # This process was held up for longer than its lease, and claimed its own turn again.
             outlived.cancel()
         run = self._running[claim.turn_id] = _Run(claim)
+        if len(self._running) >= CAPACITY:
+            self._has_room.clear()
         began = {"conversation_id": claim.conversation_id, "waited": claim.waited}
         observing.tell("turn_started", turn_id=claim.turn_id, fence=claim.fence, **began)
         run.task = asyncio.create_task(self._turn(run), name=f"turn-{claim.turn_id}")
@@ -172,6 +180,8 @@ class TurnEngine:
             self._woken.set()
         if self._running.get(run.claim.turn_id) is run:
             del self._running[run.claim.turn_id]
+        if len(self._running) < CAPACITY:
+            self._has_room.set()
 
     async def _turn(self, run: _Run) -> None:
         claim = run.claim
@@ -316,6 +326,23 @@ class TurnEngine:
         payload = {"code": code, "message": message, "detail": detail, **more}
         fact = Fact("turn_failed", payload, key=run.claim.end_key)
         await _quietly(self._seal(run, TurnStatus.FAILED, fact, error=detail))
+
+    async def _listen(self) -> None:
+        """Take wake-ups while there is room for what they announce: others may have some."""
+        while True:
+            await self._has_room.wait()
+            try:
+                if await wakeups.woken():
+                    await self._woken_up()
+            except (RedisError, OSError) as error:
+                log.warning("broker_away", error=str(error))
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _woken_up(self) -> None:
+        if self._has_room.is_set():
+            self._woken.set()
+        else:  # it filled up while it waited
+            await wakeups.wake()
 
     async def _beat(self) -> None:
         while True:

@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from chat import live
+from smartsupport.lib import valkey
 from smartsupport.lib.addresses import counted
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ async def allows(limit: Limit, who: UUID | str) -> bool:
         return True
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            room = await live.client().eval(_SCRIPT, 1, *_asked(limit, who))
+            room = await (await valkey.client()).eval(_SCRIPT, 1, *_asked(limit, who))
     except (RedisError, OSError) as error:
         return _let_in(limit, error)
     return _told(limit, who, room=bool(room))

@@ -10,33 +10,15 @@ from uuid import UUID
 
 import structlog
 from channels.layers import get_channel_layer
-from django.conf import settings
-from redis import asyncio as redis
 from redis.exceptions import RedisError
 
 from chat import events
 from chat.events import group_of
+from smartsupport.lib import valkey
 
 log = structlog.get_logger(__name__)
 
 KEPT_SECONDS = 600
-_clients: dict[Any, redis.Redis] = {}
-
-
-def client() -> redis.Redis:
-    """One client of Valkey per event loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _clients:
-        for ended in [known for known in _clients if known.is_closed()]:
-            del _clients[ended]
-        _clients[loop] = redis.Redis.from_url(settings.REDIS_URL)
-    return _clients[loop]
-
-
-async def close() -> None:
-    """Give up this event loop's connections."""
-    if (own := _clients.pop(asyncio.get_running_loop(), None)) is not None:
-        await own.aclose()
 
 
 def _key(turn_id: UUID, kind: str = "token") -> str:
@@ -69,12 +51,12 @@ async def show(
         # First to who is there: what is kept is for who joins later, or has missed a piece.
         message = {"type": "conversation.live", "conversation": str(conversation_id), "frame": frame}
         await get_channel_layer().group_send(group_of(conversation_id), message)
-        await client().set(_key(turn_id, kind), json.dumps(partial), ex=KEPT_SECONDS)
+        await (await valkey.client()).set(_key(turn_id, kind), json.dumps(partial), ex=KEPT_SECONDS)
 
 
 async def clear(turn_id: UUID, kind: str = "token") -> None:
     async with _preview():
-        await client().delete(_key(turn_id, kind))
+        await (await valkey.client()).delete(_key(turn_id, kind))
 
 
 @asynccontextmanager
@@ -89,6 +71,6 @@ async def _preview() -> AsyncIterator[None]:
 
 async def partial_frame(turn_id: UUID, kind: str = "token") -> dict[str, Any] | None:
     """The text (or `reasoning`) so far, as one frame, or None where nothing is being written."""
-    stored = await client().get(_key(turn_id, kind))
+    stored = await (await valkey.client()).get(_key(turn_id, kind))
     frame: dict[str, Any] | None = json.loads(stored) if stored else None
     return frame

@@ -11,10 +11,15 @@ from django.db import transaction
 from redis.exceptions import RedisError
 
 from chat import events
+from smartsupport.lib import valkey
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "turns"
+LIST = "smartsupport:turns:wake"
+KEPT = 64
+"""Wake-ups that nobody has taken yet. One worker that looks claims all that it can run."""
+WAIT_SECONDS = 1
 
 
 def wake_from_sync() -> None:
@@ -22,8 +27,21 @@ def wake_from_sync() -> None:
 
 
 async def wake() -> None:
-    """Tell the workers that there is something to claim."""
-    await _tell({"type": "turns.wake"})
+    """Tell one worker that there is something to claim: were all told, all but one would look for nothing, and the more
+    workers there are, the more of their time would go into that."""
+    try:
+        async with asyncio.timeout(events.BROKER_SECONDS):
+            broker = await valkey.client()
+            if await broker.lpush(LIST, 1) > KEPT:
+                await broker.ltrim(LIST, 0, KEPT - 1)
+    except (RedisError, OSError) as error:
+        log.warning("workers_not_told", message="turns.wake", error=str(error))
+
+
+async def woken() -> bool:
+    """Wait, for a second at the most, until somebody wakes a worker and it is this one. Those who wait take turns.
+    Raises RedisError or OSError where the broker is away."""
+    return await (await valkey.client()).blpop([LIST], timeout=WAIT_SECONDS) is not None
 
 
 async def _tell(message: dict[str, str]) -> None:

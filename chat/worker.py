@@ -1,4 +1,5 @@
-"""The consumer behind `manage.py runworker turns`: it hands wake-ups to the engine and never waits for a turn."""
+"""The consumer behind `manage.py runworker turns`: it hands to the engine what all workers are told, and never waits
+for a turn."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ def engine() -> "TurnEngine":
 
 class TurnsConsumer(DirectConsumer):
     async def turns_wake(self, message: dict[str, Any]) -> None:
+        """Sent by web processes of before there was a list of wake-ups, which serve on during an upgrade."""
         engine().wake()
 
     async def turns_stop(self, message: dict[str, Any]) -> None:

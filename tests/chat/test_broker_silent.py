@@ -9,6 +9,7 @@ import pytest
 from channels.layers import get_channel_layer
 
 from chat import events, live, wakeups
+from smartsupport.lib import valkey
 
 
 @pytest.fixture
@@ -18,14 +19,14 @@ async def silent_broker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Async
     server = await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0)
     url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
     layer = {**settings.CHANNEL_LAYERS["default"], "CONFIG": {"hosts": [url]}}
-    await live.close()
+    await valkey.close()
     settings.CHANNEL_LAYERS, settings.REDIS_URL = {"default": layer}, url
     monkeypatch.setattr(events, "BROKER_SECONDS", 0.1)
     yield
     for writer in connections:
         writer.close()
     server.close()
-    await live.close()
+    await valkey.close()
 
 
 def batch(*frames: dict[str, Any]) -> events.Batch:

@@ -12,6 +12,7 @@ from chat import history, live
 from chat.journal import TurnJournal
 from chat.models import Conversation, Event, Turn
 from chat.turns import Claim
+from smartsupport.lib import valkey
 from smartsupport.lib.threads import in_thread
 from tests import rows
 from tests.factories import claim, on_loop
@@ -87,7 +88,7 @@ def test_a_worker_that_lost_its_turn_hears_of_it_at_the_next_thing_it_writes() -
         try:
             return await live.partial_frame(held.turn_id)
         finally:
-            await live.close()
+            await valkey.close()
 
     assert (kinds(held), on_loop(shown())) == ([], None)
 
@@ -98,7 +99,7 @@ def test_closing_waits_for_what_is_being_written() -> None:
     async def turn() -> None:
         journal.append_soon(ROUTED)
         await journal.close()
-        await live.close()
+        await valkey.close()
 
     on_loop(turn())
 
@@ -133,7 +134,7 @@ def test_a_turn_that_is_cancelled_waits_for_what_it_is_writing() -> None:
         assert free.is_set()
         left = journal.take_left()
         await journal.close()
-        await live.close()
+        await valkey.close()
         return left
 
     other = threading.Thread(target=hold)
@@ -155,7 +156,7 @@ def test_what_was_shown_and_not_recorded_is_left_for_the_end() -> None:
         journal.note(CHOSE)
         left = journal.take_left()
         await journal.close()
-        await live.close()
+        await valkey.close()
         return left
 
     noted, cut = on_loop(turn())

@@ -10,10 +10,11 @@ import redis
 from channels.testing import WebsocketCommunicator
 from django.test import Client
 
-from chat import identity, limits, live
+from chat import identity, limits
 from chat.limits import REFUSED_FRAMES, RESUMES
 from chat.models import Conversation, Customer
 from chat.routing import websocket
+from smartsupport.lib import valkey
 from tests import rows
 from tests.at_once import at_once
 from tests.factories import on_loop
@@ -77,7 +78,7 @@ def test_it_counts_the_same_with_and_without_an_event_loop() -> None:
         try:
             return [await limits.allows(RESUMES, WHO) for _ in range(2)]
         finally:
-            await live.close()
+            await valkey.close()
 
     assert limits.allows_now(RESUMES, WHO)
     assert on_loop(twice()) == [True, True]
@@ -103,11 +104,11 @@ def test_without_a_broker_everybody_is_let_in_and_the_log_says_so(
     monkeypatch.setattr(limits, "PATIENCE_SECONDS", 0.05)
 
     async def often() -> list[bool]:
-        await live.close()
+        await valkey.close()
         try:
             return [await limits.allows(RESUMES, WHO) for _ in range(5)]
         finally:
-            await live.close()
+            await valkey.close()
 
     assert on_loop(often()) == [True] * 5
     assert [limits.allows_now(RESUMES, WHO) for _ in range(5)] == [True] * 5
@@ -234,7 +235,7 @@ async def _close_code(address: str) -> tuple[int, str] | None:
         return (answer["code"], answer["reason"]) if answer["type"] == "websocket.close" else None
     finally:
         await communicator.disconnect(timeout=PATIENCE_SECONDS)
-        await live.close()
+        await valkey.close()
 
 
 def test_new_visitors_of_an_address_are_limited_and_known_ones_are_not(transactional_db: None) -> None:

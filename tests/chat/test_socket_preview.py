@@ -15,6 +15,7 @@ from chat.frames import Frame
 from chat.journal import FLUSH_SECONDS, TurnJournal
 from chat.models import Turn, TurnStatus
 from chat.turns import Claim
+from smartsupport.lib import valkey
 from tests import rows
 from tests.factories import on_loop
 from tests.isolation.sockets import Credentials, open_line
@@ -54,7 +55,7 @@ async def watcher(empty_valkey: None) -> AsyncIterator[Watcher]:
     watcher = await Watcher(claim).open()
     yield watcher
     await watcher.layer.flush()
-    await live.close()
+    await valkey.close()
 
 
 async def test_every_piece_leaves_though_the_model_stops_while_the_broker_is_slow(

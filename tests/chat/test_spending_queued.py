@@ -11,9 +11,10 @@ from django.utils import timezone
 from agents.providers import close_models
 from agents.spending import periods
 from agents.spending.models import ModelCall
-from chat import events, live, submission, summaries
+from chat import events, submission, summaries
 from chat.engine import TurnEngine
 from chat.models import Conversation, Customer, Event, Turn
+from smartsupport.lib import valkey
 from tests import rows
 from tests.agents.graph_script import answers, routed
 from tests.agents.spending_rows import budget, spent
@@ -54,7 +55,7 @@ def worked_off() -> None:
                 await run.task
         finally:
             await engine.drain(1)
-            await live.close()
+            await valkey.close()
             await close_models()
 
     on_loop(work())

@@ -14,9 +14,10 @@ from redis import asyncio as redis
 
 from agents.models import Tool
 from agents.providers import close_models
-from chat import live, submission
+from chat import submission
 from chat.engine import TurnEngine
 from chat.models import Turn
+from smartsupport.lib import valkey
 from smartsupport.lib.threads import in_thread
 from tests import rows
 from tests.agents.graph_script import answers, call, routed
@@ -38,7 +39,7 @@ LOOKED_UP = {
 }
 # Events: the route, the call, its result; then the reply together with the end, which seals the turn.
 WORKED = {"UPDATE chat_turn": 1, **LOOKED_UP, "events": 4}
-TOLD = {"PUBLISH": 2}  # a worker and the sockets
+TOLD = {"LPUSH": 1, "PUBLISH": 1}  # a worker and the sockets
 # Four batches of events, the circuit breaker, and in the end the text for late joiners is deleted.
 SHOWN = {"PUBLISH": 4, "EVAL": 1, "DEL": 1}
 HOUSEKEEPING = re.compile(r"SELECT (1|set_config\(.*)|")
@@ -132,7 +133,7 @@ def test_a_turn_asks_for_this_and_nothing_else(
                 return [first, await say("cost", "And what is the status of order 1042 now?")]
         finally:
             await engine.drain(1)
-            await live.close()
+            await valkey.close()
             await close_models()
 
     first, follow_up = on_loop(conversations())

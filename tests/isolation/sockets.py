@@ -10,9 +10,10 @@ from uuid import uuid4
 
 from channels.testing import WebsocketCommunicator
 
-from chat import identity, live, protocol
+from chat import identity, protocol
 from chat.models import Customer
 from chat.routing import websocket
+from smartsupport.lib import valkey
 from tests.isolation.crowd import customers_token
 from tests.isolation.routes import Ids
 
@@ -99,7 +100,7 @@ async def open_line(
         yield Line(communicator)
     finally:
         await communicator.disconnect(timeout=PATIENCE_SECONDS)
-        await live.close()
+        await valkey.close()
 
 
 def same_for_both(answers: list[Frame], *known: str) -> str:

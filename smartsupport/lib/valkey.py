@@ -1,0 +1,45 @@
+"""One client of Valkey for each event loop, closed with it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from django.conf import settings
+from redis import asyncio as redis
+
+
+@dataclass
+class _Open:
+    client: redis.Redis
+    closer: AsyncGenerator[None, None]
+
+
+_open: dict[asyncio.AbstractEventLoop, _Open] = {}
+
+
+async def client() -> redis.Redis:
+    """This event loop's. Nothing is connected before the first command."""
+    loop = asyncio.get_running_loop()
+    for ended in [known for known in list(_open) if known.is_closed()]:
+        _open.pop(ended, None)
+    if loop not in _open:
+        closer = _close_with_loop()
+        await anext(closer)
+        _open[loop] = _Open(redis.Redis.from_url(settings.REDIS_URL), closer)
+    return _open[loop].client
+
+
+async def close() -> None:
+    """Give up this event loop's connections."""
+    if (own := _open.get(asyncio.get_running_loop())) is not None:
+        await own.closer.aclose()
+
+
+async def _close_with_loop() -> AsyncGenerator[None, None]:
+    """Wait, suspended, until the loop ends its asynchronous generators, as `asyncio.run` does."""
+    try:
+        yield
+    finally:
+        ending = _open.pop(asyncio.get_running_loop(), None)
+        if ending is not None:
+            await ending.client.aclose()
