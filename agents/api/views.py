@@ -78,15 +78,15 @@ class InterruptsView(ApiView):
             known = parse_uuid(customer)
             mine = Q(customer__subject=customer)
             rows = rows.filter(mine | Q(customer_id=known) if known else mine)
-        status = query.get("status")
-        if status == "awaiting":
-            rows = rows.awaiting().order_by("created_at", "id")
         if approver := query.get("approver"):
             rows = rows.filter(approver=approver)
         if outcome := query.get("outcome"):
             rows = rows.filter(
                 status__in=[key for key, told in shapes.CARRIED_OUT.items() if told == outcome]
             )
+        status = query.get("status")
+        if status == "awaiting":
+            rows = rows.awaiting().order_by("created_at", "id")
         elif status == "approved":
             rows = rows.filter(status__in=list(shapes.CARRIED_OUT))
         elif status:

@@ -91,9 +91,9 @@ class TurnReport:
     asked: list[dict[str, Any]]
     position: int
     replies: list[dict[str, Any]]
+    tools: list[dict[str, Any]]
     pending: list[Action]
     failure: dict[str, str] | None
-    tools: list[dict[str, Any]]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.turn, name)
@@ -122,9 +122,9 @@ def turn_report(*, thread_id: str, turn_id: UUID | None) -> TurnReport:
         asked=[_asked(fact) for fact in facts if fact.kind == "message_received"],
         position=ahead.count() if turn.status in UNFINISHED else 0,
         replies=[_reply(fact) for fact in facts if fact.kind in ("replied", "question_asked")],
+        tools=_calls(turn),
         pending=list(Action.objects.awaiting().filter(turn=turn).order_by("created_at")),
         failure=_failure(failures[-1]) if failures else None,
-        tools=_calls(turn),
     )
 
 
@@ -142,8 +142,6 @@ def _reply(fact: Event) -> dict[str, Any]:
     }
 
 
-def _failure(fact: Event) -> dict[str, str]:
-    return {"code": str(fact.payload.get("code", "error")), "message": str(fact.payload.get("message", ""))}
 def _calls(turn: Turn) -> list[dict[str, Any]]:
     """The calls of tools, in order, without what they brought, which may be long."""
     wanted = ("kind", "seq", "agent", "payload__tool", "payload__title", "payload__call_id", "payload__ok")
@@ -159,6 +157,8 @@ def _calls(turn: Turn) -> list[dict[str, Any]]:
     return list(calls.values())
 
 
+def _failure(fact: Event) -> dict[str, str]:
+    return {"code": str(fact.payload.get("code", "error")), "message": str(fact.payload.get("message", ""))}
 
 
 def wait_for_turn(turn_id: UUID, *, seconds: int) -> None:

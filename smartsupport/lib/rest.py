@@ -77,9 +77,9 @@ def read_query(serializer: type[serializers.Serializer[Any]], request: Request) 
 
 def read_body(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
     """The request's body, checked. Raises ValidationError (400, with the fields)."""
-    body = serializer(data=request.data)
     if not isinstance(request.data, dict):
         raise serializers.ValidationError("The body has to be a JSON object.")
+    body = serializer(data=request.data)
     body.is_valid(raise_exception=True)
     values: dict[str, Any] = body.validated_data
     return values
