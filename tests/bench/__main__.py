@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from smartsupport.embedded.errors import EmbeddedServerFailed
-from tests.bench import crowd, measures, report
+from tests.bench import crowd, measures, report, scaling
 from tests.bench.customer import TurnFailed
 from tests.bench.rivals import compare, stacks
 from tests.bench.stack import Stack, StackFailed, running
@@ -44,26 +44,6 @@ async def measure(stack: Stack, parts: set[str], *, quick: bool) -> dict[str, An
         results["sockets"] = await crowd.idle_sockets(stack, sockets=_sockets(quick))
     stack.require_alive()
     return results
-
-
-def scaling(folder: Path, *, quick: bool) -> dict[str, Any]:
-    """The same load for one web and one turns process, and for two of each; each on a stack of its own."""
-    results: dict[str, Any] = {"cores": os.cpu_count()}
-    for each, name in ((1, "one"), (2, "two")):
-        print(f"Measuring throughput with {name} web and {name} turns process(es) ...", flush=True)
-        with running(workers=each, webs=each, data_dir=folder) as stack:
-            results[name] = asyncio.run(_throughput(stack, quick=quick))
-            stack.require_alive()
-    return results
-
-
-async def _throughput(stack: Stack, *, quick: bool) -> dict[str, Any]:
-    await measures.throughput(
-        stack, conversations=10, seconds=2, turns_a_visit=measures.TURNS_A_VISIT
-    )  # warm
-    return await measures.throughput(
-        stack, conversations=CONVERSATIONS, seconds=_seconds(quick), turns_a_visit=measures.TURNS_A_VISIT
-    )
 
 
 def _seconds(quick: bool) -> float:
@@ -100,7 +80,7 @@ def main() -> int:
             with running(workers=workers, data_dir=folder) as stack:
                 results = asyncio.run(measure(stack, parts, quick=options.quick))
         if "scaling" in parts:
-            results["scaling"] = scaling(folder, quick=options.quick)
+            results["scaling"] = scaling.measure(folder, seconds=_seconds(options.quick))
         if "rivals" in parts:
             results["rivals"] = compare.compare(
                 folder, quick=options.quick, names=set(options.rivals.split(","))
@@ -111,6 +91,8 @@ def main() -> int:
         return 1
     results["workers"] = workers
     print("\n" + report.table(results))
+    if needed := scaling.table(results):
+        print("\n" + needed)
     if "rivals" in results:
         print("\n" + compare.table(results["rivals"]))
     print(f"\nAll numbers: {report.save(results, folder)}")

@@ -76,11 +76,15 @@ def _at_once(at_once: dict[str, Any]) -> list[Row]:
 
 
 def _scaling(scaling: dict[str, Any]) -> list[Row]:
-    one, two = scaling["one"]["turns_per_second"], scaling["two"]["turns_per_second"]
-    return [
-        row("Turns per second, one web and one turns process", one, "/s"),
-        row(f"Turns per second, two of each ({scaling['cores']} cores)", two, "/s"),
-    ]
+    found = []
+    for shape in scaling["shapes"]:
+        spent = shape["processor_ms_per_turn"]
+        title = f"{shape['web_processes']} web and {shape['turns_processes']} turns processes"
+        found.append(
+            row(f"{title}, {scaling['cores']} cores: turns per second", shape["turns_per_second"], "/s")
+        )
+        found += [row(f"  a turn's processor time, {name}", spent[name], " ms") for name in sorted(spent)]
+    return found
 
 
 def _sockets(sockets: dict[str, Any]) -> list[Row]:
