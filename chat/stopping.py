@@ -1,5 +1,5 @@
 """Ending a turn from outside: somebody stops it. A running one is told to stop and sealed by its worker; one that no
-worker has is sealed here."""
+worker has is sealed here. So is one that must not go on after a restore."""
 
 from uuid import UUID
 
@@ -58,10 +58,28 @@ def end_now(turn: Turn) -> None:
         tell_workers("turns.stop" if fence else "turns.forget", turn.pk)
 
 
+def break_off(turn: Turn, *, code: str, message: str, detail: str) -> bool:
+    """End as failed a turn that no worker has any more; its customer is told `message`, and may try again. Returns
+    whether it had not ended yet. Nothing of it is sent again by itself. In a transaction that holds the turn's lock."""
+    fence = turn.fence if turn.status == TurnStatus.RUNNING else None
+    if not turns.close(turn.pk, TurnStatus.FAILED, detail, fence=fence):
+        return False
+    Turn.objects.filter(pk=turn.pk).update(stop_requested=True)
+    end = Fact("turn_failed", {"code": code, "message": message, "detail": detail}, key=_end_key(turn))
+    events.append(turn.conversation_id, [*turns.left_open(turn.pk, turn.retries), end], turn_id=turn.pk)
+    tell_workers("turns.forget", turn.pk)
+    log.warning("turn_broken_off", turn_id=str(turn.pk), code=code)
+    return True
+
+
 def ended(turn: Turn) -> list[Fact]:
     """What the log has to say of a turn that is stopped."""
-    end = Fact("turn_stopped", {}, key=f"end:{turn.retries}" if turn.retries else "end")
-    return [*turns.left_open(turn.pk, turn.retries), end]
+    return [*turns.left_open(turn.pk, turn.retries), Fact("turn_stopped", {}, key=_end_key(turn))]
+
+
+def _end_key(turn: Turn) -> str:
+    """As `chat.turns.Claim.end_key` has it."""
+    return f"end:{turn.retries}" if turn.retries else "end"
 
 
 def unfinished(conversation: Conversation) -> list[Turn]:

@@ -51,3 +51,18 @@ def require_servers() -> None:
     """Raises SystemExit with a sentence where Postgres or Valkey is neither set nor running here."""
     if sentence := missing_server():
         raise SystemExit(sentence)
+
+
+def require_whole_database() -> None:
+    """Raises SystemExit where a restore is under way, or has died: what is approved in half of a backup must not be
+    carried out. A database that is away is for whoever asks it next."""
+    from django.db import Error
+
+    from smartsupport.backups import restoring
+
+    try:
+        unfinished = restoring.is_unfinished()
+    except Error:
+        return
+    if unfinished:
+        raise SystemExit(restoring.UNFINISHED)

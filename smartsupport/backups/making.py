@@ -60,7 +60,14 @@ def _to_file(dump: Path, target: Path, told: Told) -> Backup:
 def _rename(unfinished: Path, target: Path) -> None:
     """Under its name, unless somebody else has taken that meanwhile; and kept through a loss of power."""
     try:
-        os.link(unfinished, target)
+        try:
+            os.link(unfinished, target)
+        except FileExistsError:
+            raise
+        except OSError:
+            # A file system without hard links (FAT, many network shares): take the name first, then put it there.
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            unfinished.replace(target)
     except FileExistsError:
         raise BackupFailed(f"{target} was made by somebody else meanwhile. Choose another name.") from None
     folder = os.open(target.parent, os.O_RDONLY)
@@ -105,6 +112,9 @@ def _run(dump: Path, output: IO[bytes], row: Backup, told: Told) -> None:
         assert process.stdout is not None
         try:
             _copy(process.stdout, output, told)
+        except OSError as error:
+            process.kill()
+            raise BackupFailed(f"It could not be written: {error.strerror}. Nothing of it is kept.") from None
         except BaseException:
             process.kill()
             raise

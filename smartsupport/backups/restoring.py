@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 from django.core.management import call_command
@@ -13,8 +14,9 @@ from django.core.management.commands import migrate
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from agents.models import Action, ActionStatus
+from agents import restored
 from smartsupport.audit import chain
+from smartsupport.backups import unfinished
 from smartsupport.backups.programs import ASIDE, BackupFailed, environment, last_line, program
 from smartsupport.backups.reading import Contents
 from smartsupport.lib import audit
@@ -26,18 +28,25 @@ PATIENCE_SECONDS = 3.0
 """Our own earlier connections need a moment to be gone."""
 CONNECTED = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
     AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+UNFINISHED = (
+    "A restore did not come to its end, or still runs. Nothing may start on half of a backup. Restore again: first of "
+    "all, what was there before is put back."
+)
 Told = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """`migrations` were applied afterwards. `broken_audit`: what is wrong with the chain, or "". `sent_next` are the
-    actions (id, tool) that were approved and not carried out when the backup was made."""
+    """`migrations` were applied afterwards. `broken_audit`: what is wrong with the chain, or "".
+
+    `settled`: what became of what was unfinished when the backup was made. None: it goes on, and `sent_next` are the
+    actions (id, tool) that the first turns process carries out."""
 
     migrations: int
     audit_entries: int
     broken_audit: str
-    sent_next: list[tuple[str, str]]
+    settled: unfinished.Settled | None
+    sent_next: list[tuple[UUID, str]]
 
 
 def faults(contents: Contents) -> list[str]:
@@ -52,9 +61,12 @@ def faults(contents: Contents) -> list[str]:
     return []
 
 
-def restore(file: Path, contents: Contents, *, replace: bool, told: Told = lambda line: None) -> Restored:
+def restore(
+    file: Path, contents: Contents, *, replace: bool, resume: bool = False, told: Told = lambda line: None
+) -> Restored:
     """Put a backup into Django's database, while no other program is connected; into one that is not empty only with
-    `replace`. Raises BackupFailed; then the database is as it was."""
+    `replace`. `resume`: what was unfinished goes on by itself, because nothing has run since the backup was made.
+    Raises BackupFailed; then the database is as it was."""
     if refusals := faults(contents):
         raise BackupFailed(" ".join(refusals))
     _let_go()
@@ -75,19 +87,29 @@ def restore(file: Path, contents: Contents, *, replace: bool, told: Told = lambd
                 told(f"Applying {missing} migrations that are newer than the backup ...")
             # Django's own: ours refuses while a restore is not at its end.
             call_command(migrate.Command(), verbosity=0, interactive=False)
+            # While nothing may start yet, or the first turns process would be faster.
+            settled = None if resume else unfinished.settle(contents.at)
         except BaseException:
             _put_back(admin)
             raise
         _forget_what_was_there(admin)
     told("Looking whether the audit is as it was written ...")
     verdict = chain.verify({contents.audit_count: contents.audit_hash})
-    detail = {"backup": contents.backup_id, "made_at": contents.at.isoformat(), "replaced": bool(occupied)}
+    detail = {
+        "backup": contents.backup_id,
+        "made_at": contents.at.isoformat(),
+        "replaced": bool(occupied),
+        "resumed": resume,
+        "unknown_actions": len(settled.unknown) if settled else 0,
+        "ended_turns": settled.ended if settled else 0,
+    }
     audit.write(actor=audit.COMMANDS, verb="restore", object_type="backup", detail=detail)
     return Restored(
         migrations=missing,
         audit_entries=verdict.count,
         broken_audit=verdict.reason if verdict.broken_at is not None else "",
-        sent_next=_sent_next(),
+        settled=settled,
+        sent_next=restored.unsettled() if resume else [],
     )
 
 
@@ -181,15 +203,9 @@ def _run(file: Path) -> None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=10)
+        process.kill()
         raise
     if process.returncode != 0:
         raise BackupFailed(
             f"pg_restore could not read all of it: {last_line(complaints)} Nothing was changed."
         )
-
-
-def _sent_next() -> list[tuple[str, str]]:
-    rows = Action.objects.filter(status__in=[ActionStatus.APPROVED, ActionStatus.DISPATCHING]).order_by(
-        "created_at"
-    )
-    return [(str(pk), tool) for pk, tool in rows.values_list("pk", "tool_name")]

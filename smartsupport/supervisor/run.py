@@ -29,11 +29,13 @@ def everything(watch: Watch) -> None:
     with ExitStack() as stack:
         stack.enter_context(_only_run(settings.DATA_DIR))
         env = stack.enter_context(_environment_with_servers(watch))
-        _run_once(programs.manage("migrate", "migrate", "--noinput", "-v", "0"), env, watch)
+        # What is told here is for a person: log lines only where something is wrong.
+        quiet = env | {"LOG_LEVEL": "WARNING"}
+        _run_once(programs.manage("migrate", "migrate", "--noinput", "-v", "0"), quiet, watch)
         # Callbacks run backwards: web, turns and jobs stop together, then the demo business, then the servers.
         if settings.DEBUG:
             _start_demo(env, watch, stack)
-        told = _run_once(programs.manage("seed", "seed"), env, watch, keep_output=True)
+        told = _run_once(programs.manage("seed", "seed"), quiet, watch, keep_output=True)
         parts = [programs.web(settings.PORT), programs.turns(settings.TURN_DRAIN_SECONDS), programs.jobs()]
         started: list[Running] = []
         stack.callback(_stop_together, started)

@@ -308,3 +308,167 @@ def test_a_name_that_is_taken_is_left_alone_and_a_folder_that_is_not_there_is_na
     )
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
     assert taken.read_text() == "something else"
+
+
+UNFINISHED = r"""
+from datetime import timedelta
+from django.utils import timezone
+from agents.models import Action, ActionStatus
+from chat.models import Turn, TurnStatus
+from tests import rows
+
+write = rows.tool("cancel_order", repeat_safe=True)
+now = timezone.now()
+
+
+def begun(name, age, status, **fields):
+    return rows.turn(
+        rows.customer(subject=name), thread_id=name, content=f"of {name}", status=status,
+        queued_at=now - timedelta(minutes=age), **fields,
+    )
+
+
+def asked(name, age, status, decided, **fields):
+    turn = begun(name, age, status)
+    action = rows.action(turn, write, order_id=name)
+    Turn.objects.filter(pk=turn.pk).update(status=status, **fields)
+    if decided != ActionStatus.AWAITING:
+        Action.objects.filter(pk=action.pk).update(status=decided, decided_at=now, decided_by="customer")
+    return action
+
+
+asked("approved", 1, TurnStatus.QUEUED, ActionStatus.APPROVED)
+asked("dispatching", 1, TurnStatus.RUNNING, ActionStatus.DISPATCHING, fence=3, lease_until=now)
+asked("in-time", 20, TurnStatus.WAITING, ActionStatus.AWAITING)
+overdue = asked("overdue", 90, TurnStatus.WAITING, ActionStatus.AWAITING)
+Action.objects.filter(pk=overdue.pk).update(expires_at=now - timedelta(hours=1))
+begun("old", 9, TurnStatus.QUEUED)
+begun("lost", 9, TurnStatus.RUNNING, fence=1, lease_until=now)
+begun("new", 0, TurnStatus.QUEUED)
+"""
+WATCHED = """
+CREATE TABLE seen (set_aside bigint);
+CREATE FUNCTION saw() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.seen SELECT count(*) FROM pg_namespace WHERE nspname = 'before_restore';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER watch AFTER UPDATE ON agents_action FOR EACH ROW WHEN (NEW.status = 'unknown') EXECUTE FUNCTION saw();
+"""
+STATES = """
+SELECT c.thread_id, t.status, a.status AS action FROM chat_turn t JOIN chat_conversation c ON c.id = t.conversation_id
+LEFT JOIN agents_action a ON a.turn_id = t.id ORDER BY c.thread_id
+"""
+CLAIM_ALL = """
+from chat import turns
+claimed = []
+while (claim := turns.claim("first")) is not None:
+    claimed.append(claim.thread_id)
+print("claimed", sorted(claimed))
+"""
+
+
+@pytest.fixture(scope="module")
+def unfinished(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup of a system in the middle of its work."""
+    path = tmp_path_factory.mktemp("unfinished") / "smartsupport.backup"
+    with place(operator, empty=False) as there:
+        there.done("shell", f"--command={UNFINISHED}")
+        there.rows(WATCHED)
+        there.done("backup", str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def gone_back(operator: Operator, unfinished: Path) -> Iterator[tuple[Place, Done]]:
+    """Where it was restored, and what the command said."""
+    with place(operator, empty=True) as there:
+        yield there, there.done("restore", str(unfinished))
+
+
+def states(there: Place) -> dict[str, tuple[str, str | None]]:
+    return {row["thread_id"]: (row["status"], row["action"]) for row in there.rows(STATES)}
+
+
+def test_nothing_goes_on_by_itself_after_a_restore(gone_back: tuple[Place, Done]) -> None:
+    there, done = gone_back
+
+    assert states(there) == {
+        "approved": ("failed", "unknown"),
+        "dispatching": ("failed", "unknown"),
+        "in-time": ("waiting", "awaiting"),
+        "lost": ("failed", None),
+        "new": ("queued", None),
+        "old": ("failed", None),
+        "overdue": ("failed", "cancelled"),
+    }
+    assert there.rows("SELECT set_aside FROM seen") == [{"set_aside": 1}] * 2, "nothing can start meanwhile"
+    assert "claimed ['new']" in there.done("shell", f"--command={CLAIM_ALL}").out
+    sent_again = "from agents.repetition import due; print(due().count(), 'due')"
+    assert "0 due" in there.done("shell", f"--command={sent_again}").out
+    assert "when the backup was made: 2. Nobody knows" in done.err
+    assert done.err.count("  cancel_order ") == 2
+    assert "not answered yet: 5." in done.err
+    assert "that still wait: 1." in done.err
+
+
+def test_whoever_reads_on_after_a_restore_is_told_what_is_not_known(gone_back: tuple[Place, Done]) -> None:
+    there, _ = gone_back
+
+    told = there.rows(
+        "SELECT c.thread_id, e.kind, e.payload FROM chat_event e JOIN chat_conversation c "
+        "ON c.id = e.conversation_id WHERE e.kind IN ('tool_returned', 'turn_failed') ORDER BY 1, e.seq"
+    )
+    kinds = [(row["thread_id"], row["kind"]) for row in told]
+    assert kinds[:4] == [
+        (name, kind) for name in ("approved", "dispatching") for kind in ("tool_returned", "turn_failed")
+    ]
+    assert [name for name, _ in kinds[4:]] == ["lost", "old", "overdue"]
+    assert told[0]["payload"]["error"]["kind"] == "unknown"
+    assert "This was restored from a backup of 20" in told[0]["payload"]["error"]["message"]
+    assert "check whether it was done before you ask for it again" in told[1]["payload"]["message"]
+    [waits] = there.rows("SELECT message FROM agents_action WHERE status = 'awaiting'")
+    assert waits["message"].startswith("Asked before a restore, so it may have been done since: look first. ")
+    [entry] = there.rows("SELECT detail FROM smartsupport_auditentry WHERE verb = 'restore'")
+    assert {name: entry["detail"][name] for name in ("resumed", "unknown_actions", "ended_turns")} == {
+        "resumed": False,
+        "unknown_actions": 2,
+        "ended_turns": 5,
+    }
+    before = there.everything()
+    again = "from django.utils import timezone; from smartsupport.backups import unfinished; "
+    again += "print(unfinished.settle(timezone.now()))"
+    assert "unknown=[], ended=0, waiting=0" in there.done("shell", f"--command={again}").out
+    assert there.everything() == before
+
+
+def test_where_nothing_has_run_since_everything_goes_on(operator: Operator, unfinished: Path) -> None:
+    with place(operator, empty=True) as there:
+        done = there.done("restore", str(unfinished), "--resume")
+
+        assert states(there)["approved"] == ("queued", "approved")
+        assert states(there)["dispatching"] == ("running", "dispatching")
+        assert states(there)["old"] == ("queued", None)
+        assert there.rows("SELECT 1 FROM seen") == []
+        assert "They are carried out as soon as a turns process starts" in done.err
+        assert done.err.count("  cancel_order ") == 2
+        claimed = "['approved', 'dispatching', 'lost', 'new', 'old']"
+        assert f"claimed {claimed}" in there.done("shell", f"--command={CLAIM_ALL}").out
+
+
+def test_no_turns_process_starts_on_half_of_a_backup(operator: Operator) -> None:
+    with place(operator, empty=False) as there:
+        there.rows("ALTER SCHEMA public RENAME TO before_restore")
+        there.rows("CREATE SCHEMA public")
+
+        done = subprocess.run(
+            [sys.executable, "manage.py", "runworker", "turns"],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": there.url, "DJANGO_SETTINGS_MODULE": "smartsupport.settings"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("what was there before is put back.")

@@ -81,6 +81,7 @@ class Command(ChannelsCommand):
         if options["channels"] != ["turns"]:
             self.worker_class = Worker
         else:
+            startup.require_whole_database()
             observing.tell(
                 "process_started", name="turns"
             )  # before Channels loads what the web process serves

@@ -13,10 +13,7 @@ from smartsupport.patient_migrating import Patience, alone
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         if restoring.is_unfinished():
-            raise CommandError(
-                "A restore did not come to its end, or still runs. Nothing may start on half of a backup. Restore "
-                "again: first of all, what was there before is put back."
-            )
+            raise CommandError(restoring.UNFINISHED)
         connection = connections[options["database"]]
 
         def told(line: str) -> None:

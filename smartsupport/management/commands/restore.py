@@ -2,11 +2,15 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from smartsupport.backups import canary, reading, restoring
+from smartsupport.backups import canary, reading, restoring, unfinished
 from smartsupport.backups.programs import BackupFailed
+
+APPROVED = "Actions that were approved and not finished when the backup was made:"
+SHOWN = 50
 
 
 class Command(BaseCommand):
@@ -22,6 +26,11 @@ class Command(BaseCommand):
             "--without-keys",
             action="store_true",
             help="restore although the keys of this deployment do not open its secrets: they are entered again",
+        )
+        parser.add_argument(
+            "--resume",
+            action="store_true",
+            help="nothing has run since the backup was made: carry out what was approved, and answer what was queued",
         )
         parser.add_argument("--look", action="store_true", help="only say what it is, and change nothing")
 
@@ -39,7 +48,13 @@ class Command(BaseCommand):
                 raise CommandError(
                     "Nothing was changed. Set the keys that it was made under, or add --without-keys."
                 )
-            done = restoring.restore(file, contents, replace=options["replace"], told=self.stderr.write)
+            done = restoring.restore(
+                file,
+                contents,
+                replace=options["replace"],
+                resume=options["resume"],
+                told=self.stderr.write,
+            )
         except BackupFailed as error:
             raise CommandError(str(error)) from None
         self._report(done)
@@ -52,16 +67,41 @@ class Command(BaseCommand):
 
     def _report(self, done: restoring.Restored) -> None:
         self.stdout.write(f"Restored. {done.audit_entries} entries of the audit are as they were written.")
+        if done.settled:
+            self._tell(done.settled)
         if done.sent_next:
             self.stderr.write(
-                f"{len(done.sent_next)} actions were approved and not carried out when the backup was made. They are "
-                "carried out as soon as a turns process starts. If the system ran on after the backup, look in the "
-                "business systems first whether they were done:"
+                f"{APPROVED} {len(done.sent_next)}. They are carried out as soon as a turns process starts, with the "
+                "Idempotency-Key that they had:"
             )
-            for number, tool in done.sent_next[:50]:
-                self.stderr.write(f"  {tool} {number}")
+            self._list(done.sent_next)
         if done.broken_audit:
             raise CommandError(
                 f"The backup is restored, but its audit is not as it was written: {done.broken_audit} "
                 "Keep the file, and find out who had it."
             )
+
+    def _tell(self, settled: unfinished.Settled) -> None:
+        if settled.unknown:
+            self.stderr.write(
+                f"{APPROVED} {len(settled.unknown)}. Nobody knows whether they were carried out after that, so they "
+                "are not sent. Look in the business systems, and say in the console (Approvals, Outcome unknown) what "
+                "you found:"
+            )
+            self._list(settled.unknown)
+        if settled.ended:
+            self.stderr.write(
+                f"Messages that were not answered yet: {settled.ended}. They are not answered now either, and their "
+                "customers are told so."
+            )
+        if settled.waiting:
+            self.stderr.write(
+                f"Approvals that still wait: {settled.waiting}. They may have been decided and carried out since: "
+                "whoever is asked reads that, and looks first."
+            )
+
+    def _list(self, actions: list[tuple[UUID, str]]) -> None:
+        for number, tool in actions[:SHOWN]:
+            self.stderr.write(f"  {tool} {number}")
+        if len(actions) > SHOWN:
+            self.stderr.write(f"  and {len(actions) - SHOWN} more")
