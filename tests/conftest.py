@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures_servers",
     "tests.scripted_model.fixture",
     "tests.live.fixtures",
+    "tests.one_browser",
     "tests.chat.engine_stack",
 ]
 

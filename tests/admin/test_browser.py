@@ -12,18 +12,15 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Page, Request, expect, sync_playwright
+from playwright.sync_api import Page, Request, expect
 
 from agents import approvals, facts
 from agents.models import Action, Agent, Tool
 from chat.models import Conversation
-from tests import rows
-from tests.browser import find
+from tests import one_browser, rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-CHROMIUM = find()
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 
 
@@ -37,8 +34,7 @@ def staff_browser(site: Any, user: User | None = None, **options: Any) -> Iterat
     client.force_login(user or rows.staff("root", superuser=True))
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     faults: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with one_browser.opened() as browser:
         context = browser.new_context(base_url=site.url, **options)
         context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}])
         page = context.new_page()
@@ -47,10 +43,7 @@ def staff_browser(site: Any, user: User | None = None, **options: Any) -> Iterat
         page.on("requestfailed", lambda request: faults.extend(_failed(request)))
         page.on("request", lambda asked: faults.extend(_foreign(asked.url, site.url)))
         page.on("response", lambda answer: faults.extend([answer.url] if answer.status >= 400 else []))
-        try:
-            yield page, faults
-        finally:
-            browser.close()
+        yield page, faults
 
 
 def _failed(request: Request) -> list[str]:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from agents import approvals
 from agents.links import making
 from agents.models import Action, ApprovalLink
-from tests import rows
-from tests.admin.test_browser import ARGUMENTS, CHROMIUM, PHONE, staff_browser
+from tests import one_browser, rows
+from tests.admin.test_browser import PHONE, staff_browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -25,8 +25,7 @@ def test_a_decision_on_a_phone_without_scripts_or_an_account(live_server: Any, s
     _, token = making.make(action_id=action.pk, person=making.Person(name="Vera Stone"), by=MAKER)
     asked: list[str] = []
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with one_browser.opened() as browser:
         page = browser.new_context(viewport=PHONE, java_script_enabled=False, color_scheme="dark").new_page()
         page.on("request", lambda request: asked.append(request.headers.get("referer", "")))
         page.goto(live_server.url + reverse("approval-link", args=[token]))
@@ -38,7 +37,6 @@ def test_a_decision_on_a_phone_without_scripts_or_an_account(live_server: Any, s
         expect(page.get_by_text("You declined it.")).to_be_visible()
         page.goto(live_server.url + reverse("approval-link", args=[token]))
         expect(page.get_by_role("heading", name="This link was used")).to_be_visible()
-        browser.close()
 
     action.refresh_from_db()
     assert (action.status, action.reason) == ("rejected", "Not covered.")

@@ -8,12 +8,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.browser import find
-from tests.chat.conftest import ARGUMENTS
 from tests.chat.test_page_looks import CONTRASTS
 from tests.chat.widget_site import Site, running_site
 from tests.live.chatter import token_for
@@ -83,12 +81,9 @@ def stack(shop: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stac
         product.stop()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
-        yield browser
-        browser.close()
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    return chromium
 
 
 class Customer:
