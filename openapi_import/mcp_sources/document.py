@@ -2,7 +2,8 @@
 
 Each tool's schema becomes a component of its own, with its references turned to where it stands now. Nothing outside of
 the list is ever fetched because a tool's schema refers to it. Annotations are the server's claims about itself: kept
-beside the document, they can make a judgement stricter and nothing else.
+beside the document, they can make a judgement stricter and nothing else. Where they are missing the protocol says what
+they would be.
 """
 
 import json
@@ -11,9 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mcp_types import Tool as ListedTool
+from mcp_types import ToolAnnotations
 
 from agents.mcp_tools import METHOD, path_of
 from openapi_import.errors import SpecInvalid
+from openapi_import.judging.endpoint import Risk
 from openapi_import.judging.raising import Opinion
 from openapi_import.mcp_sources.listing import Listing
 
@@ -98,30 +101,34 @@ def _operation(tool: ListedTool, group: str) -> dict[str, Any]:
 
 
 def _claimed(tool: ListedTool) -> dict[str, bool]:
-    """What of the annotations can only make it stricter: that it is not just reading, or destroys."""
-    said = tool.annotations
-    if said is None:
+    """What of the annotations can only make it stricter, as the protocol has it: a tool changes something unless it
+    says that it only reads, and destroys something unless it says that it does not. {"writes" or "destroys": whether
+    its server says so itself}."""
+    hints = tool.annotations or ToolAnnotations()
+    if hints.read_only_hint is True:
         return {}
-    claims = {}
-    if said.read_only_hint is False or (said.read_only_hint is not True and said.destructive_hint is True):
-        claims["writes"] = True
-    if said.read_only_hint is not True and said.destructive_hint is True:
-        claims["destroys"] = True
+    claims = {"writes": hints.read_only_hint is False}
+    if hints.destructive_hint is not False:
+        claims["destroys"] = hints.destructive_hint is True
     return claims
 
 
 def opinions(content: bytes) -> dict[str, Opinion]:
-    """{tool: what its server's annotations say against it}, of a document of ours."""
-    found = {}
-    for name, claims in json.loads(content).get(CLAIMS, {}).items():
-        destroys = bool(claims.get("destroys"))
-        found[name] = Opinion(
-            access="write",
-            risk="destructive" if destroys else "reversible",
-            approval="customer",
-            reason=f"its server says that it {'destroys something' if destroys else 'changes something'}.",
-        )
-    return found
+    """{tool: what its server's annotations, or that they are missing, say against it}, of a document of ours."""
+    claimed = json.loads(content).get(CLAIMS, {})
+    return {name: _opinion(claims) for name, claims in claimed.items() if claims}
+
+
+def _opinion(claims: Mapping[str, bool]) -> Opinion:
+    if claims.get("destroys"):
+        reason = "its server says that it destroys something."
+    elif claims.get("writes"):
+        reason = "its server says that it changes something"
+        reason += ", and not that it destroys nothing." if "destroys" in claims else "."
+    else:
+        reason = "its server does not say that it only reads."
+    risk: Risk = "destructive" if "destroys" in claims else "reversible"
+    return Opinion(access="write", risk=risk, approval="customer", reason=reason)
 
 
 def faults(content: bytes) -> list[dict[str, str]]:
