@@ -64,6 +64,25 @@ def test_one_answer_that_fails_takes_no_process_out_of_service(tmp_path: Path) -
     assert len(one.requests) + len(other.requests) == 4
 
 
+def test_each_page_is_whole_and_only_the_one_that_waits_asks_again(tmp_path: Path) -> None:
+    few = {"SUPPORT_REQUESTS_PER_SECOND": "1", "SUPPORT_BURST": "3", "SUPPORT_MAX_BODY": "1k"}
+    with behind(tmp_path, [ports.choose(None)], **few) as (_, client):
+        large = client.post("/admin/x/", content=b"x" * 5_000)
+        away, head = client.get("/"), client.head("/")
+        many = [client.get("/") for _ in range(5)][-1]
+
+    assert [large.status_code, away.status_code, head.status_code, many.status_code] == [413, 503, 503, 429]
+    assert head.content == b""
+    for page, title in ((large, "Too large"), (away, "Back in a moment"), (many, "One moment")):
+        assert page.headers["Content-Type"] == "text/html"
+        assert page.text.startswith("<!doctype html>")
+        assert page.text.endswith("</html>\n")
+        assert page.text.count(f"<title>{title}</title>") == page.text.count("<style>") == 1
+        assert "<!--" not in page.text, "what nginx is to fill in is filled in"
+    again = '<meta http-equiv="refresh" content="10">'
+    assert [again in page.text for page in (large, away, many)] == [False, True, False]
+
+
 def test_people_get_a_page_and_programs_an_envelope_when_nobody_is_there(tmp_path: Path) -> None:
     with behind(tmp_path, [ports.choose(None), ports.choose(None)]) as (nginx, client):
         page = client.get("/")
