@@ -118,14 +118,16 @@ def model_called(
     duration_ms: int,
     tools: Sequence[str] = (),
     provider: str = "",
+    asked: str = "",
     prompt: Prompt | None = None,
 ) -> Fact:
-    """`tools` names those that the model was given, where the agent has too many to be given all of them."""
+    """`tools` names those that the model was given, where the agent has too many to be given all of them. `asked` is as
+    in Call."""
     payload: dict[str, Any] = {"text": text, "tool_calls": tool_calls, "model": model}
     if tools:
         payload["tools"] = list(tools)
     fact = Fact("model_called", payload, key=f"model:{step}", agent=agent)
-    return _of_call(fact, Call("answer", provider, model, usage, agent, duration_ms), prompt)
+    return _of_call(fact, Call("answer", provider, model, usage, agent, duration_ms, asked), prompt)
 
 
 def replied(*, agent: str, content: str, key: str, cut: bool = False) -> Fact:

@@ -16,7 +16,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agents import facts, policy, prompt_parts, tool_choice, tool_digest
+from agents import facts, policy, prompt_parts, tool_choice, tool_digest, unanswered
 from agents.acting import act, after_calls, gate
 from agents.cards import AgentCard, ToolCard
 from agents.context import TurnContext
@@ -77,13 +77,14 @@ async def _decide(context: TurnContext) -> Decision:
         context.journal.append_soon(fact)  # while the model is asked
         return Decision(agents=(live,), reason=reason)
     started = time.monotonic()
-    decision, raw = await decide(
-        chat_model(),
-        cards=cards,
-        history=history,
-        message=context.message,
-        person_asked=context.desk.asked,
-    )
+    with unanswered.told("route", turn_id=context.turn_id):
+        decision, raw = await decide(
+            chat_model(),
+            cards=cards,
+            history=history,
+            message=context.message,
+            person_asked=context.desk.asked,
+        )
     asked: dict[str, Any] = {
         "usage": facts.Usage.of(raw),
         "duration_ms": round((time.monotonic() - started) * 1000),
@@ -180,9 +181,12 @@ async def _ask_model(
                 await context.journal.reasoning(spec.name, thought)
             if text := storable(piece.text):
                 await context.journal.token(spec.name, text)
-    except BaseException:  # also stopped by somebody: what had begun is paid for
+    except BaseException as error:  # also stopped by somebody: what had begun is paid for
         if pieces:
             context.journal.note(_broke_off(spec, started))
+        else:
+            turn_id = context.turn_id
+            unanswered.tell("answer", error, started, agent=spec.name, model=spec.model, turn_id=turn_id)
         raise
     # Put together once: piece by piece it takes longer the longer the answer is.
     answer = pieces[0] + pieces[1:] if pieces else AIMessageChunk(content="")
@@ -198,6 +202,7 @@ async def _ask_model(
             tool_calls=calls,
             model=answered_by(answer, spec.model),
             provider=settings.LLM_PROVIDER,
+            asked=answered_by(None, spec.model),
             usage=facts.Usage.of(answer),
             duration_ms=round((time.monotonic() - started) * 1000),
             tools=[tool.name for tool in offered] if large else (),

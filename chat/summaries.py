@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from agents import summarising, tokens
+from agents import summarising, tokens, unanswered
 from agents.facts import Fact, summarised
 from agents.providers import as_outage, chat_model, close_models
 from agents.spending import ledger, limits
@@ -84,7 +84,8 @@ def make(conversation_id: UUID) -> bool:
         limit = history.share(TEXT_PERCENT)
         earlier = last["text"] if last else ""
         try:
-            notes = asyncio.run(_ask([line.said for line in lines], earlier, limit))
+            with unanswered.told(ModelCall.Purpose.SUMMARY):
+                notes = asyncio.run(_ask([line.said for line in lines], earlier, limit))
         except Exception as error:
             outage = as_outage(error)
             if outage is None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
 
 from smartsupport.lib import observing
 
@@ -36,14 +38,14 @@ def begin(process: str) -> None:
     if settings.METRICS_PORT:
         from smartsupport.metrics import listening
 
-        if process == "jobs":
-            listening.use_folder(settings.DATA_DIR)
+        if process == "jobs" and listening.use_folder(settings.DATA_DIR):
             _ends.append(listening.remove_folder)
         listening.begin()
     if settings.OTEL_EXPORTER_OTLP_ENDPOINT and process != "jobs":
         begin_traces(process)
     if process == "jobs":
         _measure_jobs()
+    _measure_approvals()
 
 
 def begin_traces(process: str) -> None:
@@ -62,8 +64,36 @@ def end() -> None:
         _ends.pop()()
 
 
+def _measure_approvals() -> None:
+    from agents.approvals import settled
+
+    settled.connect(_approval_changed, weak=False, dispatch_uid="smartsupport.measuring")
+
+
+def _approval_changed(action: Any, fact: Any, **_: Any) -> None:
+    """A receiver of `agents.approvals.settled`: tell of an approval that has ended, once that is committed."""
+    if fact.kind not in ("approval_decided", "approval_expired"):
+        return
+    told = {
+        "turn_id": action.turn_id,
+        "approval_id": action.pk,
+        "tool": action.tool_name,
+        "resolution": fact.payload.get("resolution", "expired"),
+        "by": fact.payload.get("by", "nobody"),
+        "approver": action.approver,
+        "seconds": (timezone.now() - action.created_at).total_seconds(),
+    }
+    transaction.on_commit(lambda: observing.tell("approval_ended", **told), robust=True)
+
+
 def _measure_jobs() -> None:
-    from celery.signals import task_postrun, task_prerun, worker_process_init, worker_process_shutdown
+    from celery.signals import (
+        heartbeat_sent,
+        task_postrun,
+        task_prerun,
+        worker_process_init,
+        worker_process_shutdown,
+    )
 
     began: dict[str, float] = {}
 
@@ -93,3 +123,7 @@ def _measure_jobs() -> None:
         (worker_process_shutdown, child_ends),
     ):
         signal.connect(listener, weak=False)
+    if settings.METRICS_PORT:
+        from smartsupport.metrics.listening import fold_ended
+
+        heartbeat_sent.connect(fold_ended, weak=False)

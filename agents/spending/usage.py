@@ -46,7 +46,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a model, for the ledger. `purpose` is one of ModelCall.Purpose."""
+    """One call of a model, for the ledger. `purpose` is one of ModelCall.Purpose. `asked` is the model that was asked
+    for, where `model`, which answered, has another name; it is told and not kept."""
 
     purpose: str
     provider: str
@@ -54,6 +55,7 @@ class Call:
     usage: Usage = field(default_factory=Usage)
     agent: str = ""
     duration_ms: int | None = None
+    asked: str = ""
 
     @property
     def free(self) -> bool:

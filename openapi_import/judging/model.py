@@ -18,6 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr, ValidationError
 
+from agents import unanswered
 from agents.providers import answered_by, as_outage, chat_model, close_models
 from agents.spending.usage import Call, Usage
 from openapi_import.judging.endpoint import Endpoint, Judgement
@@ -176,7 +177,8 @@ async def _asked(
     quiet = model.model_copy(update={"disable_streaming": True})
     structured = quiet.with_structured_output(schema(), method="json_schema", include_raw=True)
     started = time.monotonic()
-    answer: Any = await structured.ainvoke(prompt(endpoints, indexes))
+    with unanswered.told("judge"):
+        answer: Any = await structured.ainvoke(prompt(endpoints, indexes))
     raw = answer.get("raw") if isinstance(answer, dict) else None
     spent = round((time.monotonic() - started) * 1000)
     on_call(Call("judge", settings.LLM_PROVIDER, answered_by(raw), Usage.of(raw), duration_ms=spent))

@@ -15,6 +15,7 @@ from agents.spending.usage import Call
 
 MODELS = 50
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300)
+PEOPLES_SECONDS = (5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 14400, 86400)
 FAILURES = frozenset({"transient", "validation", "auth", "unknown", "stopped"})
 """Kinds of failed tool calls."""
 
@@ -23,8 +24,8 @@ class Counting:
     """The numbers of one process, in `registry`. `told` is an observer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def histogram(name: str, what: str, *labels: str) -> Histogram:
-            return Histogram(name, what, labels, registry=registry, buckets=SECONDS)
+        def histogram(name: str, what: str, *labels: str, buckets: Sequence[float] = SECONDS) -> Histogram:
+            return Histogram(name, what, labels, registry=registry, buckets=buckets)
 
         def counter(name: str, what: str, *labels: str) -> Counter:
             return Counter(name, what, labels, registry=registry)
@@ -52,6 +53,16 @@ class Counting:
             "smartsupport_tool_call_seconds", "Calls of business systems.", "kind", "outcome"
         )
         self.approvals = counter("smartsupport_approvals", "What became of approvals.", "event", "by")
+        self.waits = histogram(
+            "smartsupport_approval_wait_seconds",
+            "How long what was approved, rejected or has expired had waited.",
+            "resolution",
+            "approver",
+            buckets=PEOPLES_SECONDS,
+        )
+        self.webhooks = histogram(
+            "smartsupport_webhook_attempt_seconds", "Attempts to deliver a webhook.", "outcome"
+        )
         self.messages = counter("smartsupport_messages", "Messages of customers that were accepted.")
         self.handoffs = counter("smartsupport_handoffs", "Conversations handed to people.", "by")
         self.jobs = histogram("smartsupport_job_seconds", "Jobs.", "job", "outcome")
@@ -62,6 +73,9 @@ class Counting:
             "turn_started": self._turn_started,
             "turn_left": self._turn_left,
             "model_called": lambda call: self._model_call(call, "ok"),
+            "model_failed": lambda call, why, **_: self._model_call(call, why),
+            "approval_ended": self._approval_ended,
+            "webhook_attempted": self._webhook_attempted,
             "job_ran": lambda job, ok, seconds: self.jobs.labels(job, _outcome(ok)).observe(seconds),
         }
 
@@ -112,6 +126,13 @@ class Counting:
 
     def _approval(self, event: str, by: str) -> None:
         self.approvals.labels(event, by).inc()
+
+    def _approval_ended(self, resolution: str, approver: str, seconds: float, **_: Any) -> None:
+        self.waits.labels(resolution, approver).observe(max(0.0, seconds))
+
+    def _webhook_attempted(self, delivered: bool, status: int | None, seconds: float) -> None:
+        failed = f"status_{status // 100}xx" if status else "unanswered"
+        self.webhooks.labels("delivered" if delivered else failed).observe(seconds)
 
 
 def _outcome(ok: bool) -> str:

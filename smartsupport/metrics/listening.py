@@ -31,41 +31,67 @@ class _Children:
         self._files = files
 
     def collect(self) -> "Iterable[Metric]":
+        from smartsupport.metrics.ended import reading
+
         for _ in range(READINGS - 1):
             try:
-                return list(self._files.collect())
+                with reading:
+                    return list(self._files.collect())
             except (struct.error, ValueError, RuntimeError):
                 threading.Event().wait(PAUSE_SECONDS)
-        return list(self._files.collect())
+        with reading:
+            return list(self._files.collect())
 
 
-def use_folder(directory: Path) -> None:
-    """Count in files below `directory`, for processes that are yet to be forked. Before anything counts."""
+def use_folder(directory: Path) -> bool:
+    """Count in files below `directory`, for processes that are yet to be forked. Before anything counts. False where
+    nothing can be written there, which the log tells: then the jobs are not counted."""
     folder = directory / f"metrics-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        log.error("metrics_folder_not_made", folder=str(folder), error=str(error))
+        return False
     os.environ[FOLDER] = str(folder)
+    return True
+
+
+def fold_ended(**_: Any) -> None:
+    """Make one file of those of the children that have ended. In their parent, as often as one likes."""
+    from smartsupport.metrics.ended import fold
+
+    if folder := os.environ.get(FOLDER):
+        fold(Path(folder))
 
 
 def remove_folder() -> None:
-    shutil.rmtree(os.environ.pop(FOLDER, ""), ignore_errors=True)
+    if folder := os.environ.pop(FOLDER, ""):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def begin() -> None:
     """Count from now on, and show it. A port that is taken is an error in the log, and nothing else: counting is not
     worth a process that does not start."""
-    from prometheus_client import CollectorRegistry, start_http_server
+    from prometheus_client import (
+        CollectorRegistry,
+        ProcessCollector,
+        disable_created_metrics,
+        start_http_server,
+    )
     from prometheus_client.multiprocess import MultiProcessCollector
 
     from smartsupport.lib import observing
     from smartsupport.metrics.counting import Counting
 
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     counted = CollectorRegistry()
     observing.observe(Counting(counted).told)
     shown = counted
     if FOLDER in os.environ:
         shown = CollectorRegistry()
         shown.register(_Children(MultiProcessCollector(None)))  # type: ignore[no-untyped-call]
+    ProcessCollector(registry=shown)
     try:
         server, _ = start_http_server(settings.METRICS_PORT, settings.METRICS_HOST, shown)
     except OSError as error:

@@ -87,11 +87,15 @@ def make(process: str) -> tuple[TracerProvider, Callable[[], None]]:
     )
     # Its other settings (headers, time-outs, certificates) are OpenTelemetry's own variables.
     exporter = OTLPSpanExporter(f"{settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip('/')}/v1/traces")
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.add_span_processor(_Sender(exporter))
     log.info("traces_exported", process=process, endpoint=settings.OTEL_EXPORTER_OTLP_ENDPOINT)
+    # Called by the SDK when a process ends without it.
+    return provider, provider.shutdown
 
-    def end() -> None:
-        provider.force_flush(FLUSH_MILLISECONDS)
-        provider.shutdown()
 
-    return provider, end
+class _Sender(BatchSpanProcessor):
+    """Sends what is left when the process leaves, for FLUSH_MILLISECONDS. The SDK's own waits for as long as the
+    exporter tries, half a minute where the collector is away: longer than a container is given to stop."""
+
+    def shutdown(self) -> None:
+        self._batch_processor.shutdown(FLUSH_MILLISECONDS)

@@ -27,6 +27,7 @@ from opentelemetry.trace import (
 )
 
 from agents.facts import Fact
+from agents.providers import answered_by
 from agents.spending.usage import Call
 from smartsupport.tracing.provider import ByTrace, chosen_ids
 
@@ -46,7 +47,9 @@ class Spans:
             "facts": self._facts,
             "turn_started": self._turn_started,
             "turn_left": self._turn_left,
-            "model_called": lambda call: self._model_call(call, Context(), ok=True),
+            "model_called": lambda call: self._model_call(call, Context()),
+            "model_failed": self._model_failed,
+            "approval_ended": self._approval,
             "job_ran": self._job,
         }
 
@@ -85,19 +88,15 @@ class Spans:
 
     def _facts(self, facts: Sequence[Fact], turn_id: UUID | None, conversation_id: UUID) -> None:
         held = self._turns.get(turn_id) if turn_id else None
-        if held:
-            parent = set_span_in_context(held[1])
-        else:
-            parent = self._root(turn_id) if turn_id else Context()
+        parent = self._parent(turn_id)
         for fact in facts:
             if fact.call:
-                self._model_call(fact.call, parent, ok=bool(fact.kind), conversation_id=conversation_id)
+                error = "" if fact.kind else "broke_off"
+                self._model_call(fact.call, parent, error, conversation_id)
             if fact.kind == "message_received" and turn_id:
                 self._message(turn_id, conversation_id)
             elif fact.kind == "tool_returned":
                 self._tool(fact, parent)
-            elif fact.kind in ("approval_decided", "approval_expired"):
-                self._approval(fact, parent)
             elif held and fact.kind in _NOTED:
                 held[1].add_event(fact.kind, _NOTED[fact.kind](fact))
 
@@ -106,26 +105,33 @@ class Spans:
         with _ids(turn_id.int, _root_span(turn_id)):
             self._tracer.start_span("message", Context(), SpanKind.PRODUCER, attributes).end()
 
+    def _model_failed(self, call: Call, why: str, turn_id: UUID | None) -> None:
+        self._model_call(call, self._parent(turn_id), why)
+
     def _model_call(
-        self, call: Call, parent: Context, *, ok: bool, conversation_id: UUID | None = None
+        self, call: Call, parent: Context, error: str = "", conversation_id: UUID | None = None
     ) -> None:
-        usage = call.usage
+        usage, asked = call.usage, _asked(call)
         counts = {
             "gen_ai.usage.input_tokens": usage.tokens_in,
             "gen_ai.usage.cache_read.input_tokens": usage.tokens_cached,
+            "gen_ai.usage.cache_write.input_tokens": usage.tokens_cache_write,
             "gen_ai.usage.output_tokens": usage.tokens_out,
+            "gen_ai.usage.reasoning.output_tokens": usage.tokens_reasoning,
         }
         attributes: Attributes = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": PROVIDERS.get(call.provider, call.provider),
-            "gen_ai.request.model": call.model,
+            "gen_ai.request.model": asked,
+            "gen_ai.request.stream": call.purpose == "answer",
+            "gen_ai.output.type": "text" if call.purpose == "answer" else "json",
             "smartsupport.purpose": call.purpose,
+            **({} if error else {"gen_ai.response.model": call.model}),
             **({"gen_ai.agent.name": call.agent} if call.agent else {}),
             **({"gen_ai.conversation.id": str(conversation_id)} if conversation_id else {}),
             **{name: count for name, count in counts.items() if count is not None},
         }
-        error = "" if ok else "broke_off"
-        self._past(f"chat {call.model}", parent, SpanKind.CLIENT, attributes, call.duration_ms, error)
+        self._past(f"chat {asked}", parent, SpanKind.CLIENT, attributes, call.duration_ms, error)
 
     def _tool(self, fact: Fact, parent: Context) -> None:
         told = fact.payload
@@ -133,27 +139,46 @@ class Spans:
             "gen_ai.operation.name": "execute_tool",
             "gen_ai.tool.name": told["tool"],
             "gen_ai.tool.call.id": told["call_id"],
+            "gen_ai.tool.type": "extension",  # carried out here, by calling somebody's API
             "smartsupport.tool.action": bool(told.get("action_id")),
             **({"gen_ai.agent.name": fact.agent} if fact.agent else {}),
             **({"http.response.status_code": told["status"]} if told.get("status") else {}),
         }
         error = "" if told["ok"] else (told.get("error") or {}).get("kind", "unknown")
         self._past(
-            f"execute_tool {told['tool']}", parent, SpanKind.CLIENT, attributes, fact.duration_ms, error
+            f"execute_tool {told['tool']}", parent, SpanKind.INTERNAL, attributes, fact.duration_ms, error
         )
 
-    def _approval(self, fact: Fact, parent: Context) -> None:
+    def _approval(
+        self,
+        turn_id: UUID,
+        approval_id: UUID,
+        tool: str,
+        resolution: str,
+        by: str,
+        seconds: float,
+        **_: Any,
+    ) -> None:
+        """From when it was asked for until it was decided, or could not be any more."""
         attributes = {
-            "gen_ai.tool.name": fact.payload["action"],
-            "smartsupport.approval.id": fact.payload["interrupt_id"],
-            "smartsupport.approval.resolution": fact.payload.get("resolution", "expired"),
-            "smartsupport.approval.by": fact.payload.get("by", "nobody"),
+            "gen_ai.tool.name": tool,
+            "smartsupport.approval.id": str(approval_id),
+            "smartsupport.approval.resolution": resolution,
+            "smartsupport.approval.by": by,
         }
-        self._past("approval", parent, SpanKind.INTERNAL, attributes, 0, "")
+        took = round(seconds * 1000)
+        self._past("approval", self._root(turn_id), SpanKind.INTERNAL, attributes, took, "")
 
     def _job(self, job: str, ok: bool, seconds: float) -> None:
         error = "" if ok else "failed"
-        self._past(f"job {job}", Context(), SpanKind.CONSUMER, {"job": job}, round(seconds * 1000), error)
+        self._past(
+            f"job {job}",
+            Context(),
+            SpanKind.CONSUMER,
+            {"smartsupport.job": job},
+            round(seconds * 1000),
+            error,
+        )
 
     def _past(
         self,
@@ -173,12 +198,23 @@ class Spans:
             span.set_status(Status(StatusCode.ERROR))
         span.end(now)
 
+    def _parent(self, turn_id: UUID | None) -> Context:
+        """The turn that runs here, else its `message`, else nothing."""
+        if held := self._turns.get(turn_id) if turn_id else None:
+            return set_span_in_context(held[1])
+        return self._root(turn_id) if turn_id else Context()
+
     def _root(self, turn_id: UUID) -> Context:
         """The turn's `message`, wherever its span was made."""
         kept = isinstance(self._sampler, ByTrace) and self._sampler.keeps(turn_id.int)
         flags = TraceFlags(TraceFlags.SAMPLED if kept else TraceFlags.DEFAULT)
         root = SpanContext(turn_id.int, _root_span(turn_id), is_remote=True, trace_flags=flags)
         return set_span_in_context(NonRecordingSpan(root), Context())
+
+
+def _asked(call: Call) -> str:
+    """The model that was asked for. Only an agent may have another one than the deployment's."""
+    return call.asked or ("" if call.purpose == "answer" else answered_by(None)) or call.model
 
 
 def _root_span(turn_id: UUID) -> int:

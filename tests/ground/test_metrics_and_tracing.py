@@ -117,6 +117,11 @@ async def test_a_turn_is_counted_and_traced_and_nothing_of_the_customer_is_told(
     assert grown("smartsupport_model_call_seconds_count", provider="offline", outcome="ok") >= 2
     assert value(stack.samples("turns"), "smartsupport_turns_running") == 0
     web = stack.samples("web")
+    waited = {"resolution": "approved", "approver": "customer"}
+    assert value(web, "smartsupport_approval_wait_seconds_count", **waited) == 1
+    assert 0 < value(web, "smartsupport_approval_wait_seconds_sum", **waited) < 60
+    assert value(web, "process_resident_memory_bytes") > 10_000_000
+    assert not [name for name, _ in web if name.endswith("_created")], "a series more of each, for nobody"
     assert value(web, "smartsupport_messages_total") == 1
     assert value(web, "smartsupport_approvals_total", event="approved", by="customer") == 1
 
@@ -136,9 +141,13 @@ async def test_a_turn_is_counted_and_traced_and_nothing_of_the_customer_is_told(
     [approval] = _named(trace, "approval")
     assert (approval.process, approval.parent_id) == ("web", root.span_id)
     assert approval.attributes["smartsupport.approval.resolution"] == "approved"
+    assert approval.milliseconds > 0, "as long as it waited"
     models = [span for span in trace if span.attributes.get("gen_ai.operation.name") == "chat"]
     assert {span.attributes["smartsupport.purpose"] for span in models} == {"route", "answer"}
     assert {span.attributes["gen_ai.provider.name"] for span in models} == {"offline"}
+    assert {span.attributes["gen_ai.request.model"] for span in models} == {
+        span.attributes["gen_ai.response.model"] for span in models
+    }
     for text in SECRETS:
         assert text.encode() not in receiver.raw
         assert text not in json.dumps([[*map(str, name)] for name in stack.samples("turns")])

@@ -1,11 +1,15 @@
 """Spans and numbers from what is told: whom they reach, how many there are, and what never disturbs a turn."""
 
+import asyncio
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 import structlog
 from opentelemetry.sdk.trace import TracerProvider
@@ -13,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
-from agents import tool_http
+from agents import tool_http, unanswered
 from agents.credentials import Terms
 from agents.facts import Fact, broke_off, tool_returned
 from agents.spending.usage import Call
@@ -24,6 +28,7 @@ from smartsupport.tracing.provider import ByTrace, ChosenIds
 from smartsupport.tracing.spans import Spans
 
 Told = Callable[..., None]
+CALLS = "smartsupport_model_call_seconds"
 
 
 @pytest.fixture
@@ -149,6 +154,48 @@ def test_what_failed_is_an_error_and_says_of_what_kind(spans: Spans, finished: I
     assert "Ada" not in tool.to_json()
 
 
+def test_a_call_that_failed_before_its_first_word_is_counted_and_traced(
+    spans: Spans, finished: InMemorySpanExporter, settings: Any
+) -> None:
+    settings.LLM_PROVIDER, settings.LLM_MODEL, settings.OPENAI_API_KEY = "openai", "m-1", "none"
+    registry = CollectorRegistry()
+    observing.observe(spans.told)
+    counting = Counting(registry)
+    observing.observe(counting.told)
+    turn_id = uuid4()
+    try:
+        for error in (httpx.ConnectError("nobody there"), asyncio.CancelledError(), KeyError("ours")):
+            with pytest.raises(type(error)), unanswered.told("route", turn_id=turn_id):
+                raise error
+        with unanswered.told("route"):
+            pass
+    finally:
+        observing.forget(counting.told)
+
+    calls = {"provider": "openai", "model": "m-1", "purpose": "route"}
+    for outcome in ("unreachable", "stopped", "other"):
+        assert registry.get_sample_value(f"{CALLS}_count", calls | {"outcome": outcome}) == 1
+    assert registry.get_sample_value(f"{CALLS}_count", calls | {"outcome": "ok"}) is None
+    failed, *others = finished.get_finished_spans()
+    assert len(others) == 2
+    assert failed.context.trace_id == turn_id.int
+    assert failed.attributes is not None
+    assert (failed.name, failed.attributes["error.type"]) == ("chat m-1", "unreachable")
+    assert not failed.status.is_ok
+    assert "nobody there" not in failed.to_json()
+
+
+def test_attempts_of_webhooks_are_counted_by_what_was_answered() -> None:
+    registry = CollectorRegistry()
+    counting = Counting(registry)
+    for delivered, status in ((True, 204), (False, 503), (False, 404), (False, 302), (False, None)):
+        counting.told("webhook_attempted", {"delivered": delivered, "status": status, "seconds": 0.2})
+
+    outcomes = ("delivered", "status_5xx", "status_4xx", "status_3xx", "unanswered")
+    name = "smartsupport_webhook_attempt_seconds_count"
+    assert [registry.get_sample_value(name, {"outcome": outcome}) for outcome in outcomes] == [1] * 5
+
+
 def test_an_observer_that_fails_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[str] = []
 
@@ -185,3 +232,19 @@ def test_labels_are_bounded() -> None:
     calls = {"provider": "openai", "purpose": "answer", "outcome": "ok"}
     assert count("smartsupport_model_call_seconds_count", model="other", **calls) == 10
     assert count("smartsupport_tool_call_seconds_count", kind="read", outcome="other") == 1
+
+
+def test_a_collector_that_is_away_holds_a_process_up_for_a_few_seconds_only(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smartsupport.tracing import provider as sending
+
+    monkeypatch.setattr(sending, "FLUSH_MILLISECONDS", 300)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and answers nobody
+        settings.OTEL_EXPORTER_OTLP_ENDPOINT = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        made, end = sending.make("turns")
+        made.get_tracer("a test").start_span("left").end()
+        began = time.monotonic()
+        end()
+
+    assert 0.3 <= time.monotonic() - began < 5
