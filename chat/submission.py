@@ -7,6 +7,7 @@ Rows are locked for everything but their key (`no_key`): foreign keys are checke
 ours, and a check that had to wait for such a lock would make two transactions wait for each other.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -208,7 +209,9 @@ def _checked_rate(customer: Customer) -> list[Any]:
     now = timezone.now()
     recent = [moment for moment in customer.accepted_at if moment > now - timedelta(seconds=RATE_SECONDS)]
     if len(recent) >= RATE_LIMIT:
-        raise RateLimited()
+        refusal = RateLimited()
+        refusal.retry_after = max(1, math.ceil(RATE_SECONDS - (now - min(recent)).total_seconds()))
+        raise refusal
     return [*recent, now]
 
 

@@ -38,6 +38,12 @@ IF_NONE_MATCH_PARAMETER = {
     "description": "The `ETag` of what you have: 304 without a body while it is the same.",
 }
 ETAG = {"ETag": {"schema": {"type": "string"}, "description": "Of these very bytes; see RFC 9110."}}
+RETRY_AFTER = {
+    "Retry-After": {
+        "schema": {"type": "integer", "minimum": 0},
+        "description": "Seconds after which asking again makes sense; missing where nobody knows.",
+    }
+}
 REPLAYED = {
     idempotency.REPLAYED: {
         "schema": {"type": "string", "enum": ["true"]},
@@ -111,6 +117,8 @@ class OperationSchema(AutoSchema):
         found = told.by_status([*self.view.problems.get(self.method, ()), *self._common(operation)])
         for status, codes in found.items():
             operation["responses"][str(status)] = _refused(codes)
+            if status in (429, 503) or idempotency.RequestInProgress.code in codes:
+                operation["responses"][str(status)]["headers"] = RETRY_AFTER
         operation["responses"] = dict(sorted(operation["responses"].items()))
         operation["x-problem-codes"] = sorted({code for codes in found.values() for code in codes})
 

@@ -159,6 +159,8 @@ class HistoryPageSerializer(serializers.Serializer[Any]):
 class NewCustomerSerializer(serializers.Serializer[Any]):
     """The customer of a thread that does not exist yet."""
 
+    default_error_messages = {"invalid": "Must be a JSON object."}
+
     subject = StrictCharField(
         max_length=255, help_text="Your own id of this customer: the `sub` of the chat's token."
     )

@@ -2,6 +2,7 @@
 bodies have a limit. Apart from `smartsupport.lib.rest`, because DRF's view imports what the settings name."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -55,8 +56,10 @@ class ApiView(APIView):
         return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
         method = str(request.method)
+        if method in WRITES:
+            _count_body(request._request)
+        super().initial(request, *args, **kwargs)
         if method not in WRITES or not hasattr(self, method.lower()):
             return
         self._refuse_too_large(request)
@@ -121,6 +124,16 @@ def require_match(request: Request, *states: Any) -> None:
 def _kept(response: HttpResponse) -> idempotency.Answer:
     headers = {name: response.headers[name] for name in idempotency.KEPT_HEADERS if name in response.headers}
     return idempotency.Answer(response.status_code, headers, response.content)
+
+
+def _count_body(request: Any) -> None:
+    """Say how long a body is that came in chunks. It is all here by now, and whoever reads a body without a length
+    reads none: what the caller wrote would be lost without a word."""
+    body = getattr(request, "_stream", None)  # of Django's ASGIRequest: a file
+    if request.META.get("CONTENT_LENGTH") or body is None or not body.seekable():
+        return
+    request.META["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
+    body.seek(0)
 
 
 def _asked(request: Request) -> list[Any]:

@@ -190,6 +190,7 @@ def test_the_rate_limit_of_the_customer_holds_here_too(writer: Client) -> None:
     answer = send(writer, "t-11", content="Hi", customer=ADA)
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (429, "Rate limit exceeded")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 10
     assert Turn.objects.count() == 10
 
 
