@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 from tests.browser import find
 
@@ -27,16 +27,18 @@ class OneBrowser:
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._kept: list[BrowserContext] = []
 
     @contextmanager
     def opened(self) -> Iterator[Browser]:
-        """The browser, with no context; contexts that are left open are closed."""
+        """The browser. Contexts that are left open are closed, but for those that `keep` has named."""
         asyncio._set_running_loop(self._loop)
         try:
             browser = self._running()
             yield browser
             for context in browser.contexts:
-                context.close()
+                if context not in self._kept:
+                    context.close()
         except BaseException:
             self._stop()  # who knows what it is still doing
             raise
@@ -55,10 +57,15 @@ class OneBrowser:
     def _stop(self) -> None:
         playwright, browser = self._playwright, self._browser
         self._playwright = self._browser = self._loop = None
+        self._kept.clear()
         if browser is not None:
             browser.close()
         if playwright is not None:
             playwright.stop()
+
+    def keep(self, context: BrowserContext) -> None:
+        """Leave this context open as long as the browser runs."""
+        self._kept.append(context)
 
     def close(self) -> None:
         """End it, if it was started."""
@@ -70,7 +77,7 @@ class OneBrowser:
 
 
 _BROWSER = OneBrowser()
-opened = _BROWSER.opened
+opened, keep = _BROWSER.opened, _BROWSER.keep
 
 
 @pytest.fixture

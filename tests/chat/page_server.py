@@ -1,9 +1,13 @@
 """A real server for the chat page alone: it serves the template and the static files under the page's own
-security policy, and hands every socket to the test, which plays the other side of the protocol."""
+security policy, and hands every socket to the test, which plays the other side of the protocol. One for all tests of a
+process, so that the browser need not get forty files for each page that it opens."""
 
+import itertools
 import json
+import logging
 import mimetypes
 import queue
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +17,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.template.loader import render_to_string
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page
+from playwright.sync_api import Request as BrowserRequest
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -134,10 +139,13 @@ class Peer:
 
 
 class PageServer:
-    """`url` is the page. `config` is merged into what the page is told."""
+    """What one test sees of the server. `url` is the page and `blank` one without anything, `config` is merged into
+    what the page is told, and `socket_path` is where its sockets are opened: one that an earlier test's page opens late
+    is not this test's."""
 
-    def __init__(self) -> None:
-        self.url = ""
+    def __init__(self, url: str, number: int) -> None:
+        self.url, self.blank = url, f"{url}blank"
+        self.socket_path = f"/ws/{number}"
         self.config: dict[str, Any] = {}
         self.requests: list[str] = []
         self._peers: queue.Queue[Peer] = queue.Queue()
@@ -146,28 +154,14 @@ class PageServer:
         """The next socket that the page opens."""
         return self._peers.get(timeout=PATIENCE)
 
-    def handle(self, connection: ServerConnection) -> None:
+    def attend(self, connection: ServerConnection) -> None:
         peer = Peer(connection)
         self._peers.put(peer)
         peer.read_until_closed()
 
-    def respond(self, connection: ServerConnection, request: Request) -> Response | None:
-        path = urlsplit(request.path).path
-        self.requests.append(request.path)
-        if path == "/ws":
-            return None
-        if path == "/":
-            return _response(self.page().encode(), "text/html; charset=utf-8")
-        file = (STATIC / path.removeprefix("/static/")).resolve()
-        if file.is_relative_to(STATIC) and file.is_file():
-            return _response(
-                file.read_bytes(), mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-            )
-        return connection.respond(404, "There is no such file.\n")
-
     def page(self) -> str:
         config = {
-            "socketPath": "/ws",
+            "socketPath": self.socket_path,
             "maxLength": 10_000,
             "modelLabel": "Offline demo model",
             "suggestions": SUGGESTIONS,
@@ -181,19 +175,55 @@ class PageServer:
                 "model_label": config["modelLabel"],
                 "provider": "offline",
                 "suggestions": config["suggestions"],
-                "socket_path": "/ws",
+                "socket_path": config["socketPath"],
                 "page_config_json": config,
             },
         )
 
 
-def _response(body: bytes, content_type: str) -> Response:
+class Site:
+    """The server. Its page is of the test that has asked last for its `pages`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._numbers = itertools.count()
+        self._shown = self.pages()
+
+    def pages(self) -> PageServer:
+        """For the next test."""
+        self._shown = PageServer(self.url, next(self._numbers))
+        return self._shown
+
+    def attend(self, connection: ServerConnection) -> None:
+        shown = self._shown
+        if connection.request is not None and shown.socket_path == urlsplit(connection.request.path).path:
+            shown.attend(connection)
+
+    def respond(self, connection: ServerConnection, request: Request) -> Response | None:
+        path = urlsplit(request.path).path
+        if path.startswith("/ws") and path != self._shown.socket_path:
+            return connection.respond(404, "This was another test's.\n")
+        self._shown.requests.append(request.path)
+        if path == self._shown.socket_path:
+            return None
+        if path == "/":
+            return _response(self._shown.page().encode(), "text/html; charset=utf-8", "no-store")
+        if path == "/blank":
+            return _response(b"<!doctype html><title>Nothing</title>", "text/html; charset=utf-8", "no-store")
+        file = (STATIC / path.removeprefix("/static/")).resolve()
+        if file.is_relative_to(STATIC) and file.is_file():
+            kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+            return _response(file.read_bytes(), kind, "max-age=3600")
+        return connection.respond(404, "There is no such file.\n")
+
+
+def _response(body: bytes, content_type: str, caching: str) -> Response:
     headers = Headers(
         {
             "Content-Type": content_type,
             "Content-Length": str(len(body)),
             "Content-Security-Policy": POLICY,
-            "Cache-Control": "no-store",
+            "Cache-Control": caching,
             "Connection": "close",
         }
     )
@@ -201,13 +231,17 @@ def _response(body: bytes, content_type: str) -> Response:
 
 
 @contextmanager
-def running_page_server() -> Iterator[PageServer]:
-    pages = PageServer()
-    with serve(pages.handle, "127.0.0.1", 0, process_request=pages.respond, ping_interval=None) as server:
-        pages.url = f"http://127.0.0.1:{server.socket.getsockname()[1]}/"
+def running_site() -> Iterator[Site]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    quiet = logging.getLogger("tests.page_server")
+    quiet.setLevel(logging.WARNING)
+    with serve(
+        site.attend, sock=listener, process_request=site.respond, ping_interval=None, logger=quiet
+    ) as server:
         thread = threading.Thread(target=server.serve_forever, name="page-server", daemon=True)
         thread.start()
-        yield pages
+        yield site
     thread.join(PATIENCE)
 
 
@@ -217,9 +251,17 @@ class Visitor:
     def __init__(self, pages: PageServer, page: Page) -> None:
         self.pages, self.page, self.faults = pages, page, list[str]()
         self.log = page.locator("#log")
-        page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        page.on("console", self._note)
-        page.on("request", lambda request: self._check(request.url))
+        for event, told in self._listening:
+            page.on(event, told)
+
+    @property
+    def _listening(self) -> list[tuple[Any, Any]]:
+        return [("pageerror", self._fail), ("console", self._note), ("request", self._check)]
+
+    def leave(self) -> None:
+        """Look no more at what happens on the page."""
+        for event, told in self._listening:
+            self.page.remove_listener(event, told)
 
     @classmethod
     @contextmanager
@@ -238,6 +280,16 @@ class Visitor:
         self.page.goto(self.pages.url + fragment)
         return self.pages.next_peer()
 
+    def come_back(self, thread_id: str) -> Peer:
+        """Loads the page as somebody who has a conversation from an earlier visit, and returns its socket."""
+        self.page.goto(self.pages.blank)
+        self.page.evaluate(
+            "thread => localStorage.setItem('smartsupport.thread', JSON.stringify(thread))", thread_id
+        )
+        peer = self.open()
+        peer.thread_id = thread_id
+        return peer
+
     def say(self, content: str) -> None:
         self.page.get_by_label("Your message").fill(content)
         self.page.keyboard.press("Enter")
@@ -246,11 +298,14 @@ class Visitor:
         """What the conversation shows, as a reader sees it: one string for each thing in it."""
         return [" ".join(text.split()) for text in self.log.locator("> *").all_inner_texts()]
 
+    def _fail(self, error: Error) -> None:
+        self.faults.append(f"error: {error}")
+
     def _note(self, message: ConsoleMessage) -> None:
         dropped = "WebSocket" in message.text or "ERR_INTERNET_DISCONNECTED" in message.text
         if message.type == "error" and not dropped:
             self.faults.append(f"console: {message.text}")
 
-    def _check(self, url: str) -> None:
-        if not url.startswith((self.pages.url, "data:")):
-            self.faults.append(f"third party: {url}")
+    def _check(self, request: BrowserRequest) -> None:
+        if not request.url.startswith((self.pages.url, "data:")):
+            self.faults.append(f"third party: {request.url}")

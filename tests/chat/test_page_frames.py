@@ -65,13 +65,6 @@ def _frames(kind: str, seq: int, payload: dict[str, Any], turn_id: UUID | None =
     return of_event(Shown("frames", seq, kind, turn_id, "order_lookup", payload, datetime.now(UTC)))
 
 
-def _back(visitor: Visitor) -> Peer:
-    visitor.open()
-    visitor.page.evaluate("localStorage.setItem('smartsupport.thread', JSON.stringify('frames'))")
-    visitor.page.reload()
-    return visitor.pages.next_peer()
-
-
 def _send(peer: Peer, frames: list[Frame]) -> None:
     for frame in frames:
         peer.send(frame["type"], **{name: value for name, value in frame.items() if name != "type"})
@@ -91,7 +84,7 @@ def test_an_event_is_shown_live_and_the_same_from_history_and_by_resume(
     before = _frames("routed", 1, {"agents": ["fallback"], "reason": ""})  # draws nothing
     after = _frames("staff_wrote", 3, {"content": "The end."}, None)
     everything = [*before, *told, *after]
-    peer = _back(visitor)
+    peer = visitor.come_back("frames")
     peer.tell_all([])
     _send(peer, everything)
     expect(visitor.log.get_by_text("The end.")).to_be_visible()
@@ -203,13 +196,13 @@ def test_a_socket_cut_after_every_frame_shows_the_same_in_the_end(
     chromium: Browser, pages: PageServer
 ) -> None:
     with Visitor.arriving(chromium, pages) as visitor:
-        _back(visitor).tell_all([frame for frame in RECORDING if "seq" in frame], LAST)
+        visitor.come_back("frames").tell_all([frame for frame in RECORDING if "seq" in frame], LAST)
         whole = _settled(visitor)
     assert len(whole) > 12
 
     with Visitor.arriving(chromium, pages) as visitor:
         visitor.page.add_init_script("Math.random = () => 0")  # the shortest pauses before connecting again
-        peer = _back(visitor)
+        peer = visitor.come_back("frames")
         peer.tell_all([])
         place, seen = 0, 0
         while place < len(RECORDING):
@@ -241,7 +234,7 @@ def _partial(place: int) -> list[Frame]:
 
 
 def test_two_tabs_show_the_same(visitor: Visitor, page: Page) -> None:
-    first = _back(visitor)
+    first = visitor.come_back("frames")
     first.tell_all([])
     tab = Visitor(visitor.pages, page.context.new_page())
     second = tab.open()
@@ -260,7 +253,7 @@ def test_two_tabs_show_the_same(visitor: Visitor, page: Page) -> None:
 
 
 def test_a_tab_that_is_opened_while_an_answer_is_written_sees_it_too(visitor: Visitor, page: Page) -> None:
-    first = _back(visitor)
+    first = visitor.come_back("frames")
     first.tell_all([])
     said = [frame for frame in RECORDING[:4] if "seq" in frame]
     _send(first, [*RECORDING[:4], RECORDING[4]])

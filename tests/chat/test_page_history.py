@@ -14,12 +14,7 @@ TOP = "area => { area.scrollTop = 0 }"
 
 def _back(visitor: Visitor) -> Peer:
     """A visitor who has a conversation from an earlier visit."""
-    visitor.open()
-    visitor.page.evaluate("localStorage.setItem('smartsupport.thread', JSON.stringify('long'))")
-    visitor.page.reload()
-    peer = visitor.pages.next_peer()
-    peer.thread_id = "long"
-    return peer
+    return visitor.come_back("long")
 
 
 def _talk(peer: Peer, first: int, last: int) -> list[Frame]:

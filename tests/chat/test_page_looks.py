@@ -147,11 +147,7 @@ LATER = "2099-01-01T00:00:00Z"
 
 def test_waiting_failing_and_people_are_readable_large_enough_and_fit(somebody: Visitor) -> None:
     page = somebody.page
-    somebody.open()
-    page.evaluate("localStorage.setItem('smartsupport.thread', JSON.stringify('long'))")
-    page.reload()
-    peer = somebody.pages.next_peer()
-    peer.thread_id = "long"
+    peer = somebody.come_back("long")
     peer.receive("history")
     said = {"turn_id": "t1", "content": "Please " * 30, "client_message_id": "c1"}
     peer.page([peer.frame("user_message", seq=1, **said)], after=0, seq=1)
