@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -71,10 +72,22 @@ def _only_run(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def _empty_folder(folder: Path) -> Path:
+    """For temporary files: what a program leaves there that was killed goes at the next start, and nothing of it lies
+    elsewhere on the machine."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 @contextmanager
 def _environment_with_servers(watch: Watch) -> Iterator[dict[str, str]]:
     """The environment for the programs, with the servers from PyPI where none were given."""
-    env = os.environ | {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "smartsupport.settings"}
+    env = os.environ | {
+        "PYTHONUNBUFFERED": "1",
+        "DJANGO_SETTINGS_MODULE": "smartsupport.settings",
+        "TMPDIR": str(_empty_folder(settings.DATA_DIR / "tmp")),
+    }
     own_database = not os.environ.get("DATABASE_URL", "").strip()
     own_broker = not os.environ.get("REDIS_URL", "").strip()
     with ExitStack() as stack:

@@ -1,6 +1,7 @@
 """`make run`: it starts, it says so, and whatever ends it, nothing stays behind."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -29,6 +30,9 @@ def _new_data_dir() -> Iterator[Path]:
     outer = Path(tempfile.mkdtemp(prefix="smartsupport-run-"))
     outer.chmod(0o711)
     yield outer / "my data"
+    assert list((outer / "tmp").iterdir()) == [], (
+        "whoever was killed leaves nothing outside of the data folder"
+    )
     shutil.rmtree(outer)
 
 
@@ -77,6 +81,7 @@ def test_a_run_is_used_stopped_and_started_again(start: Start, data_dir: Path) -
     """One test for what needs a running product and leaves it running, because each start takes its time."""
     first = start(ADMIN_PASSWORD="a password of my own")
     first.wait_for_line(READY)
+    _says_only_what_a_person_wants_to_know(first)
     _answers_on_this_machine_only(first)
     _is_found_by_manage_py_typed_by_hand(first)
     _refuses_a_second_run_on_its_data(first, start)
@@ -97,6 +102,16 @@ def test_a_run_is_used_stopped_and_started_again(start: Start, data_dir: Path) -
 
     second.process.send_signal(signal.SIGTERM)
     assert second.wait_until_gone() == 128 + signal.SIGTERM
+
+
+def _says_only_what_a_person_wants_to_know(product: Product) -> None:
+    product.wait_for_line("Press Ctrl-C to stop everything.")
+    told = product.lines[product.lines.index(READY) + 1 :]
+    assert [line for line in told if not re.match(r"  [A-Z].{13}\S|  or as |Press Ctrl-C", line)] == []
+    assert [line[2:16].strip() for line in told if line.startswith("  ")] == [
+        "Chat", "Console", "API docs", "Demo business", "Log in as", "or as", "API key", "Model prices", "Tools",
+        "Agents", "Model",
+    ]  # fmt: skip
 
 
 def _answers_on_this_machine_only(product: Product) -> None:

@@ -132,8 +132,10 @@ class Fleet:
             "SAFE_HTTP_ALLOWED_HOSTS": f"127.0.0.1:{self.demo_port}",
             "DJANGO_SETTINGS_MODULE": "smartsupport.settings",
             "LOG_FORMAT": "json",
+            "TMPDIR": str(folder / "tmp"),  # whoever is killed leaves folders
             **env,
         }
+        (folder / "tmp").mkdir(exist_ok=True)
         self.turns = turns
         self.model_url = ""
         self._model: subprocess.Popen[bytes] | None = None
