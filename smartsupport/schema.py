@@ -78,12 +78,43 @@ HEALTH_ENVELOPE = {
 }
 
 
+ABOUT = """\
+Everything that the console does with conversations, approvals, agents, imports and webhooks, for programs.
+
+- **Who may call.** An API key in the header `X-API-Key`; each operation names the scope that it needs. Keys are made in
+  the console, or with `POST keys`.
+- **Answers** are an envelope: `success`, `data`, `error`. `error.code` is stable; `x-problem-codes` of an operation
+  lists those that it may answer.
+- **Writes** take an `Idempotency-Key`: sent again under it within a day, a request is answered as before and not
+  carried out again.
+- **Reads** have an `ETag`; send it back as `If-None-Match`, or as `If-Match` with a change where the operation takes
+  it.
+- **Lists** have pages by number (`page`), or go on behind a `cursor`, which costs the same however far in.
+- **What happens** is told by webhooks, or by `GET conversations/{thread_id}/stream` as server-sent events.
+"""
+TAGS = {
+    "Conversations": "What customers and agents say; writing for a customer, or as staff.",
+    "Approvals": "Actions that wait for consent (interrupts): deciding, links, outcomes that nobody knows.",
+    "Agents": "Who answers, with which tools; as YAML, in and out.",
+    "Imports": "From an OpenAPI document, or an MCP server, to tools of the agents.",
+    "Webhooks": "Endpoints that are told what happens, and what became of each delivery.",
+    "Replay": "A conversation step by step.",
+    "Analytics": "What came of the conversations, and what it cost.",
+    "Usage": "What models have cost, limits, and changes to them.",
+    "API keys": "The keys of this API.",
+    "Audit": "Who changed what, when and from where.",
+    "Health": "Whether it answers.",
+}
+
+
 def wrap_in_envelope(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """A drf-spectacular postprocessing hook."""
     for operations in result.get("paths", {}).values():
         for operation in operations.values():
             if isinstance(operation, dict) and "responses" in operation:
                 _wrap_responses(operation["responses"])
+    result["info"]["description"] = ABOUT
+    result["tags"] = [{"name": name, "description": words} for name, words in TAGS.items()]
     result.setdefault("paths", {})["/api/v1/health"] = {"get": HEALTH}
     add_links(result["paths"])
     schemas = result.setdefault("components", {}).setdefault("schemas", {})

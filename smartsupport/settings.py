@@ -369,8 +369,6 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Smart Support API",
-    "DESCRIPTION": "Conversations, approvals, agents and replays of Smart Support. Every answer is an envelope: "
-    "`success`, `data`, `error`.",
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

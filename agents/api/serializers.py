@@ -76,7 +76,7 @@ class InterruptSerializer(serializers.ModelSerializer[Action]):
     thread_id = serializers.CharField(source="turn.conversation.thread_id")
     turn_id = serializers.UUIDField()
     action = serializers.CharField(source="tool_name", help_text="The tool's name.")
-    title = serializers.CharField(source="tool.title")
+    title = serializers.CharField(source="tool.title", help_text="The tool's name for people.")
     params = serializers.DictField(source="args", help_text="Exactly what is sent when it is approved.")
     message = serializers.CharField(help_text="What the approver is asked.")
     proposed_params = serializers.SerializerMethodField()
@@ -125,6 +125,14 @@ class InterruptSerializer(serializers.ModelSerializer[Action]):
             "error",
             "created_at",
         ]
+        extra_kwargs = {
+            "agent": {"help_text": "Who wants to do it."},
+            "reopened": {"help_text": "How often it came back to be decided again, as its tool had changed."},
+            "expires_at": {"help_text": "Not decided by then, it is not carried out."},
+            "decided_by": {"help_text": "`customer` or `staff`; empty while nobody has."},
+            "decided_by_name": {"help_text": "Their name, or `API key <name>`."},
+            "reason": {"help_text": "What the decider said; the agent explains it to the customer."},
+        }
 
     def get_status(self, action: Action) -> str:
         """`awaiting`, `approved`, `rejected`, `expired` or `cancelled`."""
@@ -216,7 +224,13 @@ class ArgumentsField(serializers.Field[Any, Any, Any, Any]):
 
 class DecisionSerializer(Strict):
     approved = StrictBooleanField(help_text="JSON `true` or `false`, nothing else.")
-    reason = StrictCharField(required=False, allow_blank=True, default="", max_length=500)
+    reason = StrictCharField(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=500,
+        help_text="The agent explains it to the customer when you decline.",
+    )
     args = ArgumentsField(
         required=False,
         help_text="Approve with these arguments instead, whole and typed as the tool's schema wants them.",

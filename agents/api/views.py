@@ -33,7 +33,12 @@ DECISION_PROBLEMS = (
     approvals.ToolChanged,
     approvals.ToolSwitchedOff,
 )
-INTERRUPT = OpenApiParameter("interrupt_id", str, OpenApiParameter.PATH)
+INTERRUPT = OpenApiParameter(
+    "interrupt_id",
+    str,
+    OpenApiParameter.PATH,
+    description="From the list, a turn's `pending`, a frame, or `action_id` of a webhook.",
+)
 NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, description="The agent's name.")
 DECIDE = Need("interrupts:decide", "agents.decide_action")
 READ_AGENTS = Need("agents:read", "agents.view_agent")

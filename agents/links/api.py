@@ -62,7 +62,7 @@ class NewLinkSerializer(serializers.Serializer[Any]):
 
 class LinkSerializer(serializers.ModelSerializer[ApprovalLink]):
     interrupt_id = serializers.UUIDField(source="action_id")
-    decider = serializers.CharField(source="decider_name")
+    decider = serializers.CharField(source="decider_name", help_text="Whom it asks: a user name, or a name.")
     email = serializers.CharField(source="decider_email")
     without_account = serializers.BooleanField(source="may_decide_without_account")
     state = serializers.SerializerMethodField()

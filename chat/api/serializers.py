@@ -35,7 +35,7 @@ class EventQuery(serializers.Serializer[Any]):
     after = serializers.IntegerField(
         min_value=0, max_value=2**62, default=0, help_text="The last `seq` that you have."
     )
-    limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
+    limit = serializers.IntegerField(min_value=1, max_value=500, default=100, help_text="Events of a page.")
 
 
 class WaitQuery(serializers.Serializer[Any]):
@@ -51,6 +51,12 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
     class Meta:
         model = Customer
         fields = ["id", "subject", "business_id", "name", "email"]
+        extra_kwargs = {
+            "subject": {
+                "help_text": "Your own id of this customer, or a made-up one of an anonymous visitor."
+            },
+            "business_id": {"help_text": "What tools are bound to: the only one whose data they can touch."},
+        }
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
@@ -79,6 +85,13 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "last_activity_at",
             "created_at",
         ]
+        extra_kwargs = {
+            "handoff_reason": {"help_text": "Why a person was asked to take over; not for the customer."},
+            "handoff_at": {"help_text": "Since when it waits for a person."},
+            "held_by": {"help_text": "Who has taken it over: no agent answers meanwhile."},
+            "last_seq": {"help_text": "The newest event's `seq`."},
+            "last_line": {"help_text": "The beginning of what was said last."},
+        }
 
     def get_tags(self, row: Conversation) -> list[str]:
         return sorted(tag.name for tag in row.tags.all())
@@ -91,7 +104,7 @@ class ConversationPageSerializer(CountedSerializer):
 class EventSerializer(serializers.ModelSerializer[Event]):
     turn_id = serializers.UUIDField(allow_null=True)
     payload = serializers.DictField(help_text="What happened; its fields depend on `kind`.")
-    at = serializers.DateTimeField(source="created_at")
+    at = serializers.DateTimeField(source="created_at", help_text="When it happened.")
     tokens_in = serializers.IntegerField(allow_null=True)
     tokens_out = serializers.IntegerField(allow_null=True)
     tokens_cached = serializers.IntegerField(
@@ -116,6 +129,14 @@ class EventSerializer(serializers.ModelSerializer[Event]):
             "duration_ms",
             "at",
         ]
+        extra_kwargs = {
+            "seq": {"help_text": "Its place in the conversation: 1, 2, 3, without gaps."},
+            "kind": {"help_text": "In the past tense, such as `message_received`. More may follow."},
+            "version": {
+                "help_text": "Of the payload's form: a field that changes its meaning gets a new one."
+            },
+            "agent": {"help_text": "Who did it; empty where it was no agent."},
+        }
 
 
 class EventPageSerializer(serializers.Serializer[Any]):
@@ -210,7 +231,7 @@ def idempotency_key(request: Request) -> str | None:
 
 
 class ReplySerializer(serializers.Serializer[Any]):
-    seq = serializers.IntegerField()
+    seq = serializers.IntegerField(help_text="The `seq` of its event.")
     agent = serializers.CharField()
     kind = serializers.ChoiceField(["agent_response", "clarification"])
     content = serializers.CharField(help_text="Markdown, as the agent wrote it.")
@@ -226,8 +247,8 @@ class TurnToolSerializer(serializers.Serializer[Any]):
 
 class PendingSerializer(serializers.ModelSerializer[Action]):
     interrupt_id = serializers.UUIDField(source="id")
-    action = serializers.CharField(source="tool_name")
-    params = serializers.DictField(source="args")
+    action = serializers.CharField(source="tool_name", help_text="The tool's name.")
+    params = serializers.DictField(source="args", help_text="Exactly what is sent when it is approved.")
 
     class Meta:
         model = Action
@@ -281,7 +302,7 @@ class TurnSerializer(serializers.ModelSerializer[Any]):
         many=True, help_text="The calls that were made to the business system, in order."
     )
     pending = PendingSerializer(many=True, help_text="Approvals that this turn waits for.")
-    error = TurnErrorSerializer(allow_null=True, source="failure")
+    error = TurnErrorSerializer(allow_null=True, source="failure", help_text="Why it failed.")
 
     class Meta:
         model = Turn
@@ -300,6 +321,7 @@ class TurnSerializer(serializers.ModelSerializer[Any]):
             "started_at",
             "sealed_at",
         ]
+        extra_kwargs = {"sealed_at": {"help_text": "When it ended; null while it has not."}}
 
 
 class StoppedSerializer(serializers.Serializer[Any]):

@@ -99,7 +99,7 @@ class AuditView(ApiView):
         parameters=[AuditQuery],
         responses=AuditPageSerializer,
         summary="Who did what, newest first",
-        tags=["audit"],
+        tags=["Audit"],
     )
     def get(self, request: Request) -> Response:
         asked = read_query(AuditQuery, request)

@@ -33,7 +33,7 @@ class InvalidCursor(ServiceError):
 
 class PageQuery(serializers.Serializer[Any]):
     page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=1, help_text="Starts at 1.")
-    per_page = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    per_page = serializers.IntegerField(min_value=1, max_value=100, default=20, help_text="Rows of a page.")
     cursor = serializers.CharField(
         required=False,
         allow_blank=True,
