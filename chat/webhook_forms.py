@@ -27,7 +27,7 @@ class EndpointForm(forms.ModelForm):
         label="Address",
         max_length=LONGEST_URL,
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "url", "autocomplete": "off"}),
-        help_text="Where events are posted to. It has to be public, or named in SAFE_HTTP_ALLOWED_HOSTS.",
+        help_text="Where events are posted to. It has to be public, or named in WEBHOOK_ALLOWED_HOSTS.",
     )
     events = forms.MultipleChoiceField(
         choices=[(name, f"{name}: {when}") for name, when in EVENTS.items()],

@@ -1,7 +1,8 @@
 """One attempt: a signed POST, and what came of it."""
 
+import time
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from chat.webhook_addresses import in_words
 from chat.webhook_signing import headers
 from smartsupport.lib import safe_http
 from smartsupport.lib.text import shorten, storable
@@ -20,18 +22,20 @@ BODY_BYTES = 16_384
 RETRY_AFTER_LIMIT = 3_600
 RETRIED_STATUSES = frozenset({408, 425, 429})
 CANNOT_SIGN = "Its secret cannot be opened with the keys of this deployment. Make a new one: rotate it."
+OUR_FAULT = "It could not be sent, because something is wrong on our side. The log of the jobs says what."
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """An attempt that this process makes now. `number` counts from 1 and is the claim's fence. `keys` sign it; None:
-    they cannot be opened. `endpoint_id` None: it goes to WEBHOOK_URL."""
+    they cannot be opened. `endpoint_id` None: it goes to WEBHOOK_URL. `begun_at` is by the database's clock."""
 
     delivery_id: UUID
     number: int
     body: bytes
     url: str
     keys: tuple[str, ...] | None
+    begun_at: datetime
     endpoint_id: UUID | None = None
 
 
@@ -47,13 +51,32 @@ class Outcome:
     wait: float = 0.0
 
 
-def client() -> safe_http.SafeClient:
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An attempt that was made, and is to be recorded."""
+
+    attempt: Attempt
+    outcome: Outcome
+    duration_ms: int
+
+
+def client(at_once: int) -> safe_http.SafeClient:
     """One for as many attempts as run on one event loop. Close it."""
-    return safe_http.SafeClient(allowed_hosts=settings.SAFE_HTTP_ALLOWED_HOSTS)
+    return safe_http.SafeClient(allowed_hosts=settings.WEBHOOK_ALLOWED_HOSTS, max_connections=at_once)
 
 
-async def post(attempt: Attempt, through: safe_http.SafeClient) -> Outcome:
-    """Send it and say what came of it. Whatever goes wrong is an outcome."""
+async def make(attempt: Attempt, through: safe_http.SafeClient) -> Finished:
+    """Send it and say what came of it. Whatever goes wrong is an outcome: what is not recorded is sent for ever."""
+    started = time.monotonic()
+    try:
+        outcome = await _post(attempt, through)
+    except Exception:
+        log.exception("webhook_not_made", delivery_id=str(attempt.delivery_id))
+        outcome = Outcome(False, again=True, error=OUR_FAULT)
+    return Finished(attempt, outcome, round((time.monotonic() - started) * 1000))
+
+
+async def _post(attempt: Attempt, through: safe_http.SafeClient) -> Outcome:
     if attempt.keys is None:
         return Outcome(False, again=True, error=CANNOT_SIGN)
     try:
@@ -66,6 +89,9 @@ async def post(attempt: Attempt, through: safe_http.SafeClient) -> Outcome:
             max_bytes=BODY_BYTES,
             truncate=True,
             follow_redirects=False,
+            # Connections are kept. One that was closed meanwhile may have taken the request along: receivers compare
+            # `webhook-id`, and may get it twice anyway.
+            safe_to_repeat=True,
         )
     except safe_http.OutboundError as fault:
         return _unanswered(fault)
@@ -77,7 +103,7 @@ def _unanswered(fault: safe_http.OutboundError) -> Outcome:
     if fault.status is not None:  # the answer came, and its body could not be read
         return _answered(fault.status, "", "")
     refused = safe_http.RefusedAddress | safe_http.InvalidUrl | safe_http.InvalidRequest
-    return Outcome(False, again=not isinstance(fault, refused), error=shorten(fault.message, 300))
+    return Outcome(False, again=not isinstance(fault, refused), error=shorten(in_words(fault), 300))
 
 
 def _answered(status: int, text: str, retry_after: str) -> Outcome:

@@ -2,22 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-import structlog
 from asgiref.sync import sync_to_async
+from django.db import transaction
 
-from chat import webhook_claims
-from chat.webhook_claims import Sent
-from chat.webhook_posting import Attempt, client, post
-from smartsupport.lib.safe_http import SafeClient
-
-log = structlog.get_logger(__name__)
+from chat import webhook_claims, webhook_recording
+from chat.webhook_endpoints import MOST_ENDPOINTS
+from chat.webhook_posting import Attempt, Finished, client, make
+from chat.webhook_recording import Sent
 
 T = TypeVar("T")
-AT_ONCE = 32
+AT_ONCE = webhook_claims.EACH * (MOST_ENDPOINTS + 1)
+"""There is room for all that may be sent at once, to endpoints and to WEBHOOK_URL: nobody waits for a place that one
+that hangs has taken."""
 RUN_SECONDS = 20.0
 """How long one run goes on taking deliveries, so that a queue of them does not keep everything else waiting."""
 LOOK_SECONDS = 0.5
@@ -28,43 +29,49 @@ async def run() -> float | None:
     """Send what is due until nothing is, or the time is up. Returns in how many seconds something of it is due again:
     0 where more is due now, None where nothing is known of.
 
-    Attempts that hang end by WEBHOOK_TIMEOUT_SECONDS; others are made meanwhile.
+    Attempts that hang end by WEBHOOK_TIMEOUT_SECONDS; others are made meanwhile. A second run, in another process,
+    finds everything taken and ends: what this one has finished and what it takes in its place is one transaction.
     """
+    _let_lookups_hang()
     until = time.monotonic() + RUN_SECONDS
-    flying: set[asyncio.Task[Sent]] = set()
+    flying: set[asyncio.Task[Finished]] = set()
+    done: set[asyncio.Task[Finished]] = set()
     due: list[float] = []  # times of the monotonic clock
-    async with client() as through:
-        while True:
-            taking = time.monotonic() < until
-            if taking and len(flying) < AT_ONCE:
-                taken = await _in_database(partial(webhook_claims.take, AT_ONCE - len(flying)))
-                flying |= {asyncio.create_task(attempt_now(attempt, through)) for attempt in taken}
-            if not flying:
-                break
-            done, flying = await asyncio.wait(
-                flying, timeout=LOOK_SECONDS if taking else None, return_when=asyncio.FIRST_COMPLETED
-            )
-            due += [time.monotonic() + again for task in done if (again := _again_in(task)) is not None]
+    try:
+        async with client(AT_ONCE) as through:
+            while True:
+                taking = time.monotonic() < until
+                finished = [task.result() for task in done]
+                room = AT_ONCE - len(flying) if taking else 0
+                recorded, taken = await _in_database(partial(_exchange, finished, room))
+                due += [time.monotonic() + sent.again_in for sent in recorded if sent.again_in is not None]
+                flying |= {asyncio.create_task(make(attempt, through)) for attempt in taken}
+                if not flying:
+                    break
+                done, flying = await asyncio.wait(
+                    flying, timeout=LOOK_SECONDS if taking else None, return_when=asyncio.FIRST_COMPLETED
+                )
+    finally:
+        # Only where something broke: their leases run out, and they are sent again.
+        for task in flying:
+            task.cancel()
+        await asyncio.gather(*flying, return_exceptions=True)
     if not taking:
         return 0.0
     return max(0.0, min(due) - time.monotonic()) if due else None
 
 
-def _again_in(task: "asyncio.Task[Sent]") -> float | None:
-    if fault := task.exception():  # its lease runs out, and it is sent again
-        log.error("webhook_not_recorded", exc_info=fault)
-        return None
-    return task.result().again_in
+@transaction.atomic
+def _exchange(finished: Sequence[Finished], room: int) -> tuple[list[Sent], list[Attempt]]:
+    """Record these and take others, with no gap in which another run could come between."""
+    recorded = webhook_recording.record(finished)
+    return recorded, webhook_claims.take(room) if room else []
 
 
-async def attempt_now(attempt: Attempt, through: SafeClient, *, trial: bool = False) -> Sent:
-    """Make an attempt that was claimed, and record it."""
-    started = time.monotonic()
-    outcome = await post(attempt, through)
-    duration_ms = round((time.monotonic() - started) * 1000)
-    return await _in_database(
-        partial(webhook_claims.record, attempt, outcome, duration_ms=duration_ms, trial=trial)
-    )
+def _let_lookups_hang() -> None:
+    """A name server that does not answer holds a thread; there are enough for the names of all others."""
+    threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook-names")
+    asyncio.get_running_loop().set_default_executor(threads)
 
 
 async def _in_database(work: Callable[[], T]) -> T:

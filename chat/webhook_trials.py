@@ -1,7 +1,6 @@
 """Trying an endpoint out: a `test.ping` at once, and what it answers."""
 
 import threading
-import time
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -10,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.approvals import Decider
-from chat import webhook_bodies, webhook_claims, webhook_endpoints, webhook_posting
+from chat import webhook_bodies, webhook_claims, webhook_endpoints, webhook_posting, webhook_recording
 from chat.models import DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from chat.webhook_events import PING
 from smartsupport.lib.errors import ServiceError
@@ -67,19 +66,23 @@ def _tried(endpoint: WebhookEndpoint, by: Decider) -> Trial:
             resent_by=by.name[:150],
         )
         WebhookAttempt.objects.create(delivery=delivery, number=1, by_name=delivery.resent_by)
-    attempt = webhook_claims.attempt_of(delivery)
+    attempt = webhook_claims.first_attempt(delivery, now)
     if not connection.in_atomic_block:
         connection.close()  # Postgres has few, and nobody knows how long the other side takes
-    started = time.monotonic()
-    outcome = on_own_loop(_alone(attempt))
-    duration_ms = round((time.monotonic() - started) * 1000)
-    webhook_claims.record(attempt, outcome, duration_ms=duration_ms, trial=True)
+    finished = on_own_loop(_alone(attempt))
+    webhook_recording.record([finished], trial=True)
+    outcome = finished.outcome
     log.info("webhook_tested", endpoint_id=str(endpoint.pk), status=outcome.status, by_name=by.name)
     return Trial(
-        delivery.pk, outcome.delivered, outcome.status, outcome.body_head, outcome.error, duration_ms
+        delivery.pk,
+        outcome.delivered,
+        outcome.status,
+        outcome.body_head,
+        outcome.error,
+        finished.duration_ms,
     )
 
 
-async def _alone(attempt: webhook_posting.Attempt) -> webhook_posting.Outcome:
-    async with webhook_posting.client() as through:
-        return await webhook_posting.post(attempt, through)
+async def _alone(attempt: webhook_posting.Attempt) -> webhook_posting.Finished:
+    async with webhook_posting.client(at_once=1) as through:
+        return await webhook_posting.make(attempt, through)

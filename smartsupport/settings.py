@@ -347,6 +347,9 @@ WEBHOOK_SECRET = env.webhook_secret(required=bool(WEBHOOK_URL) and not DEBUG)
 WEBHOOK_SECRET_FALLBACKS = env.webhook_fallbacks("WEBHOOK_SECRET_FALLBACKS")
 WEBHOOK_TIMEOUT_SECONDS = env.integer("WEBHOOK_TIMEOUT_SECONDS", 10, low=1, high=120)
 WEBHOOK_MAX_RETRIES = env.integer("WEBHOOK_MAX_RETRIES", 3, low=0, high=10)
+# Hosts of one's own network that webhooks may go to. What tools may reach is another list: whoever may enter an endpoint
+# need not be trusted with that.
+WEBHOOK_ALLOWED_HOSTS = env.hosts("WEBHOOK_ALLOWED_HOSTS", [], with_port=True)
 # An endpoint that has done nothing but fail for so long is paused; what was sent is kept for so many days.
 WEBHOOK_PAUSE_AFTER_HOURS = env.integer("WEBHOOK_PAUSE_AFTER_HOURS", 72, low=1, high=24 * 90)
 WEBHOOK_KEEP_DAYS = env.integer("WEBHOOK_KEEP_DAYS", 30, low=1, high=3_650)

@@ -29,7 +29,7 @@ def other(settings: LazySettings) -> Iterator[Receiver]:
     settings.WEBHOOK_URL = ""
     settings.WEBHOOK_TIMEOUT_SECONDS = 5
     with receiving() as receiver:
-        settings.SAFE_HTTP_ALLOWED_HOSTS = [receiver.host]
+        settings.WEBHOOK_ALLOWED_HOSTS = [receiver.host]
         yield receiver
 
 
@@ -92,7 +92,7 @@ def test_one_is_added_and_its_secret_is_shown_once(sam: Client, other: Receiver)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"url": "http://127.0.0.1/x"}, "SAFE_HTTP_ALLOWED_HOSTS"),
+        ({"url": "http://127.0.0.1/x"}, "WEBHOOK_ALLOWED_HOSTS"),
         ({"url": "nonsense"}, "http:// or https://"),
         ({"events": []}, "Choose at least one event."),
         ({"events": ["note.written"]}, "note.written"),

@@ -21,12 +21,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from agents import facts
 from agents.approvals import Decider
-from chat import tasks, webhook_claims, webhook_posting, webhook_signing, webhooks
+from chat import tasks, webhook_claims, webhook_posting, webhook_recording, webhook_signing, webhooks
 from chat.models import Conversation, Event, WebhookAttempt, WebhookDelivery
 from tests import rows
 from tests.at_once import at_once
 from tests.chat.hooks import Answer, Receiver, receiving
-from tests.chat.webhook_steps import claim, later, send_next
+from tests.chat.webhook_steps import claim, later, record, send_next
 from tests.live.stack import until
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def receiver(settings: LazySettings) -> Iterator[Receiver]:
     with receiving() as server:
         settings.WEBHOOK_URL = server.url
         settings.WEBHOOK_SECRET = SECRET
-        settings.SAFE_HTTP_ALLOWED_HOSTS = [server.host]
+        settings.WEBHOOK_ALLOWED_HOSTS = [server.host]
         settings.WEBHOOK_MAX_RETRIES = 3
         settings.WEBHOOK_TIMEOUT_SECONDS = 10
         yield server
@@ -83,7 +83,7 @@ def test_a_hand_over_is_posted_with_the_four_fields_of_the_contract(receiver: Re
 
     [post] = receiver.posts
     body = json.loads(post.body)
-    assert sent == webhook_claims.Sent(delivery.pk, True, None)
+    assert sent == webhook_recording.Sent(delivery.pk, True, None)
     assert set(body) == {"thread_id", "reason", "conversation_summary", "metadata"}
     assert (body["thread_id"], body["reason"]) == (row.thread_id, "The parcel is damaged.")
     assert body["conversation_summary"] == "Customer: Where is it?"
@@ -302,7 +302,7 @@ def test_a_connection_that_breaks_is_tried_again(receiver: Receiver) -> None:
 
 def test_nobody_there_is_tried_again(receiver: Receiver, settings: LazySettings) -> None:
     settings.WEBHOOK_URL = "http://127.0.0.1:9/"
-    settings.SAFE_HTTP_ALLOWED_HOSTS = ["127.0.0.1:9"]
+    settings.WEBHOOK_ALLOWED_HOSTS = ["127.0.0.1:9"]
     escalate()
 
     sent = send_next()
@@ -331,7 +331,7 @@ def test_an_answer_that_does_not_come_in_time_is_tried_again(
 
 
 def test_an_address_that_is_not_allowed_is_never_asked(receiver: Receiver, settings: LazySettings) -> None:
-    settings.SAFE_HTTP_ALLOWED_HOSTS = []
+    settings.WEBHOOK_ALLOWED_HOSTS = []
     delivery = escalate()
 
     send_next()
@@ -433,13 +433,13 @@ def test_a_job_that_wakes_up_late_takes_nothing_back(receiver: Receiver) -> None
     assert newer is not None
 
     failed = webhook_posting.Outcome(False, again=True, status=503)
-    assert webhook_claims.record(slow, failed, duration_ms=1).again_in is None
+    assert record(slow, failed).again_in is None
     delivery.refresh_from_db()
     assert (delivery.status, delivery.failures) == ("pending", 0)
     assert delivery.leased_until > timezone.now()
 
-    webhook_claims.record(newer, webhook_posting.Outcome(True, again=False, status=200), duration_ms=1)
-    webhook_claims.record(slow, failed, duration_ms=1)
+    record(newer, webhook_posting.Outcome(True, again=False, status=200))
+    record(slow, failed)
     delivery.refresh_from_db()
     assert delivery.status == "delivered"
 
@@ -451,11 +451,11 @@ def test_what_arrives_after_it_was_given_up_has_arrived(receiver: Receiver) -> N
     WebhookDelivery.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     newer = claim()
     assert newer is not None
-    webhook_claims.record(newer, webhook_posting.Outcome(False, again=False, status=400), duration_ms=1)
+    record(newer, webhook_posting.Outcome(False, again=False, status=400))
     delivery.refresh_from_db()
     assert delivery.status == "failed"
 
-    webhook_claims.record(slow, webhook_posting.Outcome(True, again=False, status=200), duration_ms=1)
+    record(slow, webhook_posting.Outcome(True, again=False, status=200))
 
     delivery.refresh_from_db()
     assert (delivery.status, delivery.delivered_at is not None) == ("delivered", True)
@@ -588,7 +588,7 @@ def test_the_jobs_send_it_at_once_and_again_on_time(
     env = server_environment | {
         "WEBHOOK_URL": receiver.url,
         "WEBHOOK_SECRET": SECRET,
-        "SAFE_HTTP_ALLOWED_HOSTS": receiver.host,
+        "WEBHOOK_ALLOWED_HOSTS": receiver.host,
     }
     command = [sys.executable, "-m", "celery", "-q", "-A", "smartsupport", "worker", "--concurrency", "1"]
     with (tmp_path / "jobs.log").open("wb") as log:

@@ -27,7 +27,7 @@ def other(settings: LazySettings) -> Iterator[Receiver]:
     settings.WEBHOOK_URL = "https://hooks.example.org/a-path-that-is-secret"
     settings.WEBHOOK_TIMEOUT_SECONDS = 5
     with receiving() as receiver:
-        settings.SAFE_HTTP_ALLOWED_HOSTS = [receiver.host]
+        settings.WEBHOOK_ALLOWED_HOSTS = [receiver.host]
         yield receiver
 
 

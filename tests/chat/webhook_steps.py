@@ -5,10 +5,10 @@ from datetime import timedelta
 from asgiref.sync import async_to_sync
 from django.utils import timezone
 
-from chat import webhook_claims, webhook_posting, webhook_sending
+from chat import webhook_claims, webhook_posting, webhook_recording
 from chat.models import WebhookDelivery
-from chat.webhook_claims import Sent
-from chat.webhook_posting import Attempt
+from chat.webhook_posting import Attempt, Finished, Outcome
+from chat.webhook_recording import Sent
 
 
 def claim() -> Attempt | None:
@@ -17,15 +17,24 @@ def claim() -> Attempt | None:
     return taken[0] if taken else None
 
 
+def record(attempt: Attempt, outcome: Outcome) -> Sent:
+    """Record what came of an attempt."""
+    [sent] = webhook_recording.record([Finished(attempt, outcome, duration_ms=1)])
+    return sent
+
+
 def send_next() -> Sent | None:
     """Take what is due first, send it and record what came of it; None where nothing is due."""
     attempt = claim()
-    return async_to_sync(_made)(attempt) if attempt else None
+    if attempt is None:
+        return None
+    [sent] = webhook_recording.record([async_to_sync(_made)(attempt)])
+    return sent
 
 
-async def _made(attempt: Attempt) -> Sent:
-    async with webhook_posting.client() as through:
-        return await webhook_sending.attempt_now(attempt, through)
+async def _made(attempt: Attempt) -> Finished:
+    async with webhook_posting.client(at_once=1) as through:
+        return await webhook_posting.make(attempt, through)
 
 
 def later() -> None:

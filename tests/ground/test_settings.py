@@ -85,6 +85,7 @@ BAD = [
     ("HANDOFF_AFTER_FAILURES", "-1"),
     ("SAFE_HTTP_ALLOWED_HOSTS", "http://intranet"),
     ("SAFE_HTTP_ALLOWED_HOSTS", "intranet/path"),
+    ("WEBHOOK_ALLOWED_HOSTS", "https://intranet"),
     ("RESUMES_PER_MINUTE", "0"),
     ("REFUSED_FRAMES_PER_MINUTE", "unlimited"),
     ("NEW_VISITORS_PER_MINUTE", "-5"),
