@@ -3,18 +3,18 @@ works on for a while beside the new one."""
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from django.contrib.postgres.fields import ArrayField
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import Q
-from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from chat import customers, key_lines
 from chat.models import ApiKey
 from chat.scopes import PERMISSIONS, checked, granted
 from chat.scopes import SCOPES as SCOPES
@@ -31,22 +31,6 @@ OVERLAP = timedelta(hours=24)
 LONGEST_OVERLAP = timedelta(days=30)
 ENDS_SOON = timedelta(days=14)
 """How long before its end staff are warned of it."""
-
-# Whose key it is: the first of the line that it ends (what it replaces, or the key that made it), and the people who
-# made any of them. A replaced key is the same integrator as before, and nobody becomes another one by making a key: the
-# line is followed to its beginning, however long it is. It has no circles, as a key comes after what it replaces.
-_LINE = """
-(WITH RECURSIVE keys AS NOT MATERIALIZED (
-    SELECT id, created_by, COALESCE(
-        replaces_id, CASE WHEN created_by LIKE 'key:%%' THEN substr(created_by, 5)::uuid END) AS parent
-    FROM chat_apikey
-), line(id, created_by, parent, depth) AS (
-    SELECT k.id, k.created_by, k.parent, 0 FROM keys k WHERE k.id = chat_apikey.id
-    UNION ALL
-    SELECT k.id, k.created_by, k.parent, depth + 1 FROM keys k JOIN line ON k.id = line.parent
-) SELECT array_prepend('key:' || (SELECT id FROM line ORDER BY depth DESC LIMIT 1),
-                       (SELECT array_agg(DISTINCT created_by::text) FROM line WHERE created_by LIKE 'user:%%')))
-"""
 
 
 class KeyNotFound(ServiceError):
@@ -72,9 +56,11 @@ class MoreThanOwn(ServiceError):
     code, status = "more_than_own", 403
 
 
-def hash_of(key: str) -> str:
-    """SHA-256 (hex). The keys are 256 random bits, so a slow password hash would protect nothing more."""
-    return hashlib.sha256(key.encode()).hexdigest()
+def hash_of(key: str, *, held: bool = False) -> str:
+    """SHA-256 (hex). The keys are 256 random bits, so a slow password hash would protect nothing more. `held`: of a key
+    that is held to a customer. That is no SHA-256 of any text, so whoever does not know of such keys accepts none."""
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return f"held:{digest[5:]}" if held else digest
 
 
 def usable(now: datetime | None = None) -> Q:
@@ -87,21 +73,25 @@ def find(key: str) -> ApiKey | None:
 
     Found by its hash, so the time that it takes says nothing about the key.
     """
-    line = RawSQL(_LINE, (), output_field=ArrayField(models.TextField()))  # noqa: S611 - our own text
-    return ApiKey.objects.filter(usable(), key_hash=hash_of(key)).annotate(line=line).first()
+    return ApiKey.objects.filter(usable(), _of_text(key)).annotate(line=key_lines.line()).first()
 
 
 def is_expired(key: str) -> bool:
     """Whether a text that `find` does not accept is that of a key that came to its end."""
-    return ApiKey.objects.filter(key_hash=hash_of(key), enabled=True, expires_at__isnull=False).exists()
+    return ApiKey.objects.filter(_of_text(key), enabled=True, expires_at__isnull=False).exists()
+
+
+def _of_text(key: str) -> Q:
+    free = Q(key_hash=hash_of(key), customer=None)
+    return free | Q(key_hash=hash_of(key, held=True), customer__isnull=False)
 
 
 def line_of(key: ApiKey) -> list[str]:
     """The `line` of a key, also of one that was not found by its text."""
     known: list[str] | None = getattr(key, "line", None)
     if known is None:
-        line = RawSQL(_LINE, (), output_field=ArrayField(models.TextField()))  # noqa: S611 - our own text
-        found = ApiKey.objects.filter(pk=key.pk).annotate(line=line).values_list("line", flat=True).first()
+        rows = ApiKey.objects.filter(pk=key.pk).annotate(line=key_lines.line())
+        found = rows.values_list("line", flat=True).first()
         known = found or [f"key:{key.pk}"]
     return known
 
@@ -113,23 +103,31 @@ def issue(
     key: str = "",
     expires_at: datetime | None = None,
     per_minute: int | None = None,
+    customer: str = "",
     by: Any = None,
 ) -> tuple[ApiKey, str]:
-    """Store a new key and return it with its text, which nobody can read again. `key`: a text of your own. `by`: the
-    member of staff or the integrator who makes it; neither makes one with more than they have.
+    """Store a new key and return it with its text, which nobody can read again. `key`: a text of your own. `customer`:
+    the one whom it is held to, by the company's id or by ours; whom nobody knows here yet is made. `by`: the member of
+    staff or the integrator who makes it; neither makes one with more than they have, and one that is made by a key
+    which is held to a customer is held to the same.
 
-    Raises UnknownScope, MoreThanOwn.
+    Raises UnknownScope, MoreThanOwn, CustomerNotFound (another one than that).
     """
     wanted = checked(scopes)
     _check_within(by, wanted, expires_at, per_minute)
-    return _stored(ApiKey(name=name, scopes=wanted, expires_at=expires_at, per_minute=per_minute), key, by)
+    with transaction.atomic():
+        _hold_makers(by)
+        row = ApiKey(name=name, scopes=wanted, expires_at=expires_at, per_minute=per_minute)
+        row.customer_id = _held_to(by, customer)
+        return _stored(row, key, by)
 
 
 def replace(
     key_id: UUID, *, overlap: timedelta = OVERLAP, expires_at: datetime | None = None, by: Any = None
 ) -> tuple[ApiKey, str]:
-    """A new key with the name, scopes and limits of this one, and its text. The old one is accepted for `overlap` (0 to
-    30 days) more and then ends. Without `expires_at`, the new one lives as long as the old one was meant to.
+    """A new key with the name, scopes, limits and customer of this one, and its text. The old one is accepted for
+    `overlap` (0 to 30 days) more and then ends. Without `expires_at`, the new one lives as long as the old one was
+    meant to.
 
     `by` a key: only itself, or one of its own line, as it would be another integrator with the new text.
 
@@ -138,8 +136,9 @@ def replace(
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         raise ValueError("The overlap is 0 to 30 days.")
     with transaction.atomic():
+        _hold_makers(by, key_id)
         now = timezone.now()
-        old = ApiKey.objects.select_for_update().filter(pk=key_id).first()
+        old = ApiKey.objects.filter(pk=key_id).first()
         if old is None:
             raise KeyNotFound()
         _check_own_line(by, old)
@@ -152,6 +151,7 @@ def replace(
         new = ApiKey(
             name=old.name, scopes=old.scopes, expires_at=ends, per_minute=old.per_minute, replaces=old
         )
+        new.customer_id = old.customer_id
         made, text = _stored(new, "", by)
         old.expires_at = min(filter(None, (old.expires_at, now + overlap)))
         old.save(update_fields=["expires_at"])
@@ -161,20 +161,58 @@ def replace(
 
 def _stored(row: ApiKey, key: str, by: Any) -> tuple[ApiKey, str]:
     text = key or f"sk_{secrets.token_urlsafe(32)}"
-    row.prefix, row.key_hash = text[:PREFIX_LENGTH], hash_of(text)
-    row.created_by = decider_id(by) if by is not None else ""
+    row.prefix, row.key_hash = text[:PREFIX_LENGTH], hash_of(text, held=row.customer_id is not None)
+    row.created_by = _maker(by)
     row.save(force_insert=True)
     log.info("api_key_made", key_id=str(row.pk), name=row.name, scopes=row.scopes)
     return row, text
 
 
-def disable(key: ApiKey) -> bool:
-    """Switch a key off for good, at once. False: it was off."""
-    if not ApiKey.objects.filter(pk=key.pk, enabled=True).update(enabled=False):
-        return False
-    audit.changed("chat.apikey", key.pk, before={"enabled": True}, after={"enabled": False})
-    log.info("api_key_disabled", key_id=str(key.pk), name=key.name)
-    return True
+def _maker(by: Any) -> str:
+    """Of a key this very one, and not the first of its line as in a decider's id: it may be switched off with all that
+    it made."""
+    own: ApiKey | None = getattr(by, "key", None)
+    if own is not None:
+        return f"key:{own.pk}"
+    return decider_id(by) if by is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disabled:
+    """What switching a key off has done. `was_on`: it was enabled until then; `made`: the keys that it made and that
+    were switched off with it."""
+
+    was_on: bool
+    made: list[ApiKey]
+
+
+def disable(key: ApiKey, *, made_too: bool = False) -> Disabled:
+    """Switch a key off for good, at once; with `made_too`, all keys that work and that it made, as well. Nobody makes
+    one with any of them meanwhile. Of a key that was off before, those that it made may still go."""
+    with transaction.atomic():
+        was_on = bool(_switched_off([key.pk]))
+        made: list[ApiKey] = []
+        # Whoever makes a key has held their own: once a key is off, what it made is all there.
+        while made_too and (found := [one.pk for one in live_made(key)]):
+            made += _switched_off(found)
+    if was_on or made:
+        log.info("api_key_disabled", key_id=str(key.pk), name=key.name, was_on=was_on, made=len(made))
+    return Disabled(was_on, made)
+
+
+def _switched_off(ids: Sequence[UUID]) -> list[ApiKey]:
+    """Those of these keys that were enabled until now."""
+    rows = ApiKey.objects.select_for_update(no_key=True).filter(pk__in=ids, enabled=True).order_by("pk")
+    found = list(rows)
+    ApiKey.objects.filter(pk__in=[one.pk for one in found]).update(enabled=False)
+    for one in found:
+        audit.changed("chat.apikey", one.pk, before={"enabled": True}, after={"enabled": False})
+    return found
+
+
+def live_made(key: ApiKey) -> list[ApiKey]:
+    """The keys that work and that this one made, or that came of those. Two statements."""
+    return list(ApiKey.objects.filter(usable(), pk__in=key_lines.made_by(key.pk)).order_by("name", "pk"))
 
 
 def record_use(key: ApiKey) -> None:
@@ -196,9 +234,34 @@ def _same_life(old: ApiKey, now: datetime, by: Any) -> datetime | None:
     return min(life, own.expires_at) if life else own.expires_at
 
 
+def _hold_makers(by: Any, *others: UUID) -> None:
+    """Let nobody switch off the key that makes one, or these others, before the transaction ends. Raises MoreThanOwn
+    where it was switched off a moment ago."""
+    own: ApiKey | None = getattr(by, "key", None)
+    wanted = {*others, *([own.pk] if own is not None else [])}
+    held = ApiKey.objects.select_for_update().filter(pk__in=wanted).order_by("pk") if wanted else []
+    works = {key.pk for key in held if key.enabled}
+    if own is not None and own.pk not in works:
+        raise MoreThanOwn("This key was switched off a moment ago. It makes no other.")
+
+
+def _held_to(by: Any, named: str) -> UUID | None:
+    """The customer of a new key. Raises CustomerNotFound."""
+    own: ApiKey | None = getattr(by, "key", None)
+    if own is None or own.customer_id is None:
+        return customers.named_or_new(named).pk if named else None
+    if named and customers.named(named).pk != own.customer_id:
+        raise customers.CustomerNotFound()
+    return own.customer_id
+
+
 def _check_own_line(by: Any, old: ApiKey) -> None:
     own: ApiKey | None = getattr(by, "key", None)
-    if own is not None and line_of(own)[0] != line_of(old)[0]:
+    if own is None:
+        return
+    if own.customer_id is not None and own.customer_id != old.customer_id:
+        raise KeyNotFound()
+    if line_of(own)[0] != line_of(old)[0]:
         raise MoreThanOwn(
             "A key replaces itself and the keys that it made. Ask a member of staff to replace this one."
         )

@@ -4,6 +4,7 @@ A customer's cookie or token is not looked at here: the kinds of credential neve
 """
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -11,9 +12,9 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied, Thrott
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from chat import api_keys, key_limits, limits, scopes
+from chat import api_keys, held, key_limits, limits, scopes
 from chat.models import ApiKey
-from smartsupport.lib.rest import Need
+from smartsupport.lib.rest import Need, held_to
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # at run time it imports this module, through the settings
@@ -51,6 +52,11 @@ class Integrator:
         """The deciders' ids of the people who made the key: what they ask for is not the key's to approve."""
         return tuple(self._line[1:])
 
+    @property
+    def customer_id(self) -> UUID | None:
+        """The one customer whom the key is held to; None: any."""
+        return self.key.customer_id
+
     def has_scope(self, scope: str) -> bool:
         return scope in self._scopes
 
@@ -77,6 +83,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             if api_keys.is_expired(text):
                 raise api_keys.KeyExpired()
             raise PermissionDenied("Invalid API key", code="invalid_api_key")
+        request._request.api_key = key  # type: ignore[attr-defined]  # whoever tells of a refusal knows whose it was
         standing = key_limits.take(key)
         request._request.rate_limit = standing  # type: ignore[attr-defined]  # the middleware tells it
         if standing is not None and standing.wait:
@@ -100,14 +107,16 @@ class StaffSessionAuthentication(SessionAuthentication):
 
 
 class MayCall(BasePermission):
-    """Checks the view's `needs` for the method: {"GET": Need(scope, permission)}. None declared: nobody."""
+    """Checks the view's `needs` for the method: {"GET": Need(scope, permission)}. None declared: nobody. Who is held to
+    a customer meets nobody else (`chat.held`)."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         caller: Any = request.user
         if not getattr(caller, "is_authenticated", False) or request.successful_authenticator is None:
             raise NotAuthenticated(f"Missing {HEADER} header", code="missing_api_key")
         needs: dict[str, Need] = getattr(view, "needs", {})
-        need = needs.get("GET" if request.method == "HEAD" else str(request.method))
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        need = needs.get(method)
         if request.method == "OPTIONS":
             return True
         if need is None:
@@ -117,6 +126,8 @@ class MayCall(BasePermission):
         if isinstance(caller, Integrator):
             if not caller.has_scope(need.scope):
                 raise PermissionDenied(f"This API key lacks the scope {need.scope}.", code="scope_missing")
+            if (customer_id := held_to(caller)) is not None:
+                held.admit(customer_id, view, method)
             return True
         for permission in (need.permission, *need.also):
             if not caller.has_perm(permission):

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -12,10 +11,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
 from chat import api_keys, key_limits, scopes
+from chat.key_forms import DisableForm, NewKeyForm, ReplaceForm
 from chat.key_words import STATES, maker_of, replacement_of, state_of
 from chat.models import ApiKey
 from smartsupport.lib.console import HistoryAdmin, ago, go_to, identified
@@ -29,68 +27,13 @@ COLOURS = {
     "expired": "danger",
     "disabled": "danger",
 }
-OVERLAPS = {
-    "0": "It ends now",
-    "1": "1 hour",
-    "24": "24 hours",
-    "168": "7 days",
-    "720": "30 days",
-}
+NEW_FIELDS = (*NewKeyForm.Meta.fields, "held_to")
 SHOWN_ONCE = "The key is <code>{}</code>. Copy it now: it is not shown again."
-
-
-class NewKeyForm(forms.ModelForm):
-    scopes = forms.MultipleChoiceField(
-        choices=[(name, f"{name}: {what}") for name, what in (scopes.GROUP_WORDS | api_keys.SCOPES).items()],
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Give a key only what its program needs. The first four stand for several of the others.",
-    )
-
-    class Meta:
-        model = ApiKey
-        fields = ("name", "scopes", "expires_at", "per_minute")
-        labels = {"expires_at": "Ends", "per_minute": "Requests a minute"}
-        help_texts = {
-            "expires_at": "In UTC. Empty: it never ends by itself.",
-            "per_minute": "Empty: as many as the deployment allows.",
-        }
-
-    user: Any = None
-    """Who makes the key."""
-
-    def clean_scopes(self) -> Any:
-        try:
-            api_keys.check_may_give(self.user, self.cleaned_data["scopes"])
-        except api_keys.MoreThanOwn as refusal:
-            raise forms.ValidationError(refusal.message) from None
-        return self.cleaned_data["scopes"]
-
-    def clean_expires_at(self) -> Any:
-        ends = self.cleaned_data["expires_at"]
-        if ends is not None and ends <= timezone.now():
-            raise forms.ValidationError("This is over already. Choose a later day, or leave it empty.")
-        return ends
-
-    def clean_per_minute(self) -> Any:
-        most = self.cleaned_data["per_minute"]
-        if most == 0:
-            raise forms.ValidationError("Write 1 or more, or leave it empty.")
-        return most
-
-
-class ReplaceForm(BaseDialogForm):
-    overlap_hours = forms.ChoiceField(
-        label="The old key works for another",
-        choices=list(OVERLAPS.items()),
-        initial="24",
-        widget=UnfoldAdminSelectWidget,
-        help_text="Long enough to give the new key to every program that uses the old one.",
-    )
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(HistoryAdmin):
-    list_display = ("name", "starts_with", "scope_list", "state", "ends", "used", "made")
+    list_display = ("name", "starts_with", "scope_list", "held_to", "state", "ends", "used", "made")
     list_before_template = "chat/keys_note.html"
     search_fields = ("name", "prefix")
     search_help_text = "Name, or what the key starts with"
@@ -100,6 +43,7 @@ class ApiKeyAdmin(HistoryAdmin):
         "state",
         "scope_list",
         "allowed",
+        "held_to",
         "limit",
         "ends",
         "used",
@@ -111,7 +55,12 @@ class ApiKeyAdmin(HistoryAdmin):
     actions_detail = ("replace", "disable")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
-        return super().get_queryset(request).select_related("replaces").prefetch_related("replaced_by")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("replaces", "customer")
+            .prefetch_related("replaced_by")
+        )
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -133,7 +82,7 @@ class ApiKeyAdmin(HistoryAdmin):
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **buttons})
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        return NewKeyForm.Meta.fields if obj is None else self.readonly_fields
+        return NEW_FIELDS if obj is None else self.readonly_fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return () if obj is None else self.readonly_fields
@@ -149,9 +98,10 @@ class ApiKeyAdmin(HistoryAdmin):
         if change:
             return
         wanted = {name: form.cleaned_data[name] for name in NewKeyForm.Meta.fields}
-        made, text = api_keys.issue(**wanted, by=request.user)
+        made, text = api_keys.issue(**wanted, customer=form.cleaned_data["held_to"], by=request.user)
         obj.pk, obj.prefix, obj.key_hash = made.pk, made.prefix, made.key_hash
         obj.scopes, obj.created_at, obj.created_by = made.scopes, made.created_at, made.created_by
+        obj.customer_id = made.customer_id
         obj._state.adding = False
         messages.warning(request, format_html(SHOWN_ONCE, text))
 
@@ -162,8 +112,8 @@ class ApiKeyAdmin(HistoryAdmin):
         return self.has_add_permission(request)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        key = identified(ApiKey.objects.filter(enabled=True), object_id).first()
-        if key is None:
+        key = identified(ApiKey.objects.all(), object_id).first()
+        if key is None or not (key.enabled or api_keys.live_made(key)):
             return []
         usable = ApiKey.objects.filter(api_keys.usable())
         can_be_replaced = usable.filter(pk=key.pk).exists() and not usable.filter(replaces=key).exists()
@@ -182,6 +132,13 @@ class ApiKeyAdmin(HistoryAdmin):
     @display(description="May")
     def allowed(self, key: ApiKey) -> str:
         return ", ".join(sorted(scopes.granted(key.scopes)))
+
+    @display(description="Only for the customer")
+    def held_to(self, key: ApiKey) -> str:
+        if key.customer is None:
+            return "Any customer"
+        url = reverse("admin:chat_customer_change", args=[key.customer.pk])
+        return format_html('<a class="console-link" href="{}">{}</a>', url, key.customer)
 
     @display(description="Requests a minute")
     def limit(self, key: ApiKey) -> str:
@@ -227,8 +184,8 @@ class ApiKeyAdmin(HistoryAdmin):
         variant=ActionVariant.PRIMARY,
         dialog={
             "title": "Replace this key?",
-            "description": "A new key with the same name, scopes and limit is made and shown once. The old one goes "
-            "on working beside it for as long as you say, and then ends.",
+            "description": "A new key with the same name, scopes, limit and customer is made and shown once. The old "
+            "one goes on working beside it for as long as you say, and then ends.",
             "form_class": ReplaceForm,
             "form_submit_text": "Make the new key",
         },
@@ -261,17 +218,23 @@ class ApiKeyAdmin(HistoryAdmin):
         dialog={
             "title": "Disable this key?",
             "description": "Whatever uses it is refused from now on. A disabled key cannot be enabled again.",
-            "form_class": None,
+            "form_class": DisableForm,
             "form_submit_text": "Disable the key",
         },
     )
-    def disable(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+    def disable(self, request: HttpRequest, form: DisableForm, object_id: str) -> HttpResponse:
         key = self.get_object(request, object_id)
-        if key is not None and api_keys.disable(key):
-            self.log_change(request, key, "Disabled.")
-            messages.success(request, f"The key {key.name} is disabled.")
+        made_too = bool(form.cleaned_data.get("made_too"))
+        done = api_keys.disable(key, made_too=made_too) if key is not None else api_keys.Disabled(False, [])
+        for one in [*([key] if key is not None and done.was_on else []), *done.made]:
+            self.log_change(request, one, "Disabled.")
+        if done.was_on:
+            messages.success(request, f"The key {key} is disabled.")
         else:
             messages.warning(request, "This key was disabled before.")
+        if done.made:
+            count = "1 key" if len(done.made) == 1 else f"{len(done.made):,} keys"
+            messages.success(request, f"{count} that it made: disabled with it.")
         return go_to(request, reverse("admin:chat_apikey_changelist"))
 
 

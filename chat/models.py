@@ -1,12 +1,15 @@
 """Customers and what was said. See docs/architecture.md, "The data that matters"."""
 
 import uuid
+from collections.abc import Collection
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.fields.json import KT
+
+from chat import key_lines
 
 
 class Customer(models.Model):
@@ -38,14 +41,32 @@ class Customer(models.Model):
         return self.name or self.subject or f"Visitor {str(self.pk)[:8]}"
 
 
+class ApiKeyManager(models.Manager["ApiKey"]):
+    def asked_under(self, people: Collection[str]) -> set[str]:
+        """The deciders' ids under which is asked what keys ask for that one of these people (`user:<id>`) made."""
+        return key_lines.beginnings(people)
+
+
 class ApiKey(models.Model):
-    """An integrator's key. Only its SHA-256 is stored; `prefix` is what people recognise it by."""
+    """An integrator's key. Only a SHA-256 of it is stored; `prefix` is what people recognise it by.
+
+    The hash of a key that is held to a customer is another one than that of the same text without a customer
+    (`chat.api_keys.hash_of`): neither a process that does not know `customer` yet nor a row that loses it opens more.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100)
     prefix = models.CharField(max_length=12)
     key_hash = models.CharField(max_length=64, unique=True)
     scopes = ArrayField(models.CharField(max_length=32), default=list)
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="api_keys",
+        help_text="The one customer whom it is held to. Null: any.",
+    )
     enabled = models.BooleanField(default=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Refused from then on. Null: never.")
     per_minute = models.PositiveIntegerField(
@@ -57,6 +78,8 @@ class ApiKey(models.Model):
     created_by = models.CharField(max_length=150, blank=True, db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyManager()
 
     class Meta:
         ordering: ClassVar = ["name"]

@@ -15,7 +15,6 @@ from agents import approvals
 from agents.admin.decision_words import outcome_of, refused
 from agents.admin.inbox_answers import event
 from agents.admin.inbox_reasons import Argument, arguments_of
-from agents.admin.inbox_rows import asked_by
 from agents.admin.shown import bound_rows
 from agents.models import Action, ActionStatus, Approver
 from smartsupport.lib.errors import ServiceError
@@ -82,7 +81,7 @@ def decide_many(admin: "ModelAdmin[Action]", request: HttpRequest, *, approved: 
 
 def _rows(ids: list[UUID], own: str) -> list[Action]:
     rows = Action.objects.filter(pk__in=ids).select_related("tool", "customer")
-    return list(rows.annotate(asked_by_you=asked_by(own)).order_by("created_at", "pk"))
+    return list(rows.annotate(asked_by_you=approvals.is_wish_of(own)).order_by("created_at", "pk"))
 
 
 def _fault(actions: list[Action], wanted: int) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.apps import apps
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
+from agents.approvals import is_wish_of
 from agents.models import Action, ActionStatus, Approver, Risk
 from smartsupport.lib.ids import parse_uuid
 
@@ -118,7 +118,7 @@ class Wanted:
         if self.older:
             rows = rows.filter(created_at__lte=timezone.now() - timedelta(minutes=self.older))
         if self.mine and self.waits:
-            rows = rows.exclude(votes__contains=[{"id": own}]).exclude(asked_by(own))
+            rows = rows.exclude(votes__contains=[{"id": own}]).exclude(is_wish_of(own))
         return rows
 
     def narrowed(self, rows: QuerySet[Action]) -> QuerySet[Action]:
@@ -153,19 +153,9 @@ def _of_state(which: str) -> QuerySet[Action]:
     return rows
 
 
-def asked_by(own: str) -> Exists:
-    """As `approvals.has_asked` has it, for every row at once."""
-    turns = apps.get_model("chat.Turn").objects.filter(
-        asked_by=own,
-        conversation=OuterRef("turn__conversation"),
-        message_seq__lte=OuterRef("turn__message_seq"),
-    )
-    return Exists(turns)
-
-
 def shown(rows: QuerySet[Action], own: str) -> QuerySet[Action]:
     """With all that a row shows; `asked_by_you` too."""
-    return rows.select_related("customer", "tool").only(*SHOWN).annotate(asked_by_you=asked_by(own))
+    return rows.select_related("customer", "tool").only(*SHOWN).annotate(asked_by_you=is_wish_of(own))
 
 
 @dataclass(frozen=True, slots=True)

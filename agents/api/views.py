@@ -21,7 +21,7 @@ from smartsupport.lib.envelope import BoundedJSONParser
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.etags import HEADER as IF_MATCH
 from smartsupport.lib.ids import parse_uuid
-from smartsupport.lib.rest import Need, between, one_page, read_body, read_query
+from smartsupport.lib.rest import Need, between, held_to, one_page, read_body, read_query
 
 DECISION_PROBLEMS = (
     approvals.ActionNotFound,
@@ -62,6 +62,7 @@ def interrupt(interrupt_id: UUID | None) -> Action:
 
 class InterruptsView(ApiView):
     needs: ClassVar = {"GET": Need("interrupts:read", "agents.view_action")}
+    narrows: ClassVar = frozenset({"GET"})
     answers: ClassVar = {"GET": examples.INTERRUPTS}
 
     @extend_schema(
@@ -75,6 +76,8 @@ class InterruptsView(ApiView):
     def get(self, request: Request) -> Response:
         query = read_query(shapes.InterruptQuery, request)
         rows = interrupts().order_by("-created_at", "-id").filter(**between("created_at", query))
+        if only := held_to(request.user):
+            rows = rows.filter(customer_id=only)
         if tool := query.get("tool"):
             rows = rows.filter(tool_name=tool)
         if thread_id := query.get("conversation"):

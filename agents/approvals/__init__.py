@@ -6,7 +6,6 @@ log and the turn change together with the action or not at all; its receivers pu
 """
 
 from agents.approvals.deciders import Decider as Decider
-from agents.approvals.deciders import has_asked as has_asked
 from agents.approvals.deciding import changes as changes
 from agents.approvals.deciding import decide as decide
 from agents.approvals.drifting import drift as drift
@@ -30,3 +29,5 @@ from agents.approvals.refusals import NotAllowed as NotAllowed
 from agents.approvals.refusals import ToolChanged as ToolChanged
 from agents.approvals.refusals import ToolSwitchedOff as ToolSwitchedOff
 from agents.approvals.refusals import expiry_message as expiry_message
+from agents.approvals.wishes import has_asked as has_asked
+from agents.approvals.wishes import is_wish_of as is_wish_of

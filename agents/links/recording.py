@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from django.conf import settings
 from django.http import HttpRequest
 
 from agents.links.deciding import decider
 from agents.models import ApprovalLink
 from smartsupport.lib import audit
-from smartsupport.lib.addresses import parsed
+from smartsupport.lib.addresses import exact
 from smartsupport.lib.errors import ServiceError
 
 PATH = "/decide/"
@@ -50,10 +49,9 @@ def _actor(link: ApprovalLink) -> audit.Actor:
 
 
 def _place(request: HttpRequest) -> audit.Place:
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUST_PROXY_HEADERS else ""
-    address = parsed(forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", ""))
+    peer, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
     return audit.Place(
-        address=str(address) if address else "",
+        address=exact(peer, forwarded),
         user_agent=request.headers.get("User-Agent", "")[:200],
         request_id=str(structlog.contextvars.get_contextvars().get("request_id", ""))[:100],
         method=request.method or "",

@@ -1,35 +1,30 @@
 """REST: API keys. Making, replacing and disabling them needs `admin`, and a key gives nobody more than it has."""
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chat import api_keys
-from chat.key_words import STATES, replacement_of, state_of
+from chat import api_keys, customers
+from chat.api import key_shapes as shapes
 from chat.models import ApiKey
-from chat.scopes import NAMES, granted
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.documented import page_of
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.rest import (
-    CountedSerializer,
     Need,
     PageQuery,
-    StrictCharField,
+    held_to,
     one_page,
     read_body,
     read_query,
 )
 
 KEY = OpenApiParameter("key_id", str, OpenApiParameter.PATH, description="The key's `id`; not its text.")
-MOST_OVERLAP_HOURS = int(api_keys.LONGEST_OVERLAP / timedelta(hours=1))
-MOST_PER_MINUTE = 1_000_000
 KEY_TEXT = "sk_Zk3vQ1p…"
 EXAMPLE = {
     "id": "0191a3c4-7a52-7c1e-9a55-0d7a6f0c9e11",
@@ -38,6 +33,7 @@ EXAMPLE = {
     "state": "enabled",
     "scopes": ["chat"],
     "grants": ["conversations:read", "conversations:write"],
+    "customer": None,
     "expires_at": "2027-05-20T00:00:00Z",
     "per_minute": 120,
     "replaces": None,
@@ -48,99 +44,9 @@ EXAMPLE = {
 }
 
 
-class FutureField(serializers.DateTimeField):
-    default_error_messages = {"past": "Must be in the future."}
-
-    def to_internal_value(self, value: Any) -> Any:
-        moment = super().to_internal_value(value)
-        if moment <= timezone.now():
-            self.fail("past")
-        return moment
-
-
-class NewKeySerializer(serializers.Serializer[Any]):
-    name = StrictCharField(
-        max_length=100, help_text="What its program is called: it signs what the key does."
-    )
-    scopes = serializers.ListField(
-        child=serializers.ChoiceField(NAMES),
-        min_length=1,
-        max_length=len(NAMES),
-        help_text="Or names of groups.",
-    )
-    expires_at = FutureField(default=None, allow_null=True, help_text="Refused from then on. Null: never.")
-    per_minute = serializers.IntegerField(
-        default=None,
-        allow_null=True,
-        min_value=1,
-        max_value=MOST_PER_MINUTE,
-        help_text="Requests a minute. Null: `API_REQUESTS_PER_MINUTE`.",
-    )
-
-
-class RotationSerializer(serializers.Serializer[Any]):
-    overlap_hours = serializers.IntegerField(
-        default=24,
-        min_value=0,
-        max_value=MOST_OVERLAP_HOURS,
-        help_text="How long the old key is still accepted; 0: it ends now.",
-    )
-    expires_at = FutureField(
-        default=None,
-        allow_null=True,
-        help_text="When the new key ends. Left out: after as long a life as the old one was meant to have.",
-    )
-
-
-class KeySerializer(serializers.ModelSerializer[ApiKey]):
-    state = serializers.SerializerMethodField()
-    grants = serializers.SerializerMethodField(help_text="The scopes that `scopes` stand for.")
-    replaces = serializers.UUIDField(source="replaces_id", allow_null=True)
-    replaced_by = serializers.SerializerMethodField(help_text="The newest key that took its place.")
-    created_by = serializers.CharField(help_text="`user:…` or `key:…`; empty for the first key.")
-
-    class Meta:
-        model = ApiKey
-        fields = [
-            "id",
-            "name",
-            "prefix",
-            "state",
-            "scopes",
-            "grants",
-            "expires_at",
-            "per_minute",
-            "replaces",
-            "replaced_by",
-            "created_by",
-            "created_at",
-            "last_used_at",
-        ]
-
-    def get_state(self, key: ApiKey) -> serializers.ChoiceField(STATES):  # type: ignore[valid-type]
-        return state_of(key)
-
-    def get_grants(self, key: ApiKey) -> list[str]:
-        return sorted(granted(key.scopes))
-
-    def get_replaced_by(self, key: ApiKey) -> serializers.UUIDField(allow_null=True):  # type: ignore[valid-type]
-        newest = replacement_of(key)
-        return newest.pk if newest else None
-
-
-class ShownOnceSerializer(KeySerializer):
-    key = serializers.CharField(help_text="The key itself. It is not shown again.")
-
-    class Meta(KeySerializer.Meta):
-        fields = [*KeySerializer.Meta.fields, "key"]
-
-
-class KeyPageSerializer(CountedSerializer):
-    keys = KeySerializer(many=True)
-
-
 def rows() -> QuerySet[ApiKey]:
-    return ApiKey.objects.prefetch_related("replaced_by").order_by("name", "-created_at", "pk")
+    found = ApiKey.objects.select_related("customer").prefetch_related("replaced_by")
+    return found.order_by("name", "-created_at", "pk")
 
 
 def key_of(key_id: str) -> ApiKey:
@@ -153,7 +59,7 @@ def key_of(key_id: str) -> ApiKey:
 
 
 def shown_once(row: ApiKey, text: str) -> Response:
-    answer = {**KeySerializer(key_of(str(row.pk))).data, "key": text}
+    answer = {**shapes.KeySerializer(key_of(str(row.pk))).data, "key": text}
     return Response(answer, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 
 
@@ -162,8 +68,9 @@ class KeysView(ApiView):
         "GET": Need("admin", "chat.view_apikey"),
         "POST": Need("admin", "chat.add_apikey"),
     }
+    narrows: ClassVar = frozenset({"GET", "POST"})
     answers: ClassVar = {"GET": page_of("keys", EXAMPLE), "POST": {**EXAMPLE, "key": KEY_TEXT}}
-    problems: ClassVar = {"POST": (api_keys.MoreThanOwn,)}
+    problems: ClassVar = {"POST": (api_keys.MoreThanOwn, customers.CustomerNotFound)}
 
     @extend_schema(
         operation_id="keys_list",
@@ -171,20 +78,23 @@ class KeysView(ApiView):
         description="What they are and may do; never their text.",
         tags=["API keys"],
         parameters=[PageQuery],
-        responses=KeyPageSerializer,
+        responses=shapes.KeyPageSerializer,
     )
     def get(self, request: Request) -> Response:
-        page, counts = one_page(rows(), read_query(PageQuery, request))
-        return Response({"keys": KeySerializer(page, many=True).data, **counts})
+        only = held_to(request.user)
+        listed = rows().filter(customer_id=only) if only else rows()
+        page, counts = one_page(listed, read_query(PageQuery, request))
+        return Response({"keys": shapes.KeySerializer(page, many=True).data, **counts})
 
     @extend_schema(
         operation_id="keys_create",
         summary="Make an API key",
         description="Its text is in this answer and nowhere else. A key that makes one gives it neither more scopes, "
-        "nor a later end, nor a higher limit than its own (403 `more_than_own`).",
+        "nor a later end, nor a higher limit than its own (403 `more_than_own`); one that is held to a customer makes "
+        "only keys that are held to the same (404 `customer_not_found` for any other).",
         tags=["API keys"],
-        request=NewKeySerializer,
-        responses={201: ShownOnceSerializer},
+        request=shapes.NewKeySerializer,
+        responses={201: shapes.ShownOnceSerializer},
         examples=[
             OpenApiExample(
                 "A mail gateway",
@@ -195,11 +105,16 @@ class KeysView(ApiView):
                     "per_minute": 120,
                 },
                 request_only=True,
-            )
+            ),
+            OpenApiExample(
+                "An assistant of one customer",
+                value={"name": "Assistant of Ada", "scopes": ["tools:call"], "customer": "cus_1001"},
+                request_only=True,
+            ),
         ],
     )
     def post(self, request: Request) -> Response:
-        body = read_body(NewKeySerializer, request)
+        body = read_body(shapes.NewKeySerializer, request)
         row, text = api_keys.issue(**body, by=request.user)
         return shown_once(row, text)
 
@@ -216,28 +131,34 @@ class KeyView(ApiView):
         summary="One API key",
         tags=["API keys"],
         parameters=[KEY],
-        responses=KeySerializer,
-        examples=[OpenApiExample("A key", value=EXAMPLE, response_only=True)],
+        responses=shapes.OneKeySerializer,
+        examples=[OpenApiExample("A key", value={**EXAMPLE, "made_live": 0}, response_only=True)],
     )
     def get(self, request: Request, key_id: str) -> Response:
-        return Response(KeySerializer(key_of(key_id)).data)
+        return Response(shapes.OneKeySerializer(key_of(key_id)).data)
 
     @extend_schema(
         operation_id="keys_disable",
         summary="Disable an API key at once, for good",
-        description="Answers the key, which is `disabled`; the same where it was before. Its row stays, because "
-        "decisions are signed with its name.",
+        description="Answers the key, which is `disabled`; the same where it was before. The keys that it made go with "
+        "it, unless `made` is `false`. Rows stay, because decisions are signed with their names.",
         tags=["API keys"],
-        parameters=[KEY],
-        responses={200: KeySerializer},
+        parameters=[KEY, shapes.MadeQuery],
+        responses={200: shapes.DisabledKeySerializer},
         examples=[
-            OpenApiExample("Disabled", value={**EXAMPLE, "state": "disabled"}, response_only=True),
+            OpenApiExample(
+                "Disabled, with two that it made",
+                value={**EXAMPLE, "state": "disabled", "made_live": 0, "made_disabled": 2},
+                response_only=True,
+            ),
         ],
     )
     def delete(self, request: Request, key_id: str) -> Response:
         row = key_of(key_id)
-        api_keys.disable(row)
-        return Response(KeySerializer(key_of(key_id)).data)
+        made_too = read_query(shapes.MadeQuery, request)["made"] == "true"
+        done = api_keys.disable(row, made_too=made_too)
+        answer = {**shapes.OneKeySerializer(key_of(key_id)).data, "made_disabled": len(done.made)}
+        return Response(answer)
 
 
 class RotateView(ApiView):
@@ -255,20 +176,20 @@ class RotateView(ApiView):
     @extend_schema(
         operation_id="keys_rotate",
         summary="Replace an API key without a gap",
-        description="A new key with the same name, scopes and limit, whose text is in this answer and nowhere else. "
-        "The old one is accepted for `overlap_hours` more and then ends. 409 `already_replaced` while another key "
-        "has taken its place, `key_ended` where it does not work any more.",
+        description="A new key with the same name, scopes, limit and customer. Its text is in this answer and nowhere "
+        "else. The old one is accepted for `overlap_hours` more and then ends. 409 `already_replaced` while another "
+        "key has taken its place, `key_ended` where it does not work any more.",
         tags=["API keys"],
         parameters=[KEY],
-        request=RotationSerializer,
-        responses={201: ShownOnceSerializer},
+        request=shapes.RotationSerializer,
+        responses={201: shapes.ShownOnceSerializer},
         examples=[
             OpenApiExample("Two days for the change", value={"overlap_hours": 48}, request_only=True),
             OpenApiExample("The old one has leaked", value={"overlap_hours": 0}, request_only=True),
         ],
     )
     def post(self, request: Request, key_id: str) -> Response:
-        body = read_body(RotationSerializer, request)
+        body = read_body(shapes.RotationSerializer, request)
         row, text = api_keys.replace(
             key_of(key_id).pk,
             overlap=timedelta(hours=body["overlap_hours"]),

@@ -26,12 +26,14 @@ class TurnNotFound(ServiceError):
     code, status, message = "not_found", 404, "Turn not found"
 
 
-def conversations(query: dict[str, Any]) -> QuerySet[Conversation]:
-    """The conversations that the query string asks for, newest activity first."""
+def conversations(query: dict[str, Any], *, of: UUID | None = None) -> QuerySet[Conversation]:
+    """The conversations that the query string asks for, newest activity first; `of`: of this customer alone."""
     rows = Conversation.objects.select_related("customer").prefetch_related("tags")
     rows = rows.order_by("-last_activity_at", "-id").filter(
         **between("last_activity_at", query), **between("created_at", query, "created_since", "created_until")
     )
+    if of is not None:
+        rows = rows.filter(customer_id=of)
     if status := query.get("status"):
         rows = rows.filter(status=status)
     if agent := query.get("agent"):

@@ -12,26 +12,7 @@ from agents.spending.limits import Standing, standings
 from agents.spending.models import ModelCall, Period, SpendTotal
 from chat.api import usage_shapes as shapes
 from chat.models import Customer
-from smartsupport.lib.errors import ServiceError
-from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.rest import one_page
-from smartsupport.lib.text import storable
-
-
-class CustomerNotFound(ServiceError):
-    code, status, message = "customer_not_found", 404, "Customer not found"
-
-
-def customer(name: str) -> Customer:
-    """By our id, or by the company's own. Raises CustomerNotFound."""
-    if storable(name) != name:
-        raise CustomerNotFound()
-    row = Customer.objects.filter(subject=name).first()
-    if row is None and (known := parse_uuid(name)):
-        row = Customer.objects.filter(pk=known).first()
-    if row is None:
-        raise CustomerNotFound()
-    return row
 
 
 def deployment() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """REST: what models cost, by customer, and what staff do to budgets. A customer may ask for their own percentage."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -16,7 +16,7 @@ from agents.approvals import Decider
 from agents.spending import changes
 from agents.spending.limits import standings
 from agents.spending.models import BudgetChange
-from chat import identity
+from chat import customers, held, identity
 from chat.api import examples
 from chat.api import usage_reads as reads
 from chat.api import usage_shapes as shapes
@@ -24,12 +24,12 @@ from chat.api.serializers import idempotency_key
 from chat.authentication import ApiKeyAuthentication, MayCall, StaffSessionAuthentication
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.errors import ServiceError
-from smartsupport.lib.rest import Need, decider_id, read_body, read_query
+from smartsupport.lib.rest import Need, decider_id, held_to, read_body, read_query
 
 READ = Need("usage:read", "agents.view_modelcall")
 WRITE = Need("usage:write", "agents.change_budget")
 CHANGE_PROBLEMS = (
-    reads.CustomerNotFound,
+    customers.CustomerNotFound,
     changes.MissingReason,
     changes.ImpossibleAmount,
     changes.UnknownPeriod,
@@ -87,6 +87,7 @@ class MayReadUsage(MayCall):
         if isinstance(caller, TokenHolder):
             if request.method not in ("GET", "HEAD"):
                 raise MethodNotAllowed(str(request.method))
+            held.admit(caller.customer_id, view, "GET")
             return True
         return super().has_permission(request, view)
 
@@ -112,7 +113,7 @@ class UsageView(ApiView):
 class CustomerUsageView(ApiView):
     needs: ClassVar = {"GET": READ}
     answers: ClassVar = {"GET": examples.CUSTOMER_USAGE}
-    problems: ClassVar = {"GET": (reads.CustomerNotFound,)}
+    problems: ClassVar = {"GET": (customers.CustomerNotFound,)}
     authentication_classes = [ApiKeyAuthentication, CustomerTokenAuthentication, StaffSessionAuthentication]
     permission_classes = [MayReadUsage]
 
@@ -131,26 +132,29 @@ class CustomerUsageView(ApiView):
         examples=[OpenApiExample("With the customer's token", value=examples.OWN_USAGE, response_only=True)],
     )
     def get(self, request: Request, customer: str) -> Response:
-        asking: Any = request.user
+        row, asking = customers.named(customer), cast(Any, request.user)
         if isinstance(asking, TokenHolder):
-            row = reads.customer(customer)
-            if row.pk != asking.customer_id:
-                raise reads.CustomerNotFound()
             own = standings([row.pk], deployment=False)
             return Response({"limits": [shapes.own_limit(one) for one in own if not one.exempt]})
-        [told] = reads.told([reads.customer(customer).pk])
+        [told] = reads.told([row.pk])
         return Response(told)
 
 
 class _ChangeView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    narrows: ClassVar = frozenset({"POST"})
     problems: ClassVar = {"POST": CHANGE_PROBLEMS}
     kind: ClassVar[str]
 
     def changed(self, request: Request, body: dict[str, Any], change: Any, **values: Any) -> Response:
         """Carry `change` out for whom the body names. An `Idempotency-Key` that was used finds what it did."""
         named = body.get("customer")
-        customer_id = reads.customer(named).pk if named is not None else None
+        customer_id = customers.named(named).pk if named is not None else None
+        if (only := held_to(request.user)) is not None:
+            if customer_id is None:
+                raise held.not_about_one()
+            if customer_id != only:
+                raise customers.CustomerNotFound()
         key = idempotency_key(request)
         known = uuid5(NAMESPACE_URL, f"{decider_id(request.user)} {self.kind} {key}") if key else None
         row: BudgetChange = change(

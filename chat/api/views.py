@@ -1,6 +1,6 @@
 """REST: conversations, their events, messages for customers and of staff, stopping, resolving."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from agents.approvals import Decider
 from agents.spending.limits import UsageLimitReached
-from chat import staffing, submission, takeover, transcript, turns
+from chat import customers, staffing, submission, takeover, transcript, turns
 from chat.api import examples, reads, writes
 from chat.api import serializers as shapes
 from smartsupport.lib.api_view import ApiView
@@ -23,6 +23,7 @@ from smartsupport.lib.rest import (
     Need,
     checked_thread_id,
     decider_id,
+    held_to,
     one_page,
     read_body,
     read_query,
@@ -51,6 +52,7 @@ TURN = OpenApiParameter("turn_id", str, OpenApiParameter.PATH, description="From
 
 class ConversationsView(ApiView):
     needs: ClassVar = {"GET": READ}
+    narrows: ClassVar = frozenset({"GET"})
     answers: ClassVar = {"GET": examples.CONVERSATIONS}
 
     @extend_schema(
@@ -62,7 +64,7 @@ class ConversationsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         query = read_query(shapes.ConversationQuery, request)
-        rows, counts = one_page(reads.conversations(query), query)
+        rows, counts = one_page(reads.conversations(query, of=held_to(request.user)), query)
         return Response({"conversations": shapes.ConversationSerializer(rows, many=True).data, **counts})
 
 
@@ -132,8 +134,9 @@ class HistoryView(ApiView):
 
 class MessagesView(ApiView):
     needs: ClassVar = {"POST": WRITE}
+    narrows: ClassVar = frozenset({"POST"})
     answers: ClassVar = {"POST 200": examples.TURN, "POST 202": examples.WAITING_TURN}
-    problems: ClassVar = {"POST": MESSAGE_PROBLEMS}
+    problems: ClassVar = {"POST": (*MESSAGE_PROBLEMS, customers.CustomerNotFound)}
 
     @extend_schema(
         operation_id="conversations_send_message",
@@ -178,7 +181,10 @@ class MessagesView(ApiView):
         wait = read_query(shapes.WaitQuery, request)["wait"]
         body = read_body(shapes.MessageSerializer, request)
         body["client_message_id"] = body.get("client_message_id") or shapes.idempotency_key(request)
-        sent = writes.send_message(thread_id=thread_id, asked_by=decider_id(request.user), **body)
+        caller: Any = request.user
+        sent = writes.send_message(
+            thread_id=thread_id, asked_by=decider_id(caller), held=held_to(caller), **body
+        )
         if sent.turn_id is None:
             held_by = reads.conversation(thread_id).held_by
             told = {"turn_id": None, "thread_id": thread_id, "seq": sent.seq, "held_by": held_by}

@@ -1,11 +1,13 @@
 """What the conversation routes change: each is one call of a service."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from rest_framework.exceptions import ValidationError
 
 from chat import stopping
+from chat.customers import CustomerNotFound
 from chat.models import Conversation, Customer
 from chat.submission import Submitted, submit
 from smartsupport.lib.errors import ThreadNotFound
@@ -20,21 +22,27 @@ def send_message(
     customer: dict[str, Any] | None = None,
     multitask_strategy: str | None = None,
     asked_by: str = "",
+    held: UUID | None = None,
 ) -> Submitted:
-    """Queue a message of the thread's customer. `customer` opens a thread; `asked_by` is who sends it for them.
+    """Queue a message of the thread's customer. `customer` opens a thread; `asked_by` is who sends it for them. `held`:
+    the one customer whom the sender is held to, who need not be named to open a thread.
 
-    Raises ThreadNotFound, ValidationError (the thread is another customer's) and what chat.submission.submit
-    raises; then nothing was written, no new customer either.
+    Raises ThreadNotFound, ValidationError (the thread is another customer's), CustomerNotFound (not the one whom the
+    sender is held to) and what chat.submission.submit raises; then nothing was written, no new customer either.
     """
     row = Conversation.objects.select_related("customer").filter(thread_id=thread_id).first()
-    if row is None:
-        if customer is None:
+    if row is not None:
+        if held not in (None, row.customer_id):
             raise ThreadNotFound()
-        owner = _known_or_new(customer)
-    else:
         owner = row.customer
         if customer is not None and customer["subject"] != owner.subject:
             raise ValidationError({"customer": ["This thread belongs to another customer."]})
+    elif held is not None:
+        owner = _the_one(held, customer)
+    elif customer is None:
+        raise ThreadNotFound()
+    else:
+        owner = _known_or_new(customer)
     return submit(
         customer_id=owner.pk,
         thread_id=thread_id,
@@ -43,6 +51,14 @@ def send_message(
         strategy=multitask_strategy,
         asked_by=asked_by,
     )
+
+
+def _the_one(held: UUID, named: dict[str, Any] | None) -> Customer:
+    """Raises CustomerNotFound where somebody else is named, known or not."""
+    owner = Customer.objects.get(pk=held)
+    if named is not None and named["subject"] != owner.subject:
+        raise CustomerNotFound()
+    return owner
 
 
 def _known_or_new(customer: dict[str, Any]) -> Customer:

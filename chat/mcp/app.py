@@ -4,11 +4,16 @@ Each request is a connection of its own to the SDK's server, which is why nothin
 and why a request may go to any of many processes. What was asked for goes on when whoever asked has gone.
 """
 
+import io
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import structlog
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
+from django.http import HttpResponse
+from django.middleware.security import SecurityMiddleware
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from chat.mcp.caller import identify
@@ -26,7 +31,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PATHS = frozenset({"/mcp", "/mcp/"})
 BODY_MOST = 1024 * 1024
-ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+NOT_KEPT = (b"cache-control", b"no-store")
 
 
 def beside(pages: App) -> App:
@@ -43,6 +48,7 @@ def beside(pages: App) -> App:
 
 async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request to `/mcp`."""
+    send = _with_headers(send, [NOT_KEPT, *_of_the_site(scope)])
     with structlog.contextvars.bound_contextvars(request_id=str(new_id())):
         try:
             if scope["method"] != "POST":
@@ -60,9 +66,21 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         manager = StreamableHTTPSessionManager(
             server, json_response=True, stateless=True, max_request_body_size=BODY_MOST
         )
-        more = [*ALWAYS, *((name.lower().encode(), value.encode()) for name, value in caller.standing)]
+        standing = [(name.lower().encode(), value.encode()) for name, value in caller.standing]
         async with manager.run():
-            await manager.handle_request({**scope, CALLER: caller}, receive, _with_headers(send, more))
+            await manager.handle_request({**scope, CALLER: caller}, receive, _with_headers(send, standing))
+
+
+def _of_the_site(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The headers that Django puts onto all our pages (`SecurityMiddleware`): HSTS where the request came by HTTPS."""
+    name = settings.SECURE_PROXY_SSL_HEADER[0] if settings.SECURE_PROXY_SSL_HEADER else ""
+    wire = name.removeprefix("HTTP_").replace("_", "-").lower().encode()
+    # Of the request nothing else is read: it may be one that cannot be.
+    known = [(header, value) for header, value in scope["headers"] if header == wire]
+    request = ASGIRequest({**scope, "headers": known, "query_string": b""}, io.BytesIO())
+    answer = SecurityMiddleware(lambda _: HttpResponse()).process_response(request, HttpResponse())
+    del answer["Content-Type"]
+    return [(header.lower().encode(), value.encode()) for header, value in answer.headers.items()]
 
 
 def _with_headers(send: Send, more: list[tuple[bytes, bytes]]) -> Send:
@@ -79,7 +97,6 @@ async def _refuse(send: Send, refused: Refused) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        *ALWAYS,
         *((name.lower().encode(), value.encode()) for name, value in refused.headers.items()),
     ]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})

@@ -2,14 +2,14 @@
 address, before a message is looked at.
 
 The key comes as `X-API-Key` or `Authorization: Bearer`; the customer as `X-Customer-Id`, the company's own id, which
-only a key may name: it becomes the verified customer that arguments are bound to. No message can say another one.
+only a key may name: it becomes the verified customer that arguments are bound to. No message can say another one. A key
+that is held to a customer acts for that one, named or not.
 """
 
 import io
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.conf import settings
@@ -21,14 +21,15 @@ from rest_framework.request import Request
 from agents.models import Access
 from chat import direct_calls
 from chat.authentication import HEADER, ApiKeyAuthentication, Integrator
+from chat.customers import CustomerNotFound, is_subject
 from chat.direct_calls import Caller
 from chat.identity import SUBJECT_LIMIT
+from chat.mcp import door
 from chat.mcp.refusals import Refused
 from chat.models import Customer
-from smartsupport.lib.addresses import counted
 from smartsupport.lib.audit import Actor, Place
 from smartsupport.lib.errors import ServiceError
-from smartsupport.lib.text import readable, storable
+from smartsupport.lib.text import storable
 
 CALL, POLL = "tools:call", "interrupts:read"
 CUSTOMER, LANE, KEY = "X-Customer-Id", "X-Conversation-Id", "Idempotency-Key"
@@ -48,12 +49,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class McpCaller:
-    """`subject` is the company's id of the customer; "" acts for nobody. `lane` sets calls apart that need not wait for
-    each other, `key` is the idempotency key of the request's header. `standing`: headers that tell the key's limit."""
+    """`subject` is the company's id of the customer; "" acts for nobody, or for one whom the company has no id of.
+    `held` is the customer whom the key is held to. `lane` sets calls apart that need not wait for each other, `key` is
+    the idempotency key of the request's header. `standing`: headers that tell the key's limit."""
 
     integrator: Integrator
     place: Place
     subject: str = ""
+    held: UUID | None = None
     lane: str = ""
     key: str = ""
     filter: Filter = Filter()
@@ -74,12 +77,16 @@ class McpCaller:
 
     def known_customer(self) -> UUID | None:
         """The row of the customer whom this caller acts for, where there is one. One statement at most."""
+        if self.held is not None:
+            return self.held
         if not self.subject:
             return self._nobody
         return Customer.objects.filter(subject=self.subject).values_list("pk", flat=True).first()
 
     def customer(self) -> UUID:
         """The same, made where it is new. Who acts for nobody has a row of its own, which is bound to nothing."""
+        if self.held is not None:
+            return self.held
         if self.subject:
             return direct_calls.known_customer(self.subject)
         named = {"name": f"{self.integrator.key.name} (MCP)"[:200]}
@@ -91,8 +98,17 @@ class McpCaller:
 
 
 def identify(scope: dict[str, Any]) -> McpCaller:
-    """The caller of an ASGI request. Synchronous (ORM). Raises Refused; then nothing was written but the key's use."""
+    """The caller of an ASGI request. Synchronous (ORM). Raises Refused; then nothing was written but the key's use, and
+    a line of the audit."""
     request = _request(scope)
+    try:
+        return _identified(request)
+    except Refused as refused:
+        door.record(request, refused)
+        raise
+
+
+def _identified(request: ASGIRequest) -> McpCaller:
     _check_place(request)
     integrator = _integrator(request)
     if not integrator.has_scope(CALL):
@@ -100,8 +116,9 @@ def identify(scope: dict[str, Any]) -> McpCaller:
     standing = getattr(request, "rate_limit", None)
     return McpCaller(
         integrator,
-        _place(request),
-        subject=_subject(request),
+        door.place_of(request),
+        subject=_acts_for(integrator, _subject(request)),
+        held=integrator.customer_id,
         lane=_matching(request, LANE, _LANE),
         key=idempotency_key(request.headers.get(KEY, "")),
         filter=_filter(request),
@@ -141,6 +158,7 @@ def _integrator(request: ASGIRequest) -> Integrator:
     if not request.headers.get(HEADER) and kind.lower() == "bearer":
         request.META["HTTP_X_API_KEY"] = token.strip()
         request.__dict__.pop("headers", None)  # it is worked out once
+    request.was_authenticated = True  # type: ignore[attr-defined]  # for the audit
     try:
         known = ApiKeyAuthentication().authenticate(Request(request))
     except ServiceError as fault:
@@ -164,11 +182,23 @@ def _subject(request: ASGIRequest) -> str:
         subject = given.encode("latin-1").decode().strip()
     except UnicodeDecodeError:
         subject = ""
-    if not subject or len(subject) > SUBJECT_LIMIT or readable(storable(subject)) != subject:
+    if not is_subject(subject):
         raise Refused(
             400, "invalid_customer", f"{CUSTOMER} must be a customer id of 1 to {SUBJECT_LIMIT} characters."
         )
     return subject
+
+
+def _acts_for(integrator: Integrator, named: str) -> str:
+    """What tools bind. To a key that is held to a customer nobody else exists. Raises Refused."""
+    held = integrator.key.customer
+    if held is None:
+        return named
+    if named and named not in (held.subject, str(held.pk)):
+        raise Refused(
+            404, CustomerNotFound.code, f"{CustomerNotFound.message}: this key is held to another one."
+        )
+    return held.business_id
 
 
 def _matching(request: ASGIRequest, name: str, pattern: re.Pattern[str]) -> str:
@@ -199,10 +229,3 @@ def _filter(request: ASGIRequest) -> Filter:
     if access and access not in Access.values:
         raise Refused(400, "invalid_filter", "access must be read or write.")
     return Filter(agent, access, tuple(storable(request.GET.get("q", ""))[:QUERY_MOST].split()))
-
-
-def _place(request: ASGIRequest) -> Place:
-    peer, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
-    address = counted(peer, forwarded)
-    agent = request.headers.get("User-Agent", "")[:300]
-    return Place(address=address, user_agent=agent, method="POST", path=urlsplit(request.path).path)

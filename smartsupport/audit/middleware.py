@@ -9,8 +9,8 @@ from django.db import Error as DatabaseFault
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from smartsupport.audit import repeats, requests
-from smartsupport.lib import audit
+from smartsupport.audit import requests
+from smartsupport.lib import audit, audit_repeats
 
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 log = structlog.get_logger(__name__)
@@ -86,7 +86,9 @@ class AuditMiddleware:
         if requests.is_worth_a_line(request, response):
             of = requests.recording_of(request)
             is_export = requests.is_export(request, response)
-            if of.actor.kind in ("staff", "key") and (is_export or repeats.is_news(of, response.status_code)):
+            if of.actor.kind in ("staff", "key") and (
+                is_export or audit_repeats.is_news(of, response.status_code)
+            ):
                 requests.add_outcome(of, request, response)
                 of.verb = "export" if is_export else of.verb
                 self._write(of, response)

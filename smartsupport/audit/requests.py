@@ -22,7 +22,6 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 BY_METHOD = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
 SIGN_INS = ("login", "login_failed", "login_locked", "logout")
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
-WRONG_KEY = audit.Actor("unknown", "", "A key that is not valid")
 
 
 def is_watched(request: HttpRequest) -> bool:
@@ -53,7 +52,7 @@ def is_recorded_unasked(of: audit.Recording, request: HttpRequest, response: Htt
         return _is_turned_away(of, request)
     if of.verb in SIGN_INS:
         return True
-    return of.actor == WRONG_KEY and response.status_code == 403
+    return of.actor == audit.WRONG_KEY and response.status_code == 403
 
 
 def recording_of(request: HttpRequest) -> audit.Recording:
@@ -125,7 +124,7 @@ def _actor(request: HttpRequest) -> audit.Actor:
     text = request.headers.get(HEADER, "") if request.path.startswith("/api/") else ""
     if text:
         key = api_keys.find(text)
-        return audit.Actor("key", str(key.pk), key.name) if key else WRONG_KEY
+        return audit.Actor("key", str(key.pk), key.name) if key else audit.WRONG_KEY
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated and user.is_staff:
         return audit.Actor("staff", str(user.pk), user.get_username())

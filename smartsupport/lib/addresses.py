@@ -22,13 +22,23 @@ def parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return mapped or found
 
 
+def exact(peer: str, forwarded_for: str) -> str:
+    """The address of a client, as far as our own proxy can be believed (TRUST_PROXY_HEADERS): `peer`, or the last entry
+    of X-Forwarded-For. "": not known."""
+    found = parsed(_named(forwarded_for) or peer)
+    return str(found) if found else ""
+
+
 def counted(peer: str, forwarded_for: str) -> str:
     """The address that a client is counted by: `peer`, or what our own proxy says that it was (the last entry of
     X-Forwarded-For). An IPv6 customer has a whole network, which counts as one address."""
-    named = forwarded_for.rpartition(",")[2].strip() if settings.TRUST_PROXY_HEADERS else ""
-    found = parsed(named or peer)
+    found = parsed(_named(forwarded_for) or peer)
     if found is None:
         return "unknown"
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)
+
+
+def _named(forwarded_for: str) -> str:
+    return forwarded_for.rpartition(",")[2].strip() if settings.TRUST_PROXY_HEADERS else ""

@@ -20,7 +20,7 @@ from smartsupport.lib import audit, etags, idempotency
 from smartsupport.lib.documented import Refusal
 from smartsupport.lib.envelope import EnvelopeRenderer
 from smartsupport.lib.errors import ServiceError
-from smartsupport.lib.rest import Need, decider_id
+from smartsupport.lib.rest import Need, decider_id, held_to
 
 log = structlog.get_logger(__name__)
 
@@ -43,12 +43,15 @@ class ApiView(APIView):
 
     For the published document: `answers` has an example of the data by method ("GET", or "POST 202" where statuses
     differ), `problems` what the method refuses beside what all of them do, `matched` the methods that heed `If-Match`.
+    `narrows`: the methods that answer whoever is held to one customer (`held_to`) with that customer's things alone,
+    though no id in their address says whose.
     """
 
     needs: ClassVar[dict[str, Need]] = {}
     answers: ClassVar[dict[str, Any]] = {}
     problems: ClassVar[dict[str, Sequence[Refusal]]] = {}
     matched: ClassVar[frozenset[str]] = frozenset()
+    narrows: ClassVar[frozenset[str]] = frozenset()
     claim: idempotency.Claim | None = None
 
     def body_limit(self) -> int:
@@ -67,7 +70,7 @@ class ApiView(APIView):
         if text is None:
             return
         begun = idempotency.begin(
-            caller=decider_id(request.user),
+            caller=_caller(request.user),
             key=idempotency.checked_key(text),
             fingerprints=idempotency.fingerprints(_asked(request)),
         )
@@ -119,6 +122,13 @@ def require_match(request: Request, *states: Any) -> None:
     if etags.is_conditional(request):
         rendered = (one if isinstance(one, bytes) else EnvelopeRenderer().render(one) for one in states)
         etags.require_match(request, *rendered)
+
+
+def _caller(user: Any) -> str:
+    """Whose an idempotency key is. Keys of one integrator share theirs, but not what was answered about another
+    customer."""
+    held = held_to(user)
+    return f"{decider_id(user)} for {held}" if held else decider_id(user)
 
 
 def _kept(response: HttpResponse) -> idempotency.Answer:

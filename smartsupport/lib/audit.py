@@ -33,6 +33,7 @@ class Actor:
 SYSTEM = Actor("system", "", "Smart Support")
 COMMANDS = Actor("system", "", "manage.py")
 NOBODY = Actor("unknown")
+WRONG_KEY = Actor("unknown", "", "A key that is not valid")
 
 
 @dataclass(frozen=True, slots=True)

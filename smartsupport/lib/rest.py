@@ -1,6 +1,7 @@
 """What the REST views of every app share: what a view asks of its caller, pages, strict fields. No models."""
 
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -83,6 +84,13 @@ def read_body(serializer: type[serializers.Serializer[Any]], request: Request) -
     body.is_valid(raise_exception=True)
     values: dict[str, Any] = body.validated_data
     return values
+
+
+def held_to(caller: Any) -> UUID | None:
+    """The one customer whom the caller may name: an API key that is held to them, a customer with their own token.
+    None: anybody."""
+    own: UUID | None = getattr(caller, "customer_id", None)
+    return own
 
 
 def decider_id(caller: Any) -> str:

@@ -51,6 +51,9 @@ WHERE k.created_at < %(before)s
   AND NOT EXISTS (SELECT 1 FROM agents_action a WHERE a.customer_id = k.id)
   AND NOT EXISTS (SELECT 1 FROM agents_budget b WHERE b.customer_id = k.id)
   AND NOT EXISTS (SELECT 1 FROM agents_budgetchange b WHERE b.customer_id = k.id)
+  AND NOT EXISTS (
+    SELECT 1 FROM chat_apikey a
+    WHERE a.customer_id = k.id AND a.enabled AND (a.expires_at IS NULL OR a.expires_at > STATEMENT_TIMESTAMP()))
 """
 _STRANGERS = _WITHOUT_CONVERSATIONS + "LIMIT %(limit)s FOR UPDATE OF k SKIP LOCKED"
 _BEGINNING = datetime.min.replace(year=2, tzinfo=timezone.get_fixed_timezone(0))

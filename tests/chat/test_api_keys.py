@@ -11,6 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from agents.admin.inbox_rows import Wanted, page_of, these
+from agents.approvals import Decider, NotAllowed, decide
 from agents.models import Action
 from chat import api_keys, key_limits, scopes
 from chat.authentication import Integrator
@@ -350,6 +352,120 @@ def test_nobody_approves_their_own_wish_with_a_key_that_they_made() -> None:
     assert Integrator(new).answers_for == tuple(sorted([f"user:{sam.pk}", f"user:{nina.pk}"]))
 
 
+def test_nobody_approves_what_a_key_asked_for_that_they_made() -> None:
+    sam, nina, kim = (rows.staff(name, superuser=True) for name in ("sam", "nina", "kim"))
+    admin, _ = made("admin", name="Sam's", by=sam)
+    child, text = made("chat", name="Wishes", by=Integrator(admin))
+    api_keys.replace(child.pk, by=nina)
+    action = asked_for_by(text)
+
+    def refusal(who: User | None = None, **decider: Any) -> str:
+        by = Decider.of(who) if who else Decider(kind="staff", name="x", **decider)
+        with pytest.raises(NotAllowed) as refused:
+            decide(action_id=action.pk, approved=True, by=by)
+        return refused.value.message
+
+    # Sam made the key that made it, and Nina the one that took its place: both have read a text that asks as this one.
+    for who in (sam, nina):
+        assert refusal(who) == "An API key that you made asked for this. Somebody else has to approve it."
+    assert refusal(id="link:1", answers_for=(f"user:{nina.pk}",))  # whom somebody asks by a link in her place
+    other_of_sam = made("approve", name="Decides", by=sam)[1]
+    assert decided_with(other_of_sam, action) == (403, "awaiting")
+    assert not [
+        named for named in page_of(Wanted(mine="yes"), f"user:{sam.pk}").rows if named.pk == action.pk
+    ]
+    [shown] = [one for one in page_of(Wanted(), f"user:{nina.pk}").rows if one.pk == action.pk]
+    assert shown.asked_by_you  # type: ignore[attr-defined]
+    assert [one.asked_by_you for one in these([action.pk], f"user:{kim.pk}")] == [False]  # type: ignore[attr-defined]
+    action.refresh_from_db()
+    assert (action.status, action.votes) == ("awaiting", [])
+    assert decide(action_id=action.pk, approved=True, by=Decider.of(kim)).status == "approved"
+
+
+def test_who_made_a_key_still_declines_what_it_asked_for_and_the_first_key_is_nobodys() -> None:
+    sam = rows.staff("sam", superuser=True)
+    _, text = made("chat", by=sam)
+    _, first = made("chat", name="First key")
+
+    assert decide(action_id=asked_for_by(text).pk, approved=False, by=Decider.of(sam)).status == "rejected"
+    assert decide(action_id=asked_for_by(first).pk, approved=True, by=Decider.of(sam)).status == "approved"
+
+
+# Keys that a key made
+
+
+def family() -> tuple[ApiKey, ApiKey, dict[str, str]]:
+    """An admin key that was replaced, what took its place, and texts: theirs, and of the keys that they made."""
+    first, text = made("admin", name="First")
+    child, child_text = made("admin", name="Child", by=Integrator(first))
+    grandchild = made("chat", name="Grandchild", by=Integrator(child))[1]
+    renewed = api_keys.replace(child.pk, by=rows.staff("renews", superuser=True))[1]
+    second, second_text = api_keys.replace(first.pk, by=Integrator(first))
+    of_second = made("chat", name="Of the second", by=Integrator(second))[1]
+    return (
+        first,
+        second,
+        {
+            "first": text,
+            "second": second_text,
+            "child": child_text,
+            "grandchild": grandchild,
+            "renewed": renewed,
+            "of_second": of_second,
+            "stranger": made("chat", name="Stranger")[1],
+        },
+    )
+
+
+def working(texts: dict[str, str]) -> set[str]:
+    return {name for name, text in texts.items() if api_keys.find(text)}
+
+
+def test_with_a_key_go_the_keys_that_it_made_and_not_what_took_its_place() -> None:
+    first, second, texts = family()
+    admin = rows.key("admin", name="The administrator's")
+    kept = {"second", "of_second", "stranger"}
+
+    assert call(admin, f"{URL}/{first.pk}").json()["data"]["made_live"] == 3
+    gone = call(admin, f"{URL}/{first.pk}", method="delete").json()["data"]
+    assert (gone["state"], gone["made_live"], gone["made_disabled"]) == ("disabled", 0, 3)
+    assert working(texts) == kept
+    again = call(admin, f"{URL}/{first.pk}", method="delete").json()["data"]
+    assert (again["made_disabled"], working(texts)) == (0, kept)
+
+    entry = AuditEntry.objects.filter(verb="delete", object_type="api.keys", outcome="done").earliest("pk")
+    assert sum(name.endswith("enabled") and value is False for name, value in entry.after.items()) == 4
+    call(admin, f"{URL}/{second.pk}", method="delete")
+    assert working(texts) == {"stranger"}
+
+
+def test_what_a_key_made_may_stay_and_go_later() -> None:
+    first, _, texts = family()
+    admin = rows.key("admin", name="The administrator's")
+
+    kept = call(admin, f"{URL}/{first.pk}?made=false", method="delete").json()["data"]
+    assert (kept["state"], kept["made_live"], kept["made_disabled"]) == ("disabled", 3, 0)
+    assert working(texts) == texts.keys() - {"first"}
+    assert call(admin, f"{URL}/{first.pk}?made=maybe", method="delete").status_code == 400
+    assert working(texts) == texts.keys() - {"first"}
+    assert call(admin, f"{URL}/{first.pk}", method="delete").json()["data"]["made_disabled"] == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_key_is_made_by_one_that_is_switched_off_at_that_moment() -> None:
+    for number in range(4):
+        key, _ = made("admin", name=f"Admin {number}")
+        makes = [
+            lambda key=key: api_keys.issue(name="x", scopes=["chat"], by=Integrator(key)) for _ in range(3)
+        ]
+
+        outcomes = at_once([*makes, lambda key=key: api_keys.disable(key, made_too=True)])
+
+        refused = [one for one in outcomes if isinstance(one, Exception)]
+        assert all(isinstance(one, api_keys.MoreThanOwn) for one in refused), refused
+        assert api_keys.live_made(key) == []
+
+
 # Over the API
 
 
@@ -554,3 +670,23 @@ def test_a_key_is_replaced_in_the_console_and_both_name_each_other(root: Client)
     told = AuditEntry.objects.filter(verb="replace", object_id=str(old.pk), outcome="done").earliest("pk")
     assert told.before["expires_at"] is None
     assert told.after["expires_at"]
+
+
+def test_the_dialog_says_what_a_key_made_and_switches_it_off_unless_told_not_to(root: Client) -> None:
+    first, _, texts = family()
+    disable = reverse("admin:chat_apikey_disable", args=[first.pk])
+
+    dialog = root.get(disable).content.decode()
+    assert "Disable the 3 keys that it made, too" in dialog
+    assert "They still work: Child, Child, Grandchild." in dialog
+    assert re.search(r'<input[^>]*name="made_too"[^>]* checked', dialog)
+    root.post(disable, {"_form_submitted": "True"})
+    assert working(texts) == texts.keys() - {"first"}
+
+    page = root.get(reverse("admin:chat_apikey_change", args=[first.pk])).content.decode()
+    assert disable in page  # for those that still work
+    told = root.post(disable, {"_form_submitted": "True", "made_too": "on"}, follow=True).content.decode()
+    assert "3 keys that it made: disabled with it." in told
+    assert working(texts) == {"second", "of_second", "stranger"}
+    assert disable not in root.get(reverse("admin:chat_apikey_change", args=[first.pk])).content.decode()
+    assert "made_too" not in root.get(disable).content.decode()
