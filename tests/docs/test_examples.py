@@ -103,6 +103,7 @@ def _run(source: str, **names: Any) -> dict[str, Any]:
 def test_every_python_block_is_run_here() -> None:
     """The tests below find each by a piece of it; the last one is run with the client that it is about."""
     pieces = ("whsec_", "chat_model()", "scripted_model.script", "Names(", "SafeClient(")
+    pieces += ("def follow(", "streamable_http_client(")
     assert "smart_support_api_client" in (pages.ROOT / "tests/api/test_generated_client.py").read_text()
     pieces += ("smart_support_api_client",)
     assert [str(b) for b in pages.blocks("python") if sum(piece in b.text for piece in pieces) != 1] == []
@@ -162,6 +163,36 @@ async def test_a_request_goes_out(world: World) -> None:
     await found["_awaited"]
 
     assert found["response"].status == 200, found["response"].text
+
+
+@pytest.mark.xdist_group("docs")
+def test_a_stream_is_followed_over_connections_that_end(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    world.say("What is the status of order 1042?", thread_id="docs-followed")
+    follow = _run(_text("python", "def follow("))["follow"]
+
+    frames = follow(world.stack.url, world.key, "docs-followed")
+    told = [next(frames)]
+    while [frame["type"] for frame in told].count("resumed") < 2:
+        told.append(next(frames))
+    frames.close()
+
+    numbers = [frame["seq"] for frame in told if "at" in frame]
+    assert numbers == sorted(set(numbers))
+    assert [frame["type"] for frame in told if frame["type"] != "token"][-3:] == [
+        "message_complete",
+        "resumed",
+        "resumed",
+    ]
+
+
+@pytest.mark.xdist_group("docs")
+async def test_another_agent_calls_a_tool(world: World, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    found = _run(_text("python", "streamable_http_client("), url=world.stack.url, key=world.key)
+    await found["_awaited"]
+
+    assert capsys.readouterr().out == "succeeded\n"
 
 
 @pytest.mark.xdist_group("docs")
