@@ -32,6 +32,7 @@ def everything(watch: Watch) -> None:
         env = stack.enter_context(_environment_with_servers(watch))
         # What is told here is for a person: log lines only where something is wrong.
         quiet = env | {"LOG_LEVEL": "WARNING"}
+        say("Bringing the database up to date ...")
         _run_once(programs.manage("migrate", "migrate", "--noinput", "-v", "0"), quiet, watch)
         # Callbacks run backwards: web, turns and jobs stop together, then the demo business, then the servers.
         if settings.DEBUG:
