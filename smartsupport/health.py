@@ -61,29 +61,41 @@ def api_health(request: HttpRequest) -> JsonResponse:
 
 
 def _postgres() -> str:
+    return _told("postgres", _fault_of_postgres())
+
+
+def _fault_of_postgres() -> str:
     # Past the pool, whose patience is longer than that of whoever asks here.
     wanted = connection_parameters(connection) | {"connect_timeout": TIMEOUT_SECONDS}
     try:
         with psycopg.connect(**wanted) as direct:
             direct.execute("SELECT 1")
-    except psycopg.Error:
-        return "does not answer"
-    return "ok"
+    except psycopg.Error as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _valkey() -> str:
+    fault = ""
     try:
         with redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
         ) as client:
             client.ping()
-    except redis.RedisError:
-        return "does not answer"
-    return "ok"
+    except redis.RedisError as error:
+        fault = str(error) or type(error).__name__
+    return _told("valkey", fault)
+
+
+def _told(server: str, fault: str) -> str:
+    """What is away, refuses the password or is full looks the same to whoever asks: only the log says why."""
+    if fault:
+        logger.warning("server_does_not_answer", server=server, error=fault)
+    return "does not answer" if fault else "ok"
 
 
 def _migrations() -> str:
-    if _postgres() != "ok":
+    if _fault_of_postgres():
         return "unknown while Postgres does not answer"
     try:
         executor = MigrationExecutor(connection)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from django.conf import settings
 from django.test import Client
+from structlog.testing import capture_logs
 
 from smartsupport.lib import heartbeat
 
@@ -61,10 +62,14 @@ def test_readiness_names_postgres_when_it_does_not_answer(client: Client, monkey
     asyncio.run(heartbeat.beat("worker-1"))
     monkeypatch.setitem(connection.settings_dict, "PORT", 1)
 
-    answer = client.get("/readyz")
+    with capture_logs() as lines:
+        answer = client.get("/readyz")
 
     assert answer.status_code == 503
     assert answer.json()["missing"] == ["postgres", "migrations"]
+    [why] = [line for line in lines if line["event"] == "server_does_not_answer"]
+    assert "Connection refused" in why["error"]
+    assert "refused" not in answer.content.decode(), "the reason is for the log"
 
 
 @pytest.mark.django_db(transaction=True)
