@@ -199,6 +199,7 @@ class RepeatView(ApiView):
     needs: ClassVar = {"POST": DECIDE}
     answers: ClassVar = {"POST": examples.REPEATED}
     problems: ClassVar = {"POST": (approvals.ActionNotFound, settlement.NotUnknown, repetition.NotRepeatable)}
+    outside: ClassVar = frozenset({"POST"})
 
     @extend_schema(
         operation_id="interrupts_repeat",

@@ -137,6 +137,7 @@ class MessagesView(ApiView):
     narrows: ClassVar = frozenset({"POST"})
     answers: ClassVar = {"POST 200": examples.TURN, "POST 202": examples.WAITING_TURN}
     problems: ClassVar = {"POST": (*MESSAGE_PROBLEMS, customers.CustomerNotFound)}
+    outside: ClassVar = frozenset({"POST"})  # it waits for the turn, which a worker runs
 
     @extend_schema(
         operation_id="conversations_send_message",

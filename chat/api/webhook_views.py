@@ -185,6 +185,7 @@ class WebhookView(ApiView):
 class TestView(ApiView):
     needs: ClassVar = {"POST": CHANGE}
     problems: ClassVar = {"POST": (EndpointNotFound, webhook_trials.TooManyTests)}
+    outside: ClassVar = frozenset({"POST"})
 
     @extend_schema(
         operation_id="webhooks_test",

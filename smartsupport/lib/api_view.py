@@ -4,12 +4,14 @@ bodies have a limit. Apart from `smartsupport.lib.rest`, because DRF's view impo
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import structlog
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import Error as DatabaseFault
+from django.db import transaction
 from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import UnsupportedMediaType
@@ -45,6 +47,9 @@ class ApiView(APIView):
     differ), `problems` what the method refuses beside what all of them do, `matched` the methods that heed `If-Match`.
     `narrows`: the methods that answer whoever is held to one customer (`held_to`) with that customer's things alone,
     though no id in their address says whose.
+
+    What a write changes and the answer that is kept for its `Idempotency-Key` are one transaction, but for the methods
+    in `outside`: those that reach other systems, or wait for what other processes do.
     """
 
     needs: ClassVar[dict[str, Need]] = {}
@@ -52,7 +57,9 @@ class ApiView(APIView):
     problems: ClassVar[dict[str, Sequence[Refusal]]] = {}
     matched: ClassVar[frozenset[str]] = frozenset()
     narrows: ClassVar[frozenset[str]] = frozenset()
+    outside: ClassVar[frozenset[str]] = frozenset()
     claim: idempotency.Claim | None = None
+    work: ExitStack
 
     def body_limit(self) -> int:
         """Bytes that a request's body may have."""
@@ -77,16 +84,21 @@ class ApiView(APIView):
         if isinstance(begun, idempotency.Answer):
             raise AnsweredBefore(begun)
         self.claim = begun
+        if method not in self.outside:
+            self.work.enter_context(transaction.atomic())
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            response: Any = super().dispatch(request, *args, **kwargs)
-            if self.claim and hasattr(response, "render"):
-                response.render()
-        except BaseException:
-            self._settle(None)
-            raise
-        self._settle(response)
+            with ExitStack() as self.work:  # `initial` begins one where there is something to keep
+                response: Any = super().dispatch(request, *args, **kwargs)
+                if self.claim is not None:
+                    if hasattr(response, "render"):
+                        response.render()
+                    self._keep(self.claim, response)
+        except idempotency.RequestInProgress as taken_over:
+            response = self.finalize_response(self.request, self.handle_exception(taken_over))
+        finally:
+            self._forget()
         return response
 
     def handle_exception(self, exc: Exception) -> Any:
@@ -102,18 +114,34 @@ class ApiView(APIView):
         if not announced.isdecimal() or int(announced) > most:
             raise TooLarge(f"The request is larger than {most:,} bytes.")
 
-    def _settle(self, response: HttpResponseBase | None) -> None:
-        """Keep what was done. What was refused, or broke, has changed nothing that a repeat could not meet again."""
+    def _keep(self, claim: idempotency.Claim, response: HttpResponseBase) -> None:
+        """Keep a good answer, in the transaction of what it tells of: whoever dies before its end has done nothing.
+        What broke is undone. Raises RequestInProgress where another process has taken the request over meanwhile."""
+        undone = self.request.method not in self.outside
+        if not isinstance(response, HttpResponse) or not 200 <= response.status_code < 300:
+            if undone and response.status_code >= 500:
+                transaction.set_rollback(True)
+            return
+        try:
+            kept = idempotency.keep(claim, _kept(response))
+        except DatabaseFault as error:
+            if undone:
+                raise
+            log.error("idempotent_answer_not_kept", error=str(error))
+            kept = False
+        if undone and not kept:
+            raise idempotency.RequestInProgress()
+        self.claim = None
+
+    def _forget(self) -> None:
+        """What was refused, or broke, has changed nothing that a repeat could not meet again."""
         if self.claim is None:
             return
         claim, self.claim = self.claim, None
         try:
-            if isinstance(response, HttpResponse) and 200 <= response.status_code < 300:
-                idempotency.keep(claim, _kept(response))
-            else:
-                idempotency.forget(claim)
+            idempotency.forget(claim)
         except DatabaseFault as error:
-            log.error("idempotent_answer_not_kept", error=str(error))
+            log.error("idempotent_request_not_forgotten", error=str(error))
 
 
 def require_match(request: Request, *states: Any) -> None:

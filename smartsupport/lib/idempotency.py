@@ -3,9 +3,10 @@ draft-ietf-httpapi-idempotency-key-header). No models: the rows are `smartsuppor
 
 One row for each caller and key. It is written before anything is done and says what was asked (a fingerprint) and who
 is at it (a token with a lease that is renewed while the request lasts). Then it has the answer, sealed, until a day has
-passed. A refusal changed nothing, so its row goes and the next one is a first one. A process that died
-leaves a row whose lease ends: then the same request is carried out once more, and what the services do only once
-(messages by their id, decisions, settlements, publications) they still do only once.
+passed: kept in the transaction of what was done, wherever that is in our database alone. A refusal changed nothing, so
+its row goes and the next one is a first one. A process that died has done nothing, and leaves a row whose lease ends:
+then the same request is carried out. What reaches other systems or waits for them is done before its answer is kept,
+and has a name of its own by which it happens once (messages by their id, actions by their key).
 """
 
 import hashlib
@@ -147,12 +148,13 @@ def _known(asked: Sequence[str], was: str, status: int | None, answer: str) -> A
     return Answer(status, headers, body.encode("utf-8", "surrogateescape"))
 
 
-def keep(claim: Claim, answer: Answer) -> None:
-    """Remember what was answered. Whoever lost the lease meanwhile changes nothing."""
+def keep(claim: Claim, answer: Answer) -> bool:
+    """Remember what was answered. Whoever lost the lease meanwhile changes nothing: False."""
     sealed = sealing.seal([answer.headers, answer.body.decode("utf-8", "surrogateescape")])
     try:
         with connection.cursor() as cursor:
             cursor.execute(_KEEP, [answer.status, sealed, claim.token])
+            return bool(cursor.rowcount)
     finally:
         leases.let_go(claim.token)
 

@@ -1,5 +1,8 @@
 """`Idempotency-Key`: a write that is sent again is carried out once."""
 
+import json
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 from typing import Any
@@ -10,12 +13,13 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from chat.models import Conversation, Event, Tag, Turn
+from chat.models import ApiKey, Conversation, Event, Tag, Turn, WebhookEndpoint
 from openapi_import.models import ImportJob
 from smartsupport.lib import idempotency, leases
 from smartsupport.models import AuditEntry, IdempotentRequest
 from smartsupport.tasks import forget_old_requests
 from tests import rows
+from tests.live.stack import until
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
@@ -199,6 +203,96 @@ def test_one_that_died_half_way_is_carried_out_when_its_lease_is_over(thread: Co
     assert other.status_code == 422
     assert (late.status_code, "Idempotent-Replayed" in late.headers) == (201, False)
     assert notes() == 1  # the note itself is once-only by its key
+
+
+TWO_REQUESTS = """
+import json, sys, threading
+import django
+django.setup()
+from django.test import Client
+
+def send(path, body, key):
+    headers = {"X-API-Key": sys.argv[1], "Idempotency-Key": key}
+    Client(SERVER_NAME="localhost").post(path, body, content_type="application/json", headers=headers)
+
+for request in json.loads(sys.argv[2]):
+    threading.Thread(target=send, args=request, daemon=True).start()
+threading.Event().wait(120)
+"""
+HELD_UP = 7_041_776
+"""The number of the lock before which the two wait."""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_killed_before_the_answer_is_kept_has_made_nothing(server_environment: dict[str, str]) -> None:
+    """A new webhook endpoint and a new API key have no name by which a repeat could find them."""
+    text = rows.key("admin")
+    hook = {"url": "https://93.184.215.14/hooks", "events": ["import.done"]}
+    wanted = [
+        ("/api/v1/webhooks", hook, "hook-1"),
+        ("/api/v1/keys", {"name": "mail", "scopes": ["chat"]}, "key-1"),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"PERFORM pg_advisory_xact_lock({HELD_UP}); RETURN NEW; END $$;"
+            "CREATE TRIGGER wait_here BEFORE UPDATE ON smartsupport_idempotentrequest FOR EACH ROW "
+            "WHEN (NEW.status IS NOT NULL) EXECUTE FUNCTION wait_here();"
+        )
+        try:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [HELD_UP])
+            command = [sys.executable, "-c", TWO_REQUESTS, text, json.dumps(wanted)]
+            process = subprocess.Popen(command, env=server_environment)
+            try:
+                until(lambda: _waiting() == 2 or process.poll() is not None)
+            finally:
+                process.kill()
+                process.wait(30)
+            assert _waiting(end=True) == 2  # their connections end with the process
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+            cursor.execute("DROP FUNCTION wait_here() CASCADE")
+    until(lambda: _waiting() == 0)
+    assert (WebhookEndpoint.objects.count(), ApiKey.objects.filter(name="mail").count()) == (0, 0)
+    IdempotentRequest.objects.update(lease_until=timezone.now())
+
+    client = Client(headers={"X-API-Key": text})
+    answers = [
+        client.post(path, body, content_type=JSON, headers={"Idempotency-Key": key})
+        for path, body, key in [*wanted, *wanted]
+    ]
+
+    assert [one.status_code for one in answers] == [201] * 4
+    assert [one.content for one in answers[:2]] == [one.content for one in answers[2:]]
+    assert (WebhookEndpoint.objects.count(), ApiKey.objects.filter(name="mail").count()) == (1, 1)
+
+
+def _waiting(*, end: bool = False) -> int:
+    """How many connections wait before the lock; `end` ends them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*){', count(pg_terminate_backend(pid))' if end else ''} FROM pg_locks "
+            "WHERE locktype = 'advisory' AND NOT granted AND objid = %s",
+            [HELD_UP],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_who_is_overtaken_has_done_nothing(thread: Conversation) -> None:
+    """Its process stood still for longer than its lease, and another one carries the same request out."""
+    client = caller()
+    overtaken = "UPDATE smartsupport_idempotentrequest SET token = gen_random_uuid()"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION overtake() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"{overtaken}; RETURN NULL; END $$;"
+            "CREATE TRIGGER overtake AFTER INSERT ON chat_event EXECUTE FUNCTION overtake();"
+        )
+
+    answer = note(client)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "request_in_progress")
+    assert notes() == 0
 
 
 def test_whoever_lost_the_lease_keeps_nothing(db: None) -> None:
