@@ -7,15 +7,24 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import httpx2
+import structlog
 from django.conf import settings
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 from mcp_types import Implementation
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from agents.mcp_tools.transport import SafeTransport
+from smartsupport.lib.errors import ServiceError
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+OF_THEIRS = (MCPError, ServiceError, ValidationError, httpx2.HTTPError, OSError, RuntimeError)
+"""What the other side, or the way to it, may be to blame for; RuntimeError is what the SDK raises for a server that
+does not keep to the protocol. Anything else is a fault of ours or of the SDK's, and must not pass for one of theirs."""
 MODES_KEPT = 1_000
 _modes: dict[str, str] = {}
 """How each server was spoken to last: one that speaks the newest revision is asked without a handshake."""
@@ -44,6 +53,8 @@ async def asked(
             answer = _innermost(error)
     if isinstance(answer, Exception):
         _modes.pop(url, None)
+        if not isinstance(answer, OF_THEIRS):
+            log.error("mcp_exchange_broke", exc_info=answer)
     assert answer is not None
     return answer
 

@@ -31,14 +31,15 @@ def send_message(
     sender is held to) and what chat.submission.submit raises; then nothing was written, no new customer either.
     """
     row = Conversation.objects.select_related("customer").filter(thread_id=thread_id).first()
+    only = _the_one(held, customer) if held is not None else None
     if row is not None:
         if held not in (None, row.customer_id):
             raise ThreadNotFound()
         owner = row.customer
         if customer is not None and customer["subject"] != owner.subject:
             raise ValidationError({"customer": ["This thread belongs to another customer."]})
-    elif held is not None:
-        owner = _the_one(held, customer)
+    elif only is not None:
+        owner = only
     elif customer is None:
         raise ThreadNotFound()
     else:

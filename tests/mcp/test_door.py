@@ -2,18 +2,23 @@
 
 import itertools
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 from channels.testing import HttpCommunicator
 from django.conf import LazySettings
+from django.db import connection
+from django.db.models import Max
 
 from agents.models import DirectCall, Tool
 from chat import api_keys
 from chat.mcp.app import beside
+from chat.mcp.caller import identify
 from chat.models import ApiKey, Customer, Turn
 from smartsupport.lib.threads import in_thread
+from smartsupport.models import AuditEntry
 from tests.agents.tool_rows import make_agent, make_tool
 from tests.factories import close_threads
 
@@ -223,6 +228,112 @@ async def test_what_is_no_call_is_told_so_and_does_nothing(key: str) -> None:
         assert "Traceback" not in str(answer)
     assert not await db(Turn.objects.exists)
     assert not await db(DirectCall.objects.exists)
+
+
+async def test_a_key_that_is_held_to_a_customer_acts_for_that_one_alone() -> None:
+    def prepare() -> tuple[str, str, Customer]:
+        make_tool("open")
+        make_tool("mine", bound={"customer_id": "customer.id"})
+        Customer.objects.create(subject="cus_2", business_id="cus_2")
+        terms: dict[str, Any] = {"scopes": ["tools:call", "interrupts:read"]}
+        ada = Customer.objects.create(subject="cus_1", business_id="shop-1")
+        visitor = Customer.objects.create()
+        own = api_keys.issue(name="Ada's", customer="cus_1", **terms)[1]
+        return own, api_keys.issue(name="A visitor's", customer=str(visitor.pk), **terms)[1], ada
+
+    own, visitors, ada = await db(prepare)
+    before = await db(Customer.objects.count)
+
+    for named in ({}, {"x_customer_id": "cus_1"}, {"x_customer_id": str(ada.pk)}):
+        assert listed((await ask(x_api_key=own, **named))[2]) == ["get_action_status", "mine", "open"]
+    for somebody in ("cus_2", "shop-1", "cus_nobody"):
+        call = LIST | {"method": "tools/call", "params": {"name": "open", "arguments": {}}}
+        status, _, body = await ask(call, x_api_key=own, x_customer_id=somebody)
+        assert (status, body["error"]["data"]["code"]) == (404, "customer_not_found"), somebody
+    assert listed((await ask(x_api_key=visitors))[2]) == ["get_action_status", "open"]
+    assert (await ask(x_api_key=visitors, x_customer_id="cus_1"))[0] == 404
+    # What it acts for is the row that it is held to, and no other that happens to be called so.
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "scheme": "http"}
+    headers = [(b"host", b"localhost"), (b"x-api-key", own.encode())]
+    caller = await db(lambda: identify({**scope, "headers": headers}))
+    assert (caller.subject, await db(caller.customer), await db(caller.known_customer)) == (
+        "shop-1",
+        ada.pk,
+        ada.pk,
+    )
+    assert await db(Customer.objects.count) == before
+    assert not await db(Turn.objects.exists)
+
+
+def turned_away(since: int) -> list[tuple[str, str, str, int, str]]:
+    rows = AuditEntry.objects.filter(object_type="mcp", pk__gt=since).order_by("pk")
+    return [
+        (row.actor_name, row.outcome, row.address, row.status, row.detail["messages"][0].split(".")[0])
+        for row in rows
+    ]
+
+
+def newest_entry() -> int:
+    return AuditEntry.objects.aggregate(newest=Max("pk", default=0))["newest"]
+
+
+async def test_who_is_turned_away_is_in_the_audit_once_a_minute(key: str, settings: LazySettings) -> None:
+    settings.WRONG_KEYS_PER_MINUTE = 2
+    settings.TRUST_PROXY_HEADERS = True
+    here = f"203.0.113.{secrets.randbelow(250)}"
+    since = await db(newest_entry)
+    await db(lambda: ApiKey.objects.filter(name="assistant").update(per_minute=1))
+    reader = await db(lambda: api_keys.issue(name="reader", scopes=["read"])[1])
+    ones = await db(lambda: api_keys.issue(name="one's", scopes=["tools:call"], customer="cus_1")[1])
+
+    for _ in range(3):
+        await ask(x_api_key=reader, x_forwarded_for=here)
+        await ask(x_api_key=ones, x_customer_id="cus_2", x_forwarded_for=here)
+        await ask(x_api_key=key, x_forwarded_for=here)
+        await ask(authorization="Bearer sk_guessed", x_forwarded_for=here)
+        await ask(x_forwarded_for=here)  # nobody: there is nothing to tell
+
+    told = await db(lambda: turned_away(since))
+    assert told == [
+        ("reader", "refused", here, 403, "This API key lacks the scope tools:call"),
+        ("one's", "refused", here, 404, "Customer not found: this key is held to another one"),
+        ("A key that is not valid", "refused", here, 403, "Invalid API key"),
+        ("assistant", "refused", here, 429, "Too many requests with this API key"),
+        ("A key that is not valid", "refused", here, 403, "Invalid API key"),
+    ]  # more than two guesses of one address are not even looked up
+    assert "sk_guessed" not in str(await db(lambda: list(AuditEntry.objects.filter(pk__gt=since).values())))
+
+
+async def test_an_audit_that_is_away_hides_no_refusal() -> None:
+    def rename(old: str, new: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    await db(lambda: rename("smartsupport_auditentry", "gone_for_a_moment"))
+    try:
+        answered = await ask(x_api_key="sk_wrong")
+    finally:
+        await db(lambda: rename("gone_for_a_moment", "smartsupport_auditentry"))
+
+    assert (answered[0], answered[2]["error"]["data"]["code"]) == (403, "invalid_api_key")
+
+
+async def test_over_https_browsers_are_told_to_stay_with_it(key: str, settings: LazySettings) -> None:
+    settings.SECURE_HSTS_SECONDS = 3600
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    answers = [
+        {"x_api_key": key},
+        {"x_api_key": "sk_wrong"},
+        {"method": "GET"},
+        {"content_type": "application/json; charset=\x00"},
+    ]
+
+    for headers in answers:
+        over, plain = await ask(x_forwarded_proto="https", **headers), await ask(**headers)
+        assert over[1]["strict-transport-security"] == "max-age=3600", headers
+        assert "strict-transport-security" not in plain[1], headers
+        assert plain[1]["x-content-type-options"] == "nosniff"
+        assert plain[1]["cache-control"] == "no-store"
 
 
 async def test_everything_else_is_a_page() -> None:
