@@ -459,6 +459,16 @@ class WebhookDelivery(models.Model):
                 condition=models.Q(endpoint__isnull=False),
             ),
             models.Index(
+                fields=["endpoint", "next_attempt_at", "place"],
+                name="webhook_next",
+                condition=models.Q(status="queued"),
+            ),
+            models.Index(
+                fields=["endpoint"],
+                name="webhook_under_way",
+                condition=models.Q(leased_until__isnull=False),
+            ),
+            models.Index(
                 fields=["endpoint", "-created_at"],
                 name="webhook_given_up",
                 condition=models.Q(status="failed"),
