@@ -124,6 +124,9 @@ def wrap_in_envelope(result: dict[str, Any], generator: Any, request: Any, publi
     _let_the_smaller_fit(schemas)
     for name in ("MessageRequest", "StaffMessageRequest"):
         _ask_for_content(schemas[name])
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            _ask_for_a_body(operation, schemas)
     schemas |= {
         "Error": ERROR,
         "ErrorEnvelope": ERROR_ENVELOPE,
@@ -172,6 +175,15 @@ def _let_the_smaller_fit(schemas: dict[str, Any]) -> None:
     for schema in schemas.values():
         if "oneOf" in schema and all("$ref" in one for one in schema["oneOf"]):
             schema["anyOf"] = schema.pop("oneOf")
+
+
+def _ask_for_a_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """A body with a field that has to be there has to be there."""
+    body = operation.get("requestBody", {})
+    for content in body.get("content", {}).values():
+        name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        if schemas.get(name, {}).get("required"):
+            body["required"] = True
 
 
 def _ask_for_content(schema: dict[str, Any]) -> None:

@@ -65,7 +65,11 @@ class StreamView(ApiView):
             THREAD,
             StreamQuery,
             OpenApiParameter(
-                LAST_EVENT_ID, str, OpenApiParameter.HEADER, description="The last `id` you had."
+                LAST_EVENT_ID,
+                str,
+                OpenApiParameter.HEADER,
+                pattern="^[0-9]{1,18}$",
+                description="The last `id` you had.",
             ),
         ],
         responses={

@@ -143,7 +143,10 @@ def _invalid(error: exceptions.ValidationError) -> dict[str, Any]:
             str(name): faults if isinstance(faults, list | dict) else [faults]
             for name, faults in error.detail.items()
         }
-        return failure("invalid", "Some fields are not valid.", fields=fields)
+        # What is wrong with all of it together is what there is to say.
+        together = fields.get("non_field_errors") if len(fields) == 1 else None
+        message = " ".join(map(str, together)) if together else "Some fields are not valid."
+        return failure("invalid", message, fields=fields)
     message = (
         " ".join(str(fault) for fault in error.detail)
         if isinstance(error.detail, list)

@@ -79,7 +79,7 @@ def read_query(serializer: type[serializers.Serializer[Any]], request: Request) 
 def read_body(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
     """The request's body, checked. Raises ValidationError (400, with the fields)."""
     if not isinstance(request.data, dict):
-        raise serializers.ValidationError("The body has to be a JSON object.")
+        raise serializers.ValidationError({"non_field_errors": ["The body has to be a JSON object."]})
     body = serializer(data=request.data)
     body.is_valid(raise_exception=True)
     values: dict[str, Any] = body.validated_data

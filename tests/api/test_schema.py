@@ -122,6 +122,11 @@ def test_answers_are_described_in_their_envelope() -> None:
     assert listed["properties"]["data"]["$ref"].endswith("/ConversationPage")
 
 
+def test_what_needs_a_field_needs_a_body() -> None:
+    for name in ("conversations_send_message", "conversations_write_as_staff", "interrupts_decide"):
+        assert operations()[name]["requestBody"]["required"] is True
+
+
 def test_only_a_boolean_is_described_as_a_decision() -> None:
     request = document()["components"]["schemas"]["DecisionRequest"]
 
