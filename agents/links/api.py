@@ -104,7 +104,7 @@ class LinksSerializer(serializers.Serializer[Any]):
 
 class LinksView(ApiView):
     needs: ClassVar = {"GET": Need("interrupts:read", "agents.view_action"), "POST": DECIDE}
-    answers: ClassVar = {"POST": {**EXAMPLE, "url": "https://support.example.com/approve/…"}}
+    answers: ClassVar = {"POST": {**EXAMPLE, "url": "https://support.example.com/decide/apl_…"}}
     problems: ClassVar = {
         "GET": (ActionNotFound,),
         "POST": (
