@@ -10,6 +10,7 @@ first thing that is done about them: in between, nothing has happened that askin
 import time
 from typing import Any, Literal, cast
 
+import structlog
 from django.conf import settings
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
 from langgraph.graph import END, START, StateGraph
@@ -26,7 +27,7 @@ from agents.lexical_mood import is_angry
 from agents.prompts import system_prompt
 from agents.providers import REASONING, answered_by, chat_model
 from agents.registry import AgentSpec, ToolSpec
-from agents.routing import UPSET, Decision, continues, decide, routing_messages, routing_schema
+from agents.routing import NOBODY, UPSET, Decision, continues, decide, routing_messages, routing_schema
 from agents.turn_messages import (
     call_ids,
     from_record,
@@ -37,6 +38,8 @@ from agents.turn_messages import (
 )
 from agents.turn_state import Next, State
 from smartsupport.lib.text import storable
+
+log = structlog.get_logger(__name__)
 
 MODEL_CALLS_LIMIT = 12
 NOTHING_TO_ADD = (
@@ -63,9 +66,11 @@ async def route(
 
 
 async def _decide(context: TurnContext) -> Decision:
+    if not context.registry.agents:
+        log.error("no_agent_is_on", next="Make one, or switch one on, in the console under Set-up, Agents.")
+        return await _to_a_person(context, NOBODY)
     if is_angry(context.message) and not context.desk.asked:
-        await context.journal.append(facts.handoff_requested(reason=UPSET, by="rule", key="route"))
-        return Decision(handoff=UPSET, by="rule")
+        return await _to_a_person(context, UPSET)
     cards = [_card(agent) for agent in context.registry.agents]
     history = spoken_messages(context.history)
     live = context.live_agent
@@ -104,6 +109,11 @@ async def _decide(context: TurnContext) -> Decision:
         fact = facts.routed(agents=list(decision.agents), reason=decision.reason, by="model", **asked)
         context.journal.append_soon(fact)
     return decision
+
+
+async def _to_a_person(context: TurnContext, reason: str) -> Decision:
+    await context.journal.append(facts.handoff_requested(reason=reason, by="rule", key="route"))
+    return Decision(handoff=reason, by="rule")
 
 
 def _recorded_decision(fact: facts.Fact) -> Decision:

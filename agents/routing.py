@@ -48,6 +48,7 @@ HISTORY_MESSAGES = 8
 HISTORY_CHARACTERS = 2000
 REASON_CHARACTERS = 200
 UPSET = "The customer is upset."
+NOBODY = "No agent is switched on that could answer."
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class TurnEngine:
         for task in self._beside:
             task.cancel()
         liveness.silent("turns", settings.DATA_DIR)
-        await heartbeat.stop(self.name)
+        await _quietly(heartbeat.stop(self.name))
         await self._runner.close()
         log.info("turns_worker_stopped", worker=self.name)
 

@@ -172,3 +172,21 @@ async def test_two_people_agree_before_anything_is_sent(stack: Stack, model: Run
             await customer.until("message_complete")
 
     assert discounts(stack) == []
+
+
+async def test_where_no_agent_is_on_a_person_is_asked_and_no_model(stack: Stack, model: RunningModel) -> None:
+    off = stack.db("UPDATE agents_agent SET enabled = false WHERE enabled RETURNING id")
+    try:
+        async with Chatter(stack.socket_url) as customer:
+            frames = await customer.say("What is the status of order 1042?")
+    finally:
+        stack.db("UPDATE agents_agent SET enabled = true WHERE id = ANY(%s)", [row["id"] for row in off])
+
+    assert "I have asked a colleague to take over." in texts(frames)[-1]
+    assert one(frames, "message_complete")["status"] == "completed"
+    assert model.requests() == []
+    [asked] = stack.db(
+        "SELECT status, handoff_reason FROM chat_conversation WHERE thread_id = %s", customer.thread_id
+    )
+    assert asked == {"status": "waiting", "handoff_reason": "No agent is switched on that could answer."}
+    assert "no_agent_is_on" in stack.log("turns")

@@ -10,6 +10,7 @@ from agents.providers import close_models
 from chat import engine as turns_engine
 from chat import submission, wakeups
 from chat.engine import TurnEngine
+from smartsupport.embedded import ports
 from smartsupport.lib.threads import in_thread
 from tests import rows
 from tests.factories import on_loop
@@ -77,3 +78,14 @@ def test_a_worker_that_is_full_leaves_it_to_the_others(
         return any(one["db"] == database and "b" in one["flags"] for one in valkey.client_list())
 
     assert on_loop(two_messages()) == (1, 1)
+
+
+def test_a_worker_leaves_in_order_while_valkey_is_away(
+    settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{ports.choose(None)}/0"
+
+    on_loop(TurnEngine().drain(0))
+
+    assert "side_work_failed" in caplog.text
+    assert "turns_worker_stopped" in caplog.text
