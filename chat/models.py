@@ -178,6 +178,11 @@ class Conversation(models.Model):
                 name="conversation_to_ask",
                 condition=models.Q(unasked=True, status="open"),
             ),
+            models.Index(
+                fields=["last_activity_at", "id"],
+                name="conversation_to_forget",
+                condition=models.Q(emptied_at__isnull=True),
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(

@@ -24,25 +24,27 @@ DELETE, PSEUDONYMISE = "delete", "pseudonymise"
 MODES = (DELETE, PSEUDONYMISE)
 AT_ONCE = 100
 MOST = 20_000
-"""Conversations in one run of the jobs; the next one goes on."""
+"""Conversations that one run of the jobs forgets; the next one goes on."""
 
+# Where rows are to go, those that an earlier setting has only emptied go as well. Otherwise there is an index without
+# them (`conversation_to_forget`): there are more of them every hour.
+_WHICH = {DELETE: "c.last_activity_at < %(before)s"}
+_WHICH[PSEUDONYMISE] = f"{_WHICH[DELETE]} AND c.emptied_at IS NULL"
 _CANDIDATES = """
 SELECT c.id, c.last_activity_at, c.customer_id FROM chat_conversation c
-WHERE c.last_activity_at < %(before)s AND (%(emptied_too)s OR c.emptied_at IS NULL)
-  AND (c.last_activity_at, c.id) > (%(at)s, %(id)s)
+WHERE {which} AND (c.last_activity_at, c.id) > (%(at)s, %(id)s)
 ORDER BY c.last_activity_at, c.id LIMIT %(limit)s
 """
 # Customers first, then conversations: the order in which everybody else takes these locks.
 _LOCK_CUSTOMERS = "SELECT id FROM chat_customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
 _LOCK = f"""
 SELECT c.id, c.customer_id, {emptying.OPEN} FROM chat_conversation c
-WHERE c.id = ANY(%(ids)s) AND c.customer_id = ANY(%(customers)s) AND c.last_activity_at < %(before)s
-  AND (%(emptied_too)s OR c.emptied_at IS NULL)
+WHERE c.id = ANY(%(ids)s) AND c.customer_id = ANY(%(customers)s) AND {{which}}
 ORDER BY c.id FOR UPDATE OF c SKIP LOCKED
 """  # noqa: S608 (ours)
 _DUE = f"""
 SELECT count(*) FILTER (WHERE NOT {emptying.OPEN}), count(*) FILTER (WHERE {emptying.OPEN}) FROM chat_conversation c
-WHERE c.last_activity_at < %(before)s AND (%(emptied_too)s OR c.emptied_at IS NULL)
+WHERE {{which}}
 """  # noqa: S608 (ours)
 _WITHOUT_CONVERSATIONS = """
 SELECT k.id FROM chat_customer k
@@ -70,9 +72,9 @@ class Forgotten:
 
 def due(*, days: int, mode: str) -> Forgotten:
     """What `forget` would do now. Changes nothing."""
-    values = _values(days, mode)
+    values = _values(days)
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, values)
+        cursor.execute(_DUE.format(which=_WHICH[mode]), values)
         conversations, unfinished = cursor.fetchone()
         cursor.execute(f"SELECT count(*) FROM ({_WITHOUT_CONVERSATIONS}) AS found", values)  # noqa: S608 (ours)
         (customers,) = cursor.fetchone()
@@ -83,17 +85,17 @@ def forget(
     *, days: int, mode: str, most: int | None = MOST, told: Callable[[Forgotten], None] = lambda so_far: None
 ) -> Forgotten:
     """Delete or empty what nothing happened in for `days` (1 or more); then customers of that age who have no
-    conversation. `most`: conversations to look at, None for all."""
+    conversation. `most`: how many conversations, None for all; those that are left alone are not among them, or many
+    that nobody ever finishes would keep the rest for good."""
     if days < 1 or mode not in MODES:
         raise ValueError("days must be 1 or more, and mode one of " + ", ".join(MODES))
-    done, at, last, looked = Forgotten(), _BEGINNING, UUID(int=0), 0
-    values = _values(days, mode)
-    while most is None or looked < most:
-        page = _candidates(values | {"at": at, "id": last, "limit": AT_ONCE})
+    done, at, last = Forgotten(), _BEGINNING, UUID(int=0)
+    values = _values(days)
+    while most is None or done.conversations < most:
+        page = _candidates(values | {"at": at, "id": last, "limit": AT_ONCE}, mode)
         if not page:
             break
         last, at, _ = page[-1]
-        looked += len(page)
         gone, unfinished = _forget(page, values, mode)
         done.conversations += gone
         done.open += unfinished
@@ -111,14 +113,13 @@ def forget_what_is_due() -> Forgotten | None:
     return forget(days=settings.RETENTION_DAYS, mode=settings.RETENTION_MODE)
 
 
-def _values(days: int, mode: str) -> dict[str, Any]:
-    # Where rows are to go, those that an earlier setting has only emptied go as well.
-    return {"before": timezone.now() - timedelta(days=days), "emptied_too": mode == DELETE}
+def _values(days: int) -> dict[str, Any]:
+    return {"before": timezone.now() - timedelta(days=days)}
 
 
-def _candidates(values: dict[str, Any]) -> list[tuple[UUID, datetime, UUID]]:
+def _candidates(values: dict[str, Any], mode: str) -> list[tuple[UUID, datetime, UUID]]:
     with connection.cursor() as cursor:
-        cursor.execute(_CANDIDATES, values)
+        cursor.execute(_CANDIDATES.format(which=_WHICH[mode]), values)
         return cursor.fetchall()
 
 
@@ -129,7 +130,8 @@ def _forget(page: list[tuple[UUID, datetime, UUID]], values: dict[str, Any], mod
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_CUSTOMERS, [[customer for _, _, customer in page]])
         customers = [row[0] for row in cursor.fetchall()]
-        cursor.execute(_LOCK, values | {"ids": [one for one, _, _ in page], "customers": customers})
+        locking = values | {"ids": [one for one, _, _ in page], "customers": customers}
+        cursor.execute(_LOCK.format(which=_WHICH[mode]), locking)
         locked = cursor.fetchall()
     finished = [(one, customer) for one, customer, unfinished in locked if not unfinished]
     if finished and mode == DELETE:

@@ -11,6 +11,7 @@ ERASED = "[erased]"
 """Stands where words were."""
 OF_TURNS = "turn_id = ANY(%(turns)s)"
 OF_CONVERSATIONS = "conversation_id = ANY(%(conversations)s)"
+LOGGED = "content_type_id = (SELECT id FROM django_content_type WHERE app_label = '{}' AND model = '{}')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,16 @@ class Rule:
 
 
 CONVERSATIONS = (
+    # The console's own log calls a row by what it was about: the question of an action, a conversation's thread.
+    Rule(
+        "admin.LogEntry",
+        f"{LOGGED.format('agents', 'action')} "  # noqa: S608
+        f"AND object_id IN (SELECT id::text FROM agents_action WHERE {OF_TURNS})",
+    ),
+    Rule(
+        "admin.LogEntry",
+        f"{LOGGED.format('chat', 'conversation')} AND object_id = ANY(%(conversations)s::text[])",
+    ),
     Rule(
         "agents.ApprovalLink",
         f"action_id IN (SELECT id FROM agents_action WHERE {OF_TURNS})",  # noqa: S608
