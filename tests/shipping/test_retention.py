@@ -31,8 +31,7 @@ from agents.models import Action, ActionStatus, ModelCall
 from agents.spending.models import Budget, BudgetChange, SpendTotal
 from analytics import rollups
 from analytics.models import Day, DayAgent, DayTool, KeptFact
-from chat import submission
-from chat import api_keys
+from chat import api_keys, submission
 from chat.models import (
     ApiKey,
     Conversation,
