@@ -7,7 +7,7 @@ SCOPES = {
     "conversations:write": "Write messages for customers and to them, stop turns, resolve conversations",
     "interrupts:read": "Read approvals",
     "interrupts:decide": "Approve and decline what waits for staff",
-    "tools:call": "Call the published tools over MCP, for any customer",
+    "tools:call": "Call the published tools over MCP, for any customer (or the one that the key is held to)",
     "agents:read": "Read agents and export them",
     "agents:write": "Import agents",
     "imports:read": "Read imports of APIs, what was judged of their operations, and what was published",
