@@ -5,13 +5,14 @@ The newest part is told whole, in the order in which the agents met it; what cam
 prompt is the same bytes from turn to turn, and providers can cache it. See docs/long-conversations.md.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import BigIntegerField, Case, F, Min, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Min
 
 from agents import tokens
 from agents.context import Said
@@ -19,6 +20,7 @@ from agents.facts import Fact
 from chat import records
 from chat.models import Event
 from chat.submission import BETWEEN_MESSAGES
+from smartsupport.lib.postgres import prepared
 
 ROWS_MOST = 400
 """Events that are looked at for one prompt: more than its budget has room for."""
@@ -32,6 +34,38 @@ SUMMARY = "summarised"
 # Shares of the budget, in percent. A summary and what is told whole must have room together until the next summary.
 SUMMARY_PERCENT, LINE_PERCENT, SUMMARISE_ABOVE_PERCENT = 30, 35, 45
 CUT_OFF = " …"
+
+
+# What a model is told of, and summaries. A message that waited in the queue was read when its turn began, not
+# when it came: `place` is where the agents met it.
+_TOLD = """
+    SELECT seq, kind, payload, turn_id, CASE WHEN kind = 'message_received' AND turn_id IS NOT NULL THEN (
+        SELECT seq FROM chat_event begun WHERE begun.turn_id = event.turn_id AND begun.kind <> 'message_received'
+        ORDER BY seq LIMIT 1) ELSE seq END AS place
+    FROM chat_event event
+    WHERE conversation_id = %(conversation)s AND (
+        kind = ANY(%(kinds)s) OR (kind = ANY(%(of_actions)s) AND payload ? 'action_id')) AND {wanted}
+    LIMIT %(most)s
+"""
+_BEFORE = _TOLD.format(
+    wanted="""(turn_id IS NULL OR (SELECT message_seq FROM chat_turn WHERE id = event.turn_id) < %(seq)s)
+    ORDER BY seq DESC"""
+)
+_BETWEEN = _TOLD.format(wanted="seq > %(after)s AND seq < %(end)s ORDER BY seq")
+_KINDS = {
+    "kinds": [*SPOKEN, *records.OTHERS, "turn_retried", SUMMARY],
+    "of_actions": list(records.OF_ACTIONS),
+}
+
+
+class Row(NamedTuple):
+    """What is read of an event. `place` is None while nobody has begun to answer it."""
+
+    seq: int
+    kind: str
+    payload: dict[str, Any]
+    turn_id: UUID | None
+    place: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +106,21 @@ def read(conversation_id: UUID, seq: int) -> History:
     What became of earlier messages belongs to it though it may have been recorded after this message came in; messages
     that are queued behind this one, and what came of them, do not.
     """
-    earlier = Q(turn__message_seq__lt=seq) | Q(turn=None)
-    newest = list(_told(conversation_id).filter(earlier).order_by("-seq")[:ROWS_MOST])
-    summary = next((row for row in newest if _covers_before(row, seq)), None)
+    newest = _told(_BEFORE, conversation_id, seq=seq, most=ROWS_MOST)
+    summary = next((row.payload for row in newest if _covers_before(row, seq)), None)
     if summary is None and len(newest) == ROWS_MOST:
         made = Event.objects.filter(conversation_id=conversation_id, kind=SUMMARY)
-        summary = made.filter(payload__through_seq__lt=seq).order_by("-seq").first()
-    through = summary.payload["through_seq"] if summary else 0
+        covering = made.filter(payload__through_seq__lt=seq).order_by("-seq")
+        summary = covering.values_list("payload", flat=True).first()
+    through = summary["through_seq"] if summary else 0
     lines = lines_of(row for row in reversed(newest) if row.seq > through)
-    told = [Said("summary", summary_text(summary.payload))] if summary else []
+    told = [Said("summary", summary_text(summary))] if summary else []
     room = share(100) - sum(tokens.of_message(said.text) for said in told)
     overdue = sum(line.tokens for line in lines) > share(SUMMARISE_ABOVE_PERCENT)
     return History((*told, *_newest_within(room, lines)), overdue)
 
 
-def _covers_before(row: Event, seq: int) -> bool:
+def _covers_before(row: Row, seq: int) -> bool:
     return row.kind == SUMMARY and bool(row.payload["through_seq"] < seq)
 
 
@@ -103,26 +137,19 @@ def _newest_within(room: int, lines: Sequence[Line]) -> list[Said]:
 
 def lines_after(conversation_id: UUID, after: int, end: int, *, limit: int) -> list[Line]:
     """Everything said and done between two events, oldest first; at most `limit` events are read."""
-    rows = _told(conversation_id).filter(seq__gt=after, seq__lt=end).order_by("seq")[:limit]
-    return lines_of(rows)
+    return lines_of(_told(_BETWEEN, conversation_id, after=after, end=end, most=limit))
 
 
-def _told(conversation_id: UUID) -> QuerySet[Event]:
-    """The events that a model is told of, and summaries. `place` is where the agents met it: a message that waited in
-    the queue was read when its turn began, not when it came."""
-    begun = Event.objects.filter(turn=OuterRef("turn")).exclude(kind="message_received").order_by("seq")
-    place = Case(
-        When(kind="message_received", turn__isnull=False, then=Subquery(begun.values("seq")[:1])),
-        default=F("seq"),
-        output_field=BigIntegerField(),
-    )
-    of_actions = Q(kind__in=records.OF_ACTIONS, payload__has_key="action_id")
-    kinds = [*SPOKEN, *records.OTHERS, "turn_retried", SUMMARY]
-    rows = Event.objects.filter(of_actions | Q(kind__in=kinds), conversation_id=conversation_id)
-    return rows.annotate(place=place)
+def _told(statement: str, conversation_id: UUID, **parameters: int) -> list[Row]:
+    with prepared() as cursor:
+        cursor.execute(statement, {"conversation": conversation_id, **_KINDS, **parameters})
+        return [
+            Row(seq, kind, json.loads(payload), turn_id, place)
+            for seq, kind, payload, turn_id, place in cursor.fetchall()
+        ]
 
 
-def lines_of(rows: Iterable[Event]) -> list[Line]:
+def lines_of(rows: Iterable[Row]) -> list[Line]:
     """Events (in order of `seq`) as lines, in the order in which the agents met them."""
     known = list(rows)
     arguments = _arguments(known)
@@ -144,23 +171,22 @@ def lines_of(rows: Iterable[Event]) -> list[Line]:
     return [replace(line, said=_cut(line.said)) for line in lines]
 
 
-def _place(row: Event) -> int:
-    """Where the agents met it (of `_told`); behind everything else what nobody has begun to answer."""
-    place: int | None = getattr(row, "place", row.seq)
-    return 2**63 if place is None else place
+def _place(row: Row) -> int:
+    """Where it stands; behind everything else what nobody has begun to answer."""
+    return 2**63 if row.place is None else row.place
 
 
-def _is_replaced(row: Event, retried: dict[UUID | None, int]) -> bool:
+def _is_replaced(row: Row, retried: dict[UUID | None, int]) -> bool:
     """Half an answer, or a failure, of a turn that was tried again afterwards."""
     broken = row.kind == "turn_failed" or bool(row.payload.get("cut"))
     return broken and row.seq < retried.get(row.turn_id, 0)
 
 
-def _action_id(row: Event) -> str:
+def _action_id(row: Row) -> str:
     return str(row.payload.get("action_id") or row.payload.get("interrupt_id") or "")
 
 
-def _arguments(rows: Sequence[Event]) -> dict[str, dict[str, Any]]:
+def _arguments(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """The newest arguments of each action, by its id."""
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -170,7 +196,7 @@ def _arguments(rows: Sequence[Event]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _line(row: Event, arguments: dict[str, Any] | None) -> Line:
+def _line(row: Row, arguments: dict[str, Any] | None) -> Line:
     if row.kind not in SPOKEN:
         text = records.sentence(row.kind, row.payload, arguments)
         return Line(row.seq, row.seq, Said("record", text), records.is_outcome(row.kind, row.payload))

@@ -85,6 +85,8 @@ def _kind(query: object) -> list[str]:
         return ["events"]
     if text.startswith("SELECT md5("):
         return ["SELECT registry"]
+    if text.startswith("SELECT seq, kind, payload"):
+        return ["SELECT chat_event"]
     found = re.match(r'(SELECT|INSERT|UPDATE|DELETE)(?: INTO| FROM)? "?(\w+)', text)
     return [f"{found[1]} {found[2]}" if found else text]
 
