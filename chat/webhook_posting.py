@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chat.webhook_addresses import in_words
 from chat.webhook_signing import headers
-from smartsupport.lib import safe_http
+from smartsupport.lib import observing, safe_http
 from smartsupport.lib.text import shorten, storable
 
 log = structlog.get_logger(__name__)
@@ -73,7 +73,10 @@ async def make(attempt: Attempt, through: safe_http.SafeClient) -> Finished:
     except Exception:
         log.exception("webhook_not_made", delivery_id=str(attempt.delivery_id))
         outcome = Outcome(False, again=True, error=OUR_FAULT)
-    return Finished(attempt, outcome, round((time.monotonic() - started) * 1000))
+    took = time.monotonic() - started
+    told = {"delivered": outcome.delivered, "status": outcome.status, "seconds": took}
+    observing.tell("webhook_attempted", **told)
+    return Finished(attempt, outcome, round(took * 1000))
 
 
 async def _post(attempt: Attempt, through: safe_http.SafeClient) -> Outcome:

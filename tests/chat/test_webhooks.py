@@ -27,6 +27,7 @@ from tests import rows
 from tests.at_once import at_once
 from tests.chat.hooks import Answer, Receiver, receiving
 from tests.chat.webhook_steps import claim, later, record, send_next
+from tests.hearing import heard
 from tests.live.stack import until
 
 pytestmark = pytest.mark.django_db
@@ -238,7 +239,9 @@ def test_what_may_pass_is_sent_again_under_the_same_id_after_2_4_and_8_seconds(
     delivery = escalate()
 
     for pause in (2, 4, 8):
-        sent = send_next()
+        with heard("webhook_attempted") as told:
+            sent = send_next()
+        assert [(one["delivered"], one["status"]) for one in told] == [(False, status)]
         assert sent is not None
         assert sent.again_in == pause
         assert pause - 1 < due(delivery) <= pause
