@@ -115,7 +115,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("docs/benchmarks.md", "make soak"): Offered(),
     ("docs/benchmarks.md", "make bench-import"): Offered(),
     ("docs/faults.md", "make faults"): Offered(),
-    ("docs/deployment.md", "up -d --build"): Compose(),
+    ("docs/deployment.md", "up -d --build\n"): Compose(),
+    ("docs/deployment.md", "compose.data.yml"): Compose(),
     ("docs/deployment.md", "manage.py backup"): Compose(),
     ("docs/deployment.md", "manage.py restore"): Compose(),
     ("docs/privacy.md", "export_customer"): Held(

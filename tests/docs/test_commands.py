@@ -129,7 +129,8 @@ def test_compose_has_what_it_is_asked_for(block: Block) -> None:
     for line in block.commands:
         words = shlex.split(line)
         assert words[:3] == ["docker", "compose", "-f"]
-        assert (pages.ROOT / words[3]).is_file()
+        files = [words[place + 1] for place, word in enumerate(words) if word == "-f"]
+        assert all((pages.ROOT / file).is_file() for file in files)
         verb = next(word for word in words[4:] if word in ("up", "run", "stop", "exec", "logs"))
         rest = words[words.index(verb) + 1 :]
         if "manage.py" in rest:
@@ -139,6 +140,8 @@ def test_compose_has_what_it_is_asked_for(block: Block) -> None:
         if verb == "stop":
             assert rest
             assert set(rest) <= services
+        if verb == "up":
+            assert {word.split("=")[0] for word in rest if not word.startswith("-")} <= services
 
 
 @pytest.mark.parametrize("block", _of(Held), ids=str)

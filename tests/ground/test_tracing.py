@@ -1,6 +1,7 @@
 """Spans and numbers from what is told: whom they reach, how many there are, and what never disturbs a turn."""
 
 import asyncio
+import re
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
 
 from agents import tool_http, unanswered
 from agents.credentials import Terms
@@ -26,6 +28,7 @@ from smartsupport.lib import observing
 from smartsupport.metrics.counting import MODELS, Counting
 from smartsupport.tracing.provider import ByTrace, ChosenIds
 from smartsupport.tracing.spans import Spans
+from tests.ground.product import ROOT
 
 Told = Callable[..., None]
 CALLS = "smartsupport_model_call_seconds"
@@ -248,3 +251,21 @@ def test_a_collector_that_is_away_holds_a_process_up_for_a_few_seconds_only(
         end()
 
     assert 0.3 <= time.monotonic() - began < 5
+
+
+def test_every_metric_has_its_unit_and_its_line_in_the_documentation() -> None:
+    """Names as Prometheus wants them (prometheus.io, "Metric and label naming")."""
+    page = (ROOT / "docs" / "observability.md").read_text()
+    registry = CollectorRegistry()
+    counting = Counting(registry)
+    made = [one for one in vars(counting).values() if isinstance(one, MetricWrapperBase)]
+
+    assert len(made) >= 12
+    for family in registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert re.fullmatch(r"smartsupport(_[a-z]+)+", name)
+        assert family.type != "histogram" or name.endswith("_seconds")
+        assert f"`{name}`" in page, name
+    for one in made:
+        for label in one._labelnames:
+            assert f"`{label}`" in page, label
