@@ -131,8 +131,8 @@ def _allowed(action: Action, caller: Decider) -> tuple[bool, bool]:
 
 
 def _described(action: Action) -> str:
-    """Markdown, in which nothing that an agent or a customer wrote becomes markup, an image, or a link that hides where it
-    leads."""
+    """Markdown, in which nothing that an agent or a customer wrote becomes markup, an image, or a link that hides
+    where it leads."""
     asked = re.sub(r"([\\`*_\[\]<>!#|~])", r"\\\1", action.message)
     until = f"{action.expires_at:%Y-%m-%d %H:%M} UTC"
     return f"{asked}\n\nAsked by the agent `{action.agent}`. Waits until {until}."
