@@ -20,8 +20,8 @@ from tests import rows
 from tests.admin.console_pages import Page, furnished, pages
 
 pytestmark = pytest.mark.django_db
-CONVERSATIONS = 20_000
-"""Enough for Postgres to prefer an index where there is one. Reading whole tables is turned off below."""
+CONVERSATIONS = 4_000
+"""Enough for every page to be full. Reading whole tables is turned off below, however small they are."""
 LARGE = ("chat_event", "chat_conversation", "agents_modelcall", "agents_action")
 MOST_STATEMENTS = 15
 

@@ -1,4 +1,5 @@
-"""A stack whose turns workers are killed, with a lease and a drain short enough to wait for."""
+"""Stacks whose times are short enough to wait for: one whose turns workers are killed, by its lease and its drain, and
+one that gives up turns of which nothing comes."""
 
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from tests.live.stack import Stack, until
 from tests.scripted_model.fixture import RunningModel
 
 LEASE_SECONDS = 3
+IDLE_SECONDS = 3
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +40,30 @@ def mortal(_mortal_stack: Stack, scripted_model_server: RunningModel) -> Iterato
             _mortal_stack.kill(name)
     if "turns" not in _mortal_stack.processes:
         worker(_mortal_stack)
+
+
+@pytest.fixture(scope="session")
+def _impatient_stack(
+    tmp_path_factory: pytest.TempPathFactory, scripted_model_server: RunningModel
+) -> Iterator[Stack]:
+    env = {
+        "LLM_PROVIDER": "openai",
+        "OPENAI_API_KEY": "none",
+        "OPENAI_BASE_URL": scripted_model_server.url,
+        "TOOL_TIMEOUT_SECONDS": str(IDLE_SECONDS - 1),
+        "TURN_IDLE_SECONDS": str(IDLE_SECONDS),
+        "SHOW_REASONING": "true",
+    }
+    yield from _started(Stack("impatient", tmp_path_factory.mktemp("impatient"), **env))
+
+
+@pytest.fixture
+def impatient(_impatient_stack: Stack, scripted_model_server: RunningModel) -> Stack:
+    """A stack that ends a turn of which nothing comes for three seconds, and shows what its model thinks."""
+    scripted_model_server.clear()
+    _impatient_stack.business.post("/_reset")
+    _impatient_stack.business.delete("/_faults")
+    return _impatient_stack
 
 
 def worker(stack: Stack, name: str = "turns") -> None:

@@ -1,16 +1,14 @@
 """What a model thinks is shown while it thinks, where that is on, and is kept nowhere."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from tests.live.chatter import Chatter, types
-from tests.live.fixtures import _started
 from tests.live.stack import Stack
 from tests.scripted_model.fixture import RunningModel
 
-pytestmark = pytest.mark.xdist_group("live-reasoning")
+pytestmark = pytest.mark.xdist_group("live-impatient")
 
 THOUGHTS = ["The customer ", "wants order ", "1042 🙂."]
 PIECES = [
@@ -20,27 +18,12 @@ PIECES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def _thinking(
-    tmp_path_factory: pytest.TempPathFactory, scripted_model_server: RunningModel
-) -> Iterator[Stack]:
-    env = {"LLM_PROVIDER": "openai", "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": scripted_model_server.url}
-    stack = Stack("thinking", tmp_path_factory.mktemp("thinking"), SHOW_REASONING="true", **env)
-    yield from _started(stack)
-
-
-@pytest.fixture
-def thinking(_thinking: Stack, scripted_model_server: RunningModel) -> Stack:
-    scripted_model_server.clear()
-    return _thinking
-
-
 async def test_reasoning_comes_before_the_text_and_is_kept_nowhere(
-    thinking: Stack, scripted_model_server: RunningModel
+    impatient: Stack, scripted_model_server: RunningModel
 ) -> None:
     model = scripted_model_server
     model.script({"match": {"stream": True}, "reply": {"chunks": PIECES, "token_delay_ms": 30}})
-    async with Chatter(thinking.socket_url) as customer:
+    async with Chatter(impatient.socket_url) as customer:
         frames = await customer.say("What is the status of order 1042?")
         await customer.say("What is the status of order 1042?")
 
@@ -53,16 +36,16 @@ async def test_reasoning_comes_before_the_text_and_is_kept_nowhere(
     ]
     assert max(place for place, kind in enumerate(kinds) if kind == "reasoning") < kinds.index("token")
     assert next(frame for frame in frames if frame["type"] == "token")["offset"] == 0
-    assert "wants order" not in json.dumps(thinking.events(customer.thread_id), default=str)
+    assert "wants order" not in json.dumps(impatient.events(customer.thread_id), default=str)
     assert "wants order" not in json.dumps([one["body"] for one in model.requests()])
 
 
 async def test_a_model_that_fails_while_it_thinks_ends_the_turn_after_it(
-    thinking: Stack, scripted_model_server: RunningModel
+    impatient: Stack, scripted_model_server: RunningModel
 ) -> None:
     broken = {"chunks": PIECES[:3], "end_after": 4, "token_delay_ms": 30}
     scripted_model_server.script({"match": {"stream": True}, "reply": broken})
-    async with Chatter(thinking.socket_url) as customer:
+    async with Chatter(impatient.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
         frames = await customer.until("message_complete")
         await customer.quiet()

@@ -2,7 +2,7 @@
 done again."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -29,15 +29,14 @@ from tests.agents.graph_script import (
 )
 from tests.agents.graph_script import turns as turn_rows
 from tests.at_once import at_once
+from tests.chat.engine_stack import IDLE_SECONDS
 from tests.chat.sockets import effects, events_of, nothing_written, refusal
 from tests.factories import claim
 from tests.live.chatter import Chatter, Frame, types
-from tests.live.fixtures import _started
 from tests.live.stack import Stack
 from tests.scripted_model.fixture import RunningModel
 
 SAM = approvals.Decider("staff", "sam", id="user:1")
-IDLE_SECONDS = 3
 QUESTION = "What is the status of order 1042?"
 NOTHING: dict[str, Any] = {
     "type": "error",
@@ -206,27 +205,9 @@ def test_what_was_stopped_while_its_worker_was_gone_ends_here() -> None:
 # On sockets
 
 
-@pytest.fixture(scope="session")
-def _impatient_stack(
-    tmp_path_factory: pytest.TempPathFactory, scripted_model_server: RunningModel
-) -> Iterator[Stack]:
-    env = {
-        "LLM_PROVIDER": "openai",
-        "OPENAI_API_KEY": "none",
-        "OPENAI_BASE_URL": scripted_model_server.url,
-        "TOOL_TIMEOUT_SECONDS": str(IDLE_SECONDS - 1),
-        "TURN_IDLE_SECONDS": str(IDLE_SECONDS),
-    }
-    yield from _started(Stack("impatient", tmp_path_factory.mktemp("impatient"), **env))
-
-
 @pytest.fixture
-def stack(_impatient_stack: Stack, scripted_model_server: RunningModel) -> Stack:
-    """A stack that ends a turn of which nothing comes for three seconds."""
-    scripted_model_server.clear()
-    _impatient_stack.business.post("/_reset")
-    _impatient_stack.business.delete("/_faults")
-    return _impatient_stack
+def stack(impatient: Stack) -> Stack:
+    return impatient
 
 
 def no_answer(**reply: Any) -> Rule:

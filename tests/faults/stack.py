@@ -54,9 +54,14 @@ class FaultStack(Stack):
         (self.directory / "data").mkdir(parents=True)
         demo = ("--port", str(self.demo_port), "--data", str(self.directory / "demo"))
         self.run("demo", "-m", "smartsupport.demo", *demo)
-        until(lambda: self._answers(f"http://127.0.0.1:{self.demo_port}/_health"))
-        self._manage("seed")
         self._start_mortals()
+        until(lambda: self._answers(f"http://127.0.0.1:{self.demo_port}/_health"))
+        self.victims["seed"] = self._ask(start=["manage.py", "seed"], log=str(self.directory / "seed.log"))[
+            "pid"
+        ]
+        until(lambda: self.status("seed") is not None)
+        assert self.status("seed") == 0, self.log("seed")[-3000:]
+        del self.victims["seed"]  # it was none
         for name in ("web", "turns"):
             self.begin(name)
         self.wait_ready()

@@ -40,7 +40,7 @@ class Nursery:
 
     def takes(self, words: tuple[str, ...], env: dict[str, str]) -> bool:
         """Whether it can start this: what it has loaded is only right for its own environment."""
-        known = words[:1] == ("manage.py",) or words[:2] == ("-m", "daphne")
+        known = words[:1] == ("manage.py",) or words[:2] in (("-m", "daphne"), ("-m", "celery"))
         return self._forks and known and env == self.env
 
     def start(self, words: tuple[str, ...], log: Path) -> "Forked":

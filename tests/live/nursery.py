@@ -6,8 +6,8 @@ Requests come as lines of JSON, and so do the answers:
     {"start": ["manage.py", "runworker", "turns"], "log": path} -> {"pid": n}
     {"status": pid} -> {"status": null while it runs | exit status | minus the number of the signal}
 
-What can be started is `manage.py ...` and `-m daphne ...`, as from a shell. All of them end with this process, and
-this process ends with its standard input.
+What can be started is `manage.py ...`, `-m daphne ...` and `-m celery ...`, as from a shell. All of them end with this
+process, and this process ends with its standard input.
 """
 
 import ctypes
@@ -37,7 +37,14 @@ def load() -> None:
 
         django.setup()
         # langchain_openai is what the worker's first model would import.
-        for module in ("manage", "chat.worker", "smartsupport.asgi", "smartsupport.urls", "langchain_openai"):
+        for module in (
+            "manage",
+            "chat.worker",
+            "smartsupport.asgi",
+            "smartsupport.urls",
+            "smartsupport.celery",
+            "langchain_openai",
+        ):
             importlib.import_module(module)
 
 
@@ -82,6 +89,9 @@ def _run(words: list[str]) -> int:
     if words[0] == "manage.py":
         sys.argv = words
         importlib.import_module("manage").main()
+    elif words[1] == "celery":
+        sys.argv = words[1:]
+        importlib.import_module("celery.__main__").main()
     else:
         from daphne.cli import CommandLineInterface  # here: it makes the reactor, which must not be shared
 
