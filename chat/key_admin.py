@@ -153,13 +153,13 @@ class ApiKeyAdmin(HistoryAdmin):
     def used(self, key: ApiKey) -> str:
         return ago(key.last_used_at) if key.last_used_at else "Never"
 
-    @display(description="Took the place of", empty_value="Nothing: it is the first of its line")
-    def replaces_what(self, key: ApiKey) -> str | None:
-        return _linked(key.replaces)
+    @display(description="Took the place of")
+    def replaces_what(self, key: ApiKey) -> str:
+        return _linked(key.replaces) or "Nothing: it is the first of its line"
 
-    @display(description="Replaced by", empty_value="Nothing")
-    def replaced_by_what(self, key: ApiKey) -> str | None:
-        return _linked(replacement_of(key))
+    @display(description="Replaced by")
+    def replaced_by_what(self, key: ApiKey) -> str:
+        return _linked(replacement_of(key)) or "Nothing"
 
     @display(description="Made", ordering="created_at")
     def made(self, key: ApiKey) -> str:
