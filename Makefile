@@ -84,5 +84,9 @@ browser: .venv/installed-dev
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
+# As root, Postgres may keep its files elsewhere (docs/running.md).
 clean:
+	@case "$$(cat .local/postgres-location.txt 2>/dev/null)" in \
+	    /var/lib/smartsupport-*) rm -rf "$$(cat .local/postgres-location.txt)" ;; \
+	esac
 	rm -rf .venv .local

@@ -472,3 +472,42 @@ def test_no_turns_process_starts_on_half_of_a_backup(operator: Operator) -> None
 
     assert done.returncode == 1
     assert done.stderr.strip().endswith("what was there before is put back.")
+
+
+FULL = r"""
+from smartsupport.backups.making import make
+from smartsupport.backups.programs import BackupFailed
+
+try:
+    with open("/dev/full", "wb", buffering=0) as full:
+        make(full)
+except BackupFailed as refusal:
+    print(refusal)
+"""
+WITHOUT_LINKS = r"""
+import errno, os
+from pathlib import Path
+from smartsupport.backups.making import make
+
+linked = os.link
+
+
+def refused(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+os.link = refused
+try:
+    make(Path("TARGET"))
+finally:
+    os.link = linked
+"""
+
+
+def test_a_full_disk_and_one_without_hard_links(operator: Operator, origin: Place, tmp_path: Path) -> None:
+    said = origin.done("shell", f"--command={FULL}").out
+    origin.done("shell", "--command=" + WITHOUT_LINKS.replace("TARGET", str(tmp_path / "a.backup")))
+
+    assert "could not be written: No space left on device. Nothing of it is kept." in said
+    assert [path.name for path in tmp_path.iterdir()] == ["a.backup"]
+    assert "made by version" in origin.done("restore", str(tmp_path / "a.backup"), "--look").out
