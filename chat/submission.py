@@ -16,19 +16,19 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import BigIntegerField, Exists, OuterRef, Subquery, Value
+from django.db.models import Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
 from agents.facts import Fact
 from agents.models import Action
 from agents.spending import limits
-from agents.spending.models import Budget
 from chat import events
 from chat.models import Conversation, ConversationStatus, Customer, Event, Turn, TurnStatus
 from chat.stopping import end_now, stop_running
 from chat.wakeups import wake
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
+from smartsupport.lib.postgres import rows_of
 from smartsupport.lib.text import storable
 
 CONTENT_LIMIT = 10_000
@@ -123,7 +123,7 @@ def submit(
             conversation, active = _opened(customer, thread_id), []
         else:
             active = _active(conversation)
-            conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
+            [conversation] = rows_of(Conversation, _LOCKED, conversation=conversation.pk)
             _check_open(conversation)
         busy = _busy(active)
         queued = sum(turn.messages for turn in active if _not_begun(turn))
@@ -146,17 +146,32 @@ def submit(
         return Submitted(conversation.pk, thread_id, turn.pk, seq, position, repeated=False, nearing=nearing)
 
 
+_CUSTOMER = """
+    SELECT {columns}, EXISTS (SELECT 1 FROM agents_budget WHERE enabled) AS limited
+    FROM chat_customer WHERE id = %(customer)s FOR NO KEY UPDATE
+"""
+_CONVERSATION = """
+    SELECT {columns}, (
+        SELECT id FROM chat_event WHERE conversation_id = chat_conversation.id AND kind = 'message_received'
+        AND payload ->> 'client_message_id' = %(known_as)s::text) AS known
+    FROM chat_conversation WHERE thread_id = %(thread)s
+"""
+_LOCKED = "SELECT {columns} FROM chat_conversation WHERE id = %(conversation)s FOR NO KEY UPDATE"
+_ACTIVE = """
+    SELECT {columns} FROM chat_turn WHERE conversation_id = %(conversation)s AND status IN ('queued', 'running')
+    ORDER BY message_seq FOR NO KEY UPDATE
+"""
+
+
 def _locked_customer(customer_id: UUID, new_customer: Any) -> Any:
     """The customer, with `limited`: whether there is any budget to look at."""
-    limited = Exists(Budget.objects.filter(enabled=True))
-    rows = Customer.objects.select_for_update(no_key=True).filter(pk=customer_id).annotate(limited=limited)
-    customer = rows.first()
-    if customer is None and new_customer is not None:
+    found = rows_of(Customer, _CUSTOMER, customer=customer_id)
+    if not found and new_customer is not None:
         new_customer()
-        customer = rows.all().first()
-    if customer is None:
+        found = rows_of(Customer, _CUSTOMER, customer=customer_id)
+    if not found:
         raise ThreadNotFound()
-    return customer
+    return found[0]
 
 
 def _owned(
@@ -164,14 +179,12 @@ def _owned(
 ) -> tuple[Conversation | None, int | None]:
     """The customer's conversation, None if nobody has this thread; and the event of the message that was accepted in it
     under this id before. Somebody else's conversation does not exist."""
-    before = Event.objects.filter(
-        conversation=OuterRef("pk"), kind="message_received", payload__client_message_id=client_message_id
-    )
-    known = Subquery(before.values("pk")[:1]) if client_message_id else Value(None, BigIntegerField())
-    conversation = Conversation.objects.filter(thread_id=thread_id).annotate(known=known).first()
-    if conversation is not None and conversation.customer_id != customer.pk:
+    found: list[Any] = rows_of(Conversation, _CONVERSATION, thread=thread_id, known_as=client_message_id)
+    if not found:
+        return None, None
+    if found[0].customer_id != customer.pk:
         raise ThreadNotFound()
-    return conversation, conversation.known if conversation else None
+    return found[0], found[0].known
 
 
 def _checked_content(content: object) -> str:
@@ -233,10 +246,7 @@ def _opened(customer: Customer, thread_id: str) -> Conversation:
 def _active(conversation: Conversation) -> list[Turn]:
     """The turns that run or are queued, in order, locked: none of them is claimed, sealed or stopped meanwhile, and
     whoever did that a moment ago has been waited for."""
-    active = Turn.objects.select_for_update(no_key=True).filter(
-        conversation=conversation, status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING]
-    )
-    return list(active.order_by("message_seq"))
+    return rows_of(Turn, _ACTIVE, conversation=conversation.pk)
 
 
 def _busy(active: list[Turn]) -> list[Turn]:
