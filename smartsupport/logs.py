@@ -6,7 +6,7 @@ Bind what a line is about once, and every line until it is cleared carries it, i
 
 The request id is bound by django-structlog, which also hands the bound names on to Celery tasks. Secrets are masked
 last, whatever logged them: by the name of a field, and by their shape inside any text, as in replays
-(`smartsupport.lib.secret_shapes`). So are card numbers, and the middle of e-mail addresses.
+(`smartsupport.lib.secret_shapes`). So are numbers of cards and bank accounts, and the middle of e-mail addresses.
 """
 
 import re
@@ -15,11 +15,19 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from smartsupport.lib.secret_shapes import CARD, is_card, without_addresses, without_cards, without_secrets
+from smartsupport.lib.secret_shapes import (
+    CARD,
+    is_card,
+    without_accounts,
+    without_addresses,
+    without_cards,
+    without_secrets,
+)
 
 MASK = "[hidden]"
 SECRET_FIELD = re.compile(
-    r"(?i)(^|[_-])(token|password|passwd|secret|authorization|api[_-]?key|cookie|credentials?)($|[_-](?!count))"
+    r"(?i)(^|[_-])(token|password|passwd|passcode|otp|secret|authorization|api[_-]?key|cookie|credentials?)"
+    r"($|[_-](?!count))"
 )
 SECRET_TEXT = [
     re.compile(r"(?i)(\b(?:token|visitor|access_token|api[_-]?key|password|secret)=)[^&\s\"'#]+"),
@@ -44,21 +52,25 @@ def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return {name: _masked(name, value, DEEPEST) for name, value in event.items()}
 
 
-def drop_health_checks(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: whoever watches us asks every few seconds, and that is not worth a line each."""
+def drop_what_says_nothing(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor. Whoever watches us asks every few seconds, and that is not worth a line each; nor is each
+    of the thousands of sweeps that were due while no jobs process was there."""
     if str(event.get("request", "")).split("?")[0].endswith((" /healthz", " /readyz")):
+        raise structlog.DropEvent
+    if event.get("event") == "task_revoked" and event.get("expired"):
         raise structlog.DropEvent
     return event
 
 
 def masked_text(text: str) -> str:
-    """The text with tokens, keys, passwords, card numbers and the middle of e-mail addresses in it replaced."""
+    """The text with tokens, keys, passwords, codes, numbers of cards and accounts, and the middle of e-mail addresses
+    in it replaced."""
     if NO_SECRET.fullmatch(text):
         return text
     for pattern in SECRET_TEXT:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     text = JSON_WEB_TOKEN.sub(MASK, text)
-    return without_addresses(without_cards(without_secrets(text)))
+    return without_addresses(without_accounts(without_cards(without_secrets(text))))
 
 
 def _masked(name: str, value: Any, depth: int) -> Any:
@@ -113,7 +125,7 @@ def configuration(log_format: str, level: str) -> dict[str, Any]:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            drop_health_checks,
+            drop_what_says_nothing,
             *shared_processors(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],

@@ -39,6 +39,14 @@ _SHAPES = tuple(
 """(one of these is in the text, the shape)"""
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?=[^\s\"',]*[\d._~+/=-])[A-Za-z0-9._~+/=-]{8,}")
 _USERINFO = re.compile(r"(?<=://)[^\s/@:\"']{1,200}:(?!\[hidden\]@)[^\s/@\"']{1,200}(?=@)")
+_CODE = re.compile(
+    r"(?i)\b((?:otp|totp|passcode|"
+    r"(?:one[-_ ]?time|verification|security|login|sms|2fa|mfa)[-_ ](?:pass)?(?:code|pin))\b"
+    r"[\s\"':=]{0,6}(?:code\b|is\b|was\b)?[\s\"':=]{1,6})\d(?:[ -]?\d){3,7}(?!\d)"
+)
+"""A code that is good once: its digits behind what it is called. Not `PIN code`, which is an address in India."""
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+ACCOUNT = "[account number hidden]"
 _EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]{0,63}(@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6})")
 _KEPT_APART = re.compile(
     r"(?<![\w-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![\w-])"
@@ -59,6 +67,7 @@ def without_secrets(text: str) -> str:
             text = shape.sub(SECRET, text)
     if "://" in text:
         text = _USERINFO.sub(SECRET, text)
+    text = _CODE.sub(rf"\g<1>{SECRET}", text)
     return _BEARER.sub(lambda match: f"{match[1]} {SECRET}", text)
 
 
@@ -74,6 +83,17 @@ def _named(match: re.Match[str]) -> str:
 def without_addresses(text: str) -> str:
     """E-mail addresses keep their first letter and their host."""
     return _EMAIL.sub(r"\1***\2", text) if "@" in text else text
+
+
+def without_accounts(text: str) -> str:
+    """Bank accounts (IBAN, ISO 13616, with the right check digits) hidden: for logs. Staff may need to read them."""
+    return _IBAN.sub(lambda match: ACCOUNT if _is_account(match[0]) else match[0], text)
+
+
+def _is_account(text: str) -> bool:
+    plain = text.replace(" ", "")
+    moved = plain[4:] + plain[:4]
+    return int("".join(str(int(letter, 36)) for letter in moved)) % 97 == 1
 
 
 def without_cards(text: str) -> str:

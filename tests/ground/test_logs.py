@@ -126,9 +126,18 @@ def test_lines_for_people_are_masked_as_well() -> None:
 
 def test_whoever_watches_our_health_fills_no_log() -> None:
     with pytest.raises(structlog.DropEvent):
-        logs.drop_health_checks(None, "info", {"event": "request_finished", "request": "GET /readyz"})
+        logs.drop_what_says_nothing(None, "info", {"event": "request_finished", "request": "GET /readyz"})
     kept = {"event": "request_finished", "request": "GET /readyz-not"}
-    assert logs.drop_health_checks(None, "info", dict(kept)) == kept
+    assert logs.drop_what_says_nothing(None, "info", dict(kept)) == kept
+
+
+def test_sweeps_that_nobody_carried_out_in_time_fill_no_log() -> None:
+    late = {"event": "task_revoked", "task": "chat.sweep_turns", "expired": True}
+    with pytest.raises(structlog.DropEvent):
+        logs.drop_what_says_nothing(None, "warning", dict(late))
+
+    wanted = late | {"expired": False, "terminated": True}
+    assert logs.drop_what_says_nothing(None, "warning", dict(wanted)) == wanted
 
 
 def test_each_request_has_an_id_on_its_line(client, caplog) -> None:

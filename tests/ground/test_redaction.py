@@ -24,10 +24,14 @@ PLANTED = {
     "an e-mail address": "margaret.hamilton@shop.example",
     "a password in an address": "https://margaret:hunter2-of-hers@shop.example/x",
     "a password by its name": "password: hunter2-of-hers",
+    "a key of a cloud by its name": "aws_secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "a code that is good once": "Your verification code is 482 913",
+    "a code by its name": "OTP: 482913",
 }
 FRAGMENTS = (
     "4111111111111111", "4111 1111", "5500-0000", "bearer0123456789", "51Habcdefgh", "abcdefghijklmnopqrstuv",
-    "eyJzdWIiOi", "c2lnbmF0dXJl", "MfKQ9r8G", "IOSFODNN7", "argaret.hamilton", "hunter2",
+    "eyJzdWIiOi", "c2lnbmF0dXJl", "MfKQ9r8G", "IOSFODNN7", "argaret.hamilton", "hunter2", "bPxRfiCYEX", "482 913",
+    "482913",
 )  # fmt: skip
 PROGRAM = f"""
 import json, logging, sys
@@ -111,14 +115,36 @@ def test_logs_and_replays_hide_the_same(what: str) -> None:
         "GET /api/v1/conversations/t-0123456789ab?page=2 200",
         "12 tokens in, 3 tokens out",
         "call +49 30 1234567",
+        "the security code is required, error code 1042, PIN code 560001",
+        "DE12 3456 7890 1234 5678 90 has other check digits",
     ],
 )
 def test_what_is_ordinary_stays_as_it_is(text: str) -> None:
     assert logs.masked_text(text) == text
 
 
+@pytest.mark.parametrize(
+    "account", ["DE89370400440532013000", "GB29 NWBK 6016 1331 9268 19", "NO9386011117947"]
+)
+def test_a_log_holds_no_bank_account_and_staff_may_read_it(account: str) -> None:
+    from replay.redaction import said
+
+    text = f"Please send it to {account}, thanks"
+
+    assert logs.masked_text(text) == "Please send it to [account number hidden], thanks"
+    assert said(text) == text
+
+
 def test_masking_a_line_of_ordinary_length_is_no_work() -> None:
     """A pattern that backtracks would take seconds here."""
-    long = "a" * 20_000 + " token" * 2_000 + " 4" * 5_000 + "@" * 5_000
+    long = (
+        "a" * 20_000
+        + " token" * 2_000
+        + " 4" * 5_000
+        + "@" * 5_000
+        + " OTP " * 5_000
+        + "DE12 " * 5_000
+        + "A1" * 10_000
+    )
 
     assert re.search("token", logs.masked_text(long))
