@@ -459,11 +459,6 @@ class WebhookDelivery(models.Model):
                 condition=models.Q(status="queued"),
             ),
             models.Index(
-                fields=["endpoint", "-created_at"],
-                name="webhook_of_endpoint",
-                condition=models.Q(endpoint__isnull=False),
-            ),
-            models.Index(
                 fields=["endpoint", "next_attempt_at", "place"],
                 name="webhook_next",
                 condition=models.Q(status="queued"),
@@ -472,6 +467,11 @@ class WebhookDelivery(models.Model):
                 fields=["endpoint"],
                 name="webhook_under_way",
                 condition=models.Q(leased_until__isnull=False),
+            ),
+            models.Index(
+                fields=["endpoint", "-created_at"],
+                name="webhook_of_endpoint",
+                condition=models.Q(endpoint__isnull=False),
             ),
             models.Index(
                 fields=["endpoint", "-created_at"],

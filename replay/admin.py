@@ -31,7 +31,7 @@ class NothingToStop(ServiceError):
 
 @admin.register(Conversation)
 class ConversationAdmin(ListPage, DeskViews, ReadOnlyAdmin):
-    search_fields = ("thread_id",)  # of the theme's own search; the list's is `replay.search`
+    search_fields = ("thread_id",)  # of the theme's own search; the list's is `chat.search`
     actions_detail = ("take_over", "write", "hand_back", "retry", "stop", "escalate", "resolve")
 
     def has_answer_permission(self, request: HttpRequest, object_id: Any = None) -> bool:

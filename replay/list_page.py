@@ -12,6 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chat.models import Conversation, ConversationStatus
+from chat.search import search
+from chat.search_words import LONGEST
 from replay.listed import (
     BADGES,
     COUNTED_TO,
@@ -26,8 +28,8 @@ from replay.listed import (
     page_of,
     state_of,
 )
-from replay.search import LONGEST, TooLong, bounded, search
 from smartsupport.lib import presence
+from smartsupport.lib.bounded import TooLong, bounded
 from smartsupport.lib.ids import digest
 
 SECONDS = 2.0

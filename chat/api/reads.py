@@ -12,14 +12,25 @@ from django.db.models import Q, QuerySet
 from agents.models import Action
 from agents.policy import FIND_TOOLS
 from chat.models import Conversation, Customer, Event, Tag, Turn, TurnStatus
+from chat.search_filter import with_words
+from chat.search_words import SECONDS
+from smartsupport.lib.bounded import TooLong, bounded
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
 from smartsupport.lib.ids import parse_uuid
-from smartsupport.lib.rest import between
+from smartsupport.lib.rest import between, one_page
 
 UNFINISHED = [TurnStatus.QUEUED, TurnStatus.RUNNING, TurnStatus.WAITING]
 FINISHED = [TurnStatus.COMPLETED, TurnStatus.FAILED, TurnStatus.STOPPED]
 MAX_WAITING_REQUESTS = 64
 _waiting = BoundedSemaphore(MAX_WAITING_REQUESTS)
+
+
+COUNTED_WITHIN = 0.5
+
+
+class SearchTooBroad(ServiceError):
+    code, status = "search_too_broad", 400
+    message = "This search takes too long. Add a word, write the last one out, or say since when."
 
 
 class TurnNotFound(ServiceError):
@@ -44,13 +55,22 @@ def conversations(query: dict[str, Any], *, of: UUID | None = None) -> QuerySet[
     if tag := query.get("tag"):
         rows = rows.filter(tags__in=list(Tag.objects.filter(name=tag.lower()).values_list("pk", flat=True)))
     if text := query.get("q", "").strip():
-        rows = rows.filter(
-            Q(thread_id__icontains=text)
-            | Q(customer__name__icontains=text)
-            | Q(customer__email__icontains=text)
-            | Q(last_line__icontains=text)
-        )
+        rows = with_words(rows, text)
     return rows
+
+
+def page_of_conversations(
+    query: dict[str, Any], *, of: UUID | None = None
+) -> tuple[list[Conversation], dict[str, Any]]:
+    """A page of them. Where `q` makes counting them take long, their `total` is None. Raises InvalidCursor, and
+    SearchTooBroad where finding them takes too long."""
+    if not query.get("q", "").strip():
+        return one_page(conversations(query, of=of), query)
+    try:
+        with bounded(SECONDS):
+            return one_page(conversations(query, of=of), query, counted_within=COUNTED_WITHIN)
+    except TooLong:
+        raise SearchTooBroad() from None
 
 
 def customer_ids(name: str) -> list[UUID]:

@@ -22,7 +22,10 @@ class ConversationQuery(PageQuery):
     customer = TextFilter(
         max_length=255, help_text="A customer's `id` here, or the `subject` your own site gave."
     )
-    q = TextFilter(help_text="Part of the thread id, the customer's name or email, or the last line.")
+    q = TextFilter(
+        help_text="Words that were said, or of the customer's name, email or subject; the beginning of a thread id; or "
+        "a reference (`T-…`). The last word may be unfinished."
+    )
     tag = TextFilter(max_length=40, help_text="One of its tags.")
     agent = TextFilter(max_length=64, help_text="The one agent that answered last (`live_agent`).")
     since = MomentFilter("Whose last activity is at or after this moment.")

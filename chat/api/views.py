@@ -24,7 +24,6 @@ from smartsupport.lib.rest import (
     checked_thread_id,
     decider_id,
     held_to,
-    one_page,
     read_body,
     read_query,
 )
@@ -54,6 +53,7 @@ class ConversationsView(ApiView):
     needs: ClassVar = {"GET": READ}
     narrows: ClassVar = frozenset({"GET"})
     answers: ClassVar = {"GET": examples.CONVERSATIONS}
+    problems: ClassVar = {"GET": (reads.SearchTooBroad,)}
 
     @extend_schema(
         operation_id="conversations_list",
@@ -64,7 +64,7 @@ class ConversationsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         query = read_query(shapes.ConversationQuery, request)
-        rows, counts = one_page(reads.conversations(query, of=held_to(request.user)), query)
+        rows, counts = reads.page_of_conversations(query, of=held_to(request.user))
         return Response({"conversations": shapes.ConversationSerializer(rows, many=True).data, **counts})
 
 

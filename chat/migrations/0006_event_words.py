@@ -2,7 +2,7 @@ from django.db import migrations
 
 from smartsupport.lib import resumable
 
-# What was said, as words of no particular language. `replay.search` asks with the same expression.
+# What was said, as words of no particular language. `chat.search_words` asks with the same expression.
 WORDS = """
 CREATE INDEX CONCURRENTLY event_words ON chat_event USING gin (
     to_tsvector('simple', left(coalesce(payload ->> 'content', payload ->> 'message', ''), 20000))

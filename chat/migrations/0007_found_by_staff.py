@@ -3,7 +3,7 @@ from django.db.models import Q
 
 from smartsupport.lib import resumable
 
-# Who customers are, as words. `replay.search` asks with the same expression.
+# Who customers are, as words. `chat.search_words` asks with the same expression.
 CUSTOMERS = """
 CREATE INDEX CONCURRENTLY customer_words ON chat_customer USING gin (
     to_tsvector('simple', name || ' ' || replace(email, '@', ' ') || ' ' || email || ' ' || coalesce(subject, ''))

@@ -14,6 +14,7 @@ from django.core import signing
 from django.db.models import Q
 from rest_framework import serializers
 
+from smartsupport.lib.bounded import TooLong, bounded
 from smartsupport.lib.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class CountedSerializer(serializers.Serializer[Any]):
     """One page of a list, and how to go on."""
 
     total = serializers.IntegerField(
-        allow_null=True, help_text="How many there are. Null behind a cursor: they are not counted."
+        allow_null=True,
+        help_text="How many there are. Null where they are not counted: behind a cursor, and where a search finds so "
+        "many that it would take long.",
     )
     page = serializers.IntegerField(allow_null=True, help_text="Null behind a cursor.")
     per_page = serializers.IntegerField()
@@ -70,17 +73,20 @@ class Position(NamedTuple):
     backwards: bool
 
 
-def one_page(rows: "QuerySet[Model, Row]", query: dict[str, Any]) -> tuple[list[Row], dict[str, Any]]:
+def one_page(
+    rows: "QuerySet[Model, Row]", query: dict[str, Any], *, counted_within: float | None = None
+) -> tuple[list[Row], dict[str, Any]]:
     """The rows that a checked `PageQuery` names, and what CountedSerializer has. Past the end a page is empty.
 
     The order of `rows` has to end in something unique, and nothing in it may be null. One query behind a cursor, two by
-    number. Raises InvalidCursor (400).
+    number. `counted_within`: the seconds that counting may take; beyond them there is no total. Raises InvalidCursor
+    (400).
     """
     keys = _keys(rows)
     salt = f"cursor of {rows.model._meta.label} by {keys}"
     found, counts = Pages(salt, query).of(
         numbered=lambda start, end: rows[start:end],
-        count=lambda: rows.order_by().count(),
+        count=lambda: _count(rows, counted_within),
         behind=lambda at, most: _behind(rows, keys, at)[:most],
         values=lambda row: [_value(row, key.name) for key in keys],
     )
@@ -98,15 +104,17 @@ class Pages:
         self,
         *,
         numbered: Callable[[int, int], Any],
-        count: Callable[[], int],
+        count: Callable[[], int | None],
         behind: Callable[[Position | None, int], Any],
         values: Callable[[Any], list[Any]],
     ) -> tuple[list[Any], dict[str, Any]]:
         """`behind` gets a position, or None for the beginning, and answers in the direction of the position."""
         if self.cursor is None:
             start = (self.page - 1) * self.per_page
-            total, found = count(), list(numbered(start, start + self.per_page))
-            more, before = start + len(found) < total, self.page > 1
+            total = count()
+            found = list(numbered(start, start + self.per_page + (total is None)))
+            more = len(found) > self.per_page if total is None else start + len(found) < total
+            found, before = found[: self.per_page], self.page > 1
             counts: dict[str, Any] = {"total": total, "page": self.page}
         else:
             at = self._position(self.cursor) if self.cursor else None
@@ -134,6 +142,16 @@ class Pages:
         except signing.BadSignature:
             raise InvalidCursor() from None
         return Position(values, bool(backwards))
+
+
+def _count(rows: "QuerySet[Any, Any]", within: float | None) -> int | None:
+    if within is None:
+        return rows.order_by().count()
+    try:
+        with bounded(within):
+            return rows.order_by().count()
+    except TooLong:
+        return None
 
 
 def _keys(rows: "QuerySet[Any, Any]") -> list[Key]:

@@ -10,9 +10,10 @@ from django.urls import reverse
 
 from agents.approvals import Decider
 from chat import handoff, notes, staffing
+from chat import search as searching
 from chat.models import Conversation, Event
-from replay import search as searching
-from replay.search import TooLong, bounded, search
+from chat.search import search
+from smartsupport.lib.bounded import TooLong, bounded
 from tests import rows
 
 pytestmark = pytest.mark.django_db
