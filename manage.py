@@ -12,13 +12,14 @@ def main() -> None:
         import django
         from django.core.management import execute_from_command_line
         from django.db import OperationalError
+        from psycopg import OperationalError as PostgresUnreachable
         from redis import ConnectionError as ValkeyUnreachable
 
         django.setup()
     try:
         execute_from_command_line(sys.argv)
-    except (OperationalError, ValkeyUnreachable):
-        if sentence := startup.missing_server():
+    except (OperationalError, PostgresUnreachable, ValkeyUnreachable):
+        if sentence := startup.unusable_server():
             sys.exit(sentence)
         raise
 

@@ -47,6 +47,35 @@ def missing_server() -> str:
     return ""
 
 
+def unusable_server() -> str:
+    """The sentence for whoever ran a command that Postgres or Valkey did not answer: which of them, and why. An empty
+    text where both do now. It asks both, for two seconds each."""
+    import psycopg
+    import redis
+    from django.conf import settings
+    from django.db import connection
+
+    from smartsupport.lib.postgres import connection_parameters
+
+    if sentence := missing_server():
+        return sentence
+    try:
+        psycopg.connect(**connection_parameters(connection) | {"connect_timeout": 2}).close()
+    except psycopg.OperationalError as error:
+        return f"Postgres cannot be used: {_first_line(error)} Look whether it runs, and at DATABASE_URL."
+    patience = {"socket_timeout": 2, "socket_connect_timeout": 2}
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, **patience) as client:
+            client.ping()
+    except (redis.RedisError, OSError) as error:
+        return f"Valkey cannot be used: {_first_line(error)} Look whether it runs, and at REDIS_URL."
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    return f"{str(error).strip().splitlines()[0].rstrip('.')}." if str(error).strip() else "no reason given."
+
+
 def require_servers() -> None:
     """Raises SystemExit with a sentence where Postgres or Valkey is neither set nor running here."""
     if sentence := missing_server():

@@ -2,12 +2,16 @@
 
 import gc
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+from django.conf import LazySettings
+from django.db import connection
 
 from smartsupport import startup
+from smartsupport.embedded import ports
 from tests.ground.product import ROOT
 
 WHAT_IS_LOADED = """
@@ -44,3 +48,20 @@ def test_the_web_process_loads_nothing_that_only_turns_need() -> None:
         timeout=60,
     )
     assert (answer.returncode, answer.stdout.strip()) == (0, "[]"), answer.stderr[-2000:]
+
+
+def test_a_command_says_which_server_does_not_answer_and_why(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert startup.unusable_server() == ""
+
+    settings.REDIS_URL = f"redis://:a-secret@127.0.0.1:{ports.choose(None)}/0"
+    valkey = startup.unusable_server()
+    monkeypatch.setitem(connection.settings_dict, "PORT", str(ports.choose(None)))
+    postgres = startup.unusable_server()
+
+    assert re.fullmatch(r"Valkey cannot be used: Error 111 .*refused\. Look .*, and at REDIS_URL\.", valkey)
+    assert re.fullmatch(
+        r"Postgres cannot be used: connection failed: .*refused\. Look .*, and at DATABASE_URL\.", postgres
+    )
+    assert "a-secret" not in valkey
