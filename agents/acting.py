@@ -213,7 +213,7 @@ async def act_on_read(context: TurnContext, agent_name: str, call: dict[str, Any
 
 
 def _to_call(tool: ToolSpec) -> tuple[Tool | None, credentials.Terms | None]:
-    row = credentials.tools_to_call().filter(pk=tool.id, enabled=True).first()
+    row = credentials.tool_to_call(tool.id)
     return row, credentials.terms_of(row) if row else None
 
 

@@ -14,12 +14,13 @@ from uuid import UUID
 
 import structlog
 from django.db import DatabaseError
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from agents import oauth
 from agents.models import Credential, Tool
 from agents.tool_request import Request
+from smartsupport.lib.postgres import rows_of
 from smartsupport.lib.sealing import seal, unseal
 from smartsupport.lib.threads import in_thread
 
@@ -69,16 +70,23 @@ class Signed:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
-def tools_to_call() -> QuerySet[Tool]:
-    """Tools with what `terms_of` needs to know of their sources, whether anything is stored for those included: for
-    most there is nothing, and then nobody has to look for it."""
-    stored = Credential.objects.filter(source=OuterRef("source"))
-    return Tool.objects.select_related("source").annotate(source_has_credentials=Exists(stored))
+_TO_CALL = """
+    SELECT {columns}, {beside}, EXISTS (
+        SELECT 1 FROM agents_credential WHERE source_id = agents_tool.source_id) AS source_has_credentials
+    FROM agents_tool JOIN openapi_import_specsource ON openapi_import_specsource.id = source_id
+    WHERE agents_tool.id = %(tool)s AND agents_tool.enabled
+"""
+
+
+def tool_to_call(tool_id: UUID) -> Tool | None:
+    """The tool, if it is on, with what `terms_of` needs to know of its source, whether anything is stored for that
+    included: for most there is nothing, and then nobody has to look for it."""
+    return next(iter(rows_of(Tool, _TO_CALL, beside="source", tool=tool_id)), None)
 
 
 def terms_of(tool: Tool) -> Terms:
     """The terms for a call of this tool, with the credentials of its own source and no other. Two queries at most; one
-    or none for a tool of `tools_to_call`."""
+    or none for a `tool_to_call`."""
     source = tool.source
     plain = Terms(source.pk, str(source), source.calls_per_minute)
     if not tool.security:

@@ -9,7 +9,7 @@ import psycopg
 from django.db import connection as default
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Field, Model
+from django.db.models import Model
 
 M = TypeVar("M", bound=Model)
 OF_DJANGO = frozenset(
@@ -51,28 +51,40 @@ def prepared() -> Iterator[CursorWrapper]:
         yield wrapped
 
 
-def rows_of(model: type[M], statement: str, **parameters: Any) -> list[M]:
-    """Rows of a model, by a prepared statement of our own that selects `{columns}`, those of the model's table, first.
-    What it selects behind them becomes further attributes. For what every turn reads: putting a statement together from
-    a QuerySet takes longer than asking it."""
-    selects, fields, read = _selecting(model, statement)
+def rows_of(model: type[M], statement: str, *, beside: str = "", **parameters: Any) -> list[M]:
+    """Rows of a model, by a prepared statement of our own. It selects first `{columns}`, those of the model's table,
+    then `{beside}`, those of the table that the foreign key `beside` leads to. What it selects behind them becomes
+    further attributes. For what every turn reads: putting a statement together from a QuerySet takes longer than
+    asking it."""
+    tables = [model, *([model._meta.get_field(beside).related_model] if beside else [])]
+    text, reading = _selecting(tuple(tables), statement)
+    found = []
     with prepared() as cursor:
-        cursor.execute(selects, parameters)
-        more = [column.name for column in cursor.description[len(fields) :]]
-        found = []
-        for values in map(list, cursor.fetchall()):
-            for place, field in read:
-                values[place] = field.from_db_value(values[place], None, default)
-            row = model.from_db(default.alias, fields, values[: len(fields)])
-            vars(row).update(zip(more, values[len(fields) :], strict=True))
+        cursor.execute(text, parameters)
+        names = [column.name for column in cursor.description]
+        for values in cursor.fetchall():
+            rows, place = [], 0
+            for table, attributes, converted in reading:
+                own = list(values[place : place + len(attributes)])
+                for at, field in converted:
+                    own[at] = field.from_db_value(own[at], None, default)
+                rows.append(table.from_db(default.alias, attributes, own))
+                place += len(attributes)
+            row = rows[0]
+            if beside:
+                setattr(row, beside, rows[1])
+            vars(row).update(zip(names[place:], values[place:], strict=True))
             found.append(row)
     return found
 
 
 @cache
-def _selecting(model: type[Model], statement: str) -> tuple[str, list[str], list[tuple[int, Any]]]:
-    """The statement, the model's attributes in its order, and those whose fields read what the database gives."""
-    fields: list[Field[Any, Any]] = list(model._meta.concrete_fields)
-    columns = ", ".join(f'"{model._meta.db_table}"."{field.column}"' for field in fields)
-    read = [(place, field) for place, field in enumerate(fields) if hasattr(field, "from_db_value")]
-    return statement.format(columns=columns), [field.attname for field in fields], read
+def _selecting(tables: tuple[Any, ...], statement: str) -> tuple[str, list[tuple[Any, list[str], list[Any]]]]:
+    """The statement; of each table its model, its attributes in order, and the fields that read what comes."""
+    texts, reading = [], []
+    for table in tables:
+        fields = table._meta.concrete_fields
+        texts.append(", ".join(f'"{table._meta.db_table}"."{field.column}"' for field in fields))
+        converted = [(at, field) for at, field in enumerate(fields) if hasattr(field, "from_db_value")]
+        reading.append((table, [field.attname for field in fields], converted))
+    return statement.format(**dict(zip(("columns", "beside"), texts, strict=False))), reading

@@ -65,7 +65,7 @@ def imported(wire: Wire) -> ImportJob:
 
 
 def read(name: str, **arguments: Any) -> Outcome:
-    row = credentials.tools_to_call().get(name=name)
+    row = credentials.tool_to_call(Tool.objects.get(name=name).pk)
     request = tool_request.build(row, arguments, {})
     return on_loop(tool_http.send(request, credentials.terms_of(row), repeatable=True))
 

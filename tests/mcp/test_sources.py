@@ -107,7 +107,7 @@ def judged(job: ImportJob) -> dict[str, tuple[str, str, str]]:
 
 def asked(name: str, **arguments: Any) -> Outcome:
     """What a reading tool answers, called as an agent's call is."""
-    tool = credentials.tools_to_call().get(name=name)
+    tool = credentials.tool_to_call(Tool.objects.get(name=name).pk)
     bound = {"customer_id": "cus_1"} if tool.bound else {}
     request = tool_request.build(tool, arguments, bound)
     return on_loop(tool_http.send(request, credentials.terms_of(tool), repeatable=True))
