@@ -290,12 +290,14 @@ def clauses(message: str) -> tuple[Clause, ...]:
 # --- whole messages -------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=512)
 def _bare(message: str) -> str:
-    return re.sub(r"[.,!?;:…~。，！？；：、()\-]+", " ", normalised(message)).strip()
+    bare = re.sub(r"[.,!?;:…~。，！？；：、()\-]+", " ", normalised(message))
+    return re.sub(r"\s+", " ", bare.strip())
 
 
 def _covers(pattern: str, message: str) -> bool:
-    return re.fullmatch(pattern, re.sub(r"\s+", " ", _bare(message)), re.IGNORECASE) is not None
+    return re.fullmatch(pattern, _bare(message), re.IGNORECASE) is not None
 
 
 def is_noise(message: str) -> bool:

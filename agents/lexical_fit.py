@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agents import lexicon
 from agents.cards import ToolCard
@@ -65,7 +66,8 @@ def split_name(name: str) -> list[str]:
     return [part for part in re.split(r"[^a-z0-9]+", spaced.lower()) if part]
 
 
-def profile_of(tool: ToolCard, keywords: Sequence[str] = ()) -> ToolProfile:
+@lru_cache(maxsize=2048)
+def profile_of(tool: ToolCard, keywords: tuple[str, ...] = ()) -> ToolProfile:
     """The concepts of a tool from its name, its description and the keywords of its agent."""
     parts = split_name(tool.name)
     named = read(" ".join(parts))

@@ -90,9 +90,26 @@ def message_of(message: BaseMessage) -> Message:
 
 
 def _part(content: dict[str, Any], *, shared: bool) -> Part:
-    text = json.dumps(storable(content), ensure_ascii=False, separators=(",", ":"), default=str)
+    text = _json(content)
+    if "\\u0000" in text or not _encodes(
+        text
+    ):  # which hardly ever happens: looking at every text in it takes longer
+        text = _json(storable(content))
     digest = urlsafe_b64encode(sha256(text.encode()).digest()[:16]).decode().rstrip("=")
     return Part(digest, shared, text)
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _encodes(text: str) -> bool:
+    """Whether there is no lone surrogate in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _groups(messages: Sequence[BaseMessage]) -> Iterator[list[Message]]:
