@@ -17,6 +17,7 @@ RUN_BY = {
     "python manage.py collectstatic": "tests/ground/test_static_files.py",
     "python manage.py shell": "tests/docs/cases.py",
     "manage.py runworker": "tests/live/stack.py",
+    "make clean": "tests/ground/test_embedded.py",
     "manage.py seed": "tests/live/stack.py",
     "manage.py backup": "tests/shipping/test_backups.py",
     "manage.py restore": "tests/shipping/test_backups.py",

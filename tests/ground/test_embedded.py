@@ -1,8 +1,10 @@
 """The servers from PyPI: who runs them, who may reach them, and that they never widen what others closed."""
 
 import os
+import secrets
 import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import redis
 
 from smartsupport.embedded import account, ports, remembered, servers, valkey
 
+ROOT = Path(__file__).resolve().parents[2]
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as somebody else")
 
 
@@ -138,3 +141,18 @@ def test_a_deleted_data_folder_begins_again(closed_folder: Path) -> None:
     assert found == (None,)
     if left_behind is not None:
         shutil.rmtree(left_behind)
+
+
+def test_make_clean_takes_what_lies_elsewhere_and_nothing_of_others(tmp_path: Path) -> None:
+    others = tmp_path / "smartsupport-others"
+    own = [account.OUTSIDE / f"smartsupport-{secrets.token_hex(6)}"] if os.geteuid() == 0 else []
+    for place in (others, *own):
+        place.mkdir()
+        for folder in (".venv", ".local"):
+            (tmp_path / folder).mkdir()
+        (tmp_path / ".local" / account.POINTER).write_text(f"{place}\n")
+
+        subprocess.run(["make", "-f", str(ROOT / "Makefile"), "clean"], cwd=tmp_path, check=True)
+
+        assert [path.name for path in tmp_path.iterdir()] == ["smartsupport-others"]
+    assert not any(place.exists() for place in own)
