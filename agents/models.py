@@ -274,8 +274,8 @@ class ActionQuerySet(models.QuerySet["Action"]):
 
 
 class Action(models.Model):
-    """One tool call that is to have an effect, and its approval. Only `agents.approvals`, `agents.executor` and
-    `agents.settlement` change its status, by compare-and-set. Its id is the interrupt id outside and the
+    """One tool call that is to have an effect, and its approval. Only `agents.approvals`, `agents.executor`,
+    `agents.settlement` and `agents.restored` change its status, by compare-and-set. Its id is the interrupt id outside and the
     Idempotency-Key on the wire.
 
     `arguments` and `bound_arguments` are canonical JSON text, frozen when the action is opened; `arguments_hash`
