@@ -13,6 +13,7 @@ from django.utils import timezone
 from smartsupport.lib import observing
 
 _ends: list[Callable[[], None]] = []
+_counting: list[observing.Observer] = []
 _begun = False
 
 
@@ -40,7 +41,7 @@ def begin(process: str) -> None:
 
         if process == "jobs" and listening.use_folder(settings.DATA_DIR):
             _ends.append(listening.remove_folder)
-        listening.begin()
+        _counting.append(listening.begin())
     if settings.OTEL_EXPORTER_OTLP_ENDPOINT and process != "jobs":
         begin_traces(process)
     if process == "jobs":
@@ -95,6 +96,8 @@ def _measure_jobs() -> None:
         worker_process_shutdown,
     )
 
+    from smartsupport.metrics.listening import counts_here, fold_ended
+
     began: dict[str, float] = {}
 
     def starts(task_id: str, **_: Any) -> None:
@@ -106,6 +109,8 @@ def _measure_jobs() -> None:
 
     def child_starts(**_: Any) -> None:
         _ends.clear()  # the parent's
+        if _counting and not counts_here():
+            observing.forget(_counting.pop())
         if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
             begin_traces("jobs")
 
@@ -124,6 +129,4 @@ def _measure_jobs() -> None:
     ):
         signal.connect(listener, weak=False)
     if settings.METRICS_PORT:
-        from smartsupport.metrics.listening import fold_ended
-
         heartbeat_sent.connect(fold_ended, weak=False)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from prometheus_client.mmap_dict import MmapedDict
 
+ROOM_BYTES = 1024 * 1024
+"""Whoever writes into a mapped file on a disk that is full is killed. Below this nobody begins to."""
 ADDED_UP = ("counter", "histogram")
 SUM = "ended"
 reading = threading.Lock()
@@ -20,6 +22,8 @@ reading = threading.Lock()
 
 def fold(folder: Path) -> int:
     """Add up the files of ended processes and delete them; how many there were. Call it in the children's parent."""
+    if not has_room(folder):
+        return 0
     with reading:
         ended = [path for path in folder.glob("*_*.db") if _has_ended(path)]
         for path in ended:
@@ -28,6 +32,11 @@ def fold(folder: Path) -> int:
                 _add(path, folder / f"{kind}_{SUM}.db")
             path.unlink()
         return len(ended)
+
+
+def has_room(folder: Path) -> bool:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize >= ROOM_BYTES
 
 
 def _has_ended(path: Path) -> bool:

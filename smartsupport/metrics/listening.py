@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from django.conf import settings
 
+from smartsupport.lib import observing
+
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
@@ -65,14 +67,25 @@ def fold_ended(**_: Any) -> None:
         fold(Path(folder))
 
 
+def counts_here() -> bool:
+    """Whether a child that begins now may count: not on a disk that is full, which the log tells."""
+    from smartsupport.metrics.ended import has_room
+
+    folder = os.environ.get(FOLDER)
+    if not folder or has_room(Path(folder)):
+        return True
+    log.error("metrics_disk_full", folder=folder)
+    return False
+
+
 def remove_folder() -> None:
     if folder := os.environ.pop(FOLDER, ""):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def begin() -> None:
-    """Count from now on, and show it. A port that is taken is an error in the log, and nothing else: counting is not
-    worth a process that does not start."""
+def begin() -> observing.Observer:
+    """Count from now on, and show it; who counts. A port that is taken is an error in the log, and nothing else:
+    counting is not worth a process that does not start."""
     from prometheus_client import (
         CollectorRegistry,
         ProcessCollector,
@@ -81,12 +94,12 @@ def begin() -> None:
     )
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    from smartsupport.lib import observing
     from smartsupport.metrics.counting import Counting
 
     disable_created_metrics()  # type: ignore[no-untyped-call]
     counted = CollectorRegistry()
-    observing.observe(Counting(counted).told)
+    told = Counting(counted).told
+    observing.observe(told)
     shown = counted
     if FOLDER in os.environ:
         shown = CollectorRegistry()
@@ -96,5 +109,6 @@ def begin() -> None:
         server, _ = start_http_server(settings.METRICS_PORT, settings.METRICS_HOST, shown)
     except OSError as error:
         log.error("metrics_port_not_opened", port=settings.METRICS_PORT, error=str(error))
-        return
+        return told
     log.info("metrics_shown", host=settings.METRICS_HOST, port=server.server_port)
+    return told

@@ -86,3 +86,21 @@ def test_a_disk_that_cannot_be_written_to_ends_nobody(
     listening.fold_ended()
     listening.remove_folder()
     assert (tmp_path / "file").exists()
+
+
+def test_on_a_full_disk_no_child_begins_to_count_and_nothing_is_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smartsupport.metrics import ended, listening
+
+    one = child(tmp_path, 2)
+    one.communicate()
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    assert listening.counts_here()
+
+    free = os.statvfs(tmp_path)
+    monkeypatch.setattr(ended, "ROOM_BYTES", free.f_blocks * free.f_frsize + 1)
+
+    assert not listening.counts_here()
+    assert fold(tmp_path) == 0
+    assert total(tmp_path, "jobs_total") == 2
