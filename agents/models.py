@@ -275,8 +275,8 @@ class ActionQuerySet(models.QuerySet["Action"]):
 
 class Action(models.Model):
     """One tool call that is to have an effect, and its approval. Only `agents.approvals`, `agents.executor`,
-    `agents.settlement` and `agents.restored` change its status, by compare-and-set. Its id is the interrupt id outside and the
-    Idempotency-Key on the wire.
+    `agents.settlement` and `agents.restored` change its status, by compare-and-set. Its id is the interrupt id outside
+    and the Idempotency-Key on the wire.
 
     `arguments` and `bound_arguments` are canonical JSON text, frozen when the action is opened; `arguments_hash`
     covers both, the tool's fingerprint, the customer and the approval rule. Staff may put other arguments in their
