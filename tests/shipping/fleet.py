@@ -25,7 +25,7 @@ from psycopg.rows import dict_row
 from smartsupport.embedded import ports, tethered
 from tests import migrated
 from tests.faults.soak_stack import AGENTS_YAML, API_KEY, JWT_SECRET
-from tests.live.stack import until
+from tests.live.stack import TLS, until
 from tests.servers import DATABASE_URL, OURS, REDIS_URL
 from tests.shipping.nginx import COMPOSE, ROOT, Nginx
 
@@ -260,7 +260,7 @@ def token_for(subject: str) -> str:
 
 def _healthy(url: str) -> bool:
     try:
-        return httpx.get(url, trust_env=False, timeout=10).status_code == 200
+        return httpx.get(url, trust_env=False, timeout=10, verify=TLS).status_code == 200
     except httpx.HTTPError:
         return False
 
