@@ -13,12 +13,11 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
-from django.db import connection
-
 from agents.agents_yaml import import_agents
 from agents.models import Access, Agent, AgentTool, Tool
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import canonical_json
+from smartsupport.lib.postgres import prepared
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -126,7 +125,7 @@ def _version() -> str:
     Postgres gives each stored version of a row its own (xmin, ctid), so this sees every committed edit, also
     one by `update()` or SQL. A maximum of `updated_at` would not: who commits late carries an early time.
     """
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(VERSION)
         version: str = cursor.fetchone()[0]
     return version

@@ -273,18 +273,23 @@ async def publish(batch: Batch) -> None:
         log.warning("events_not_announced", first=batch.first, last=batch.last, error=str(error))
 
 
+_AFTER = """
+SELECT seq, kind, turn_id, agent, payload, created_at FROM chat_event
+WHERE conversation_id = %(conversation)s AND seq > %(after)s ORDER BY seq LIMIT %(limit)s
+"""
+
+
 def frames_after(
     conversation_id: UUID, thread_id: str, after: int, *, limit: int = 500
 ) -> tuple[list[Frame], int]:
     """Frames of at most `limit` events after number `after`, and the last number read (`after` if there is none)."""
-    rows = Event.objects.filter(conversation_id=conversation_id, seq__gt=after).order_by("seq")[:limit]
+    with prepared() as cursor:
+        cursor.execute(_AFTER, {"conversation": conversation_id, "after": after, "limit": limit})
+        rows = cursor.fetchall()
     frames: list[Frame] = []
-    last = after
-    for row in rows:
-        last = row.seq
-        shown = Shown(thread_id, row.seq, row.kind, row.turn_id, row.agent, row.payload, row.created_at)
-        frames += of_event(shown)
-    return frames, last
+    for seq, kind, turn_id, agent, payload, created_at in rows:
+        frames += of_event(Shown(thread_id, seq, kind, turn_id, agent, json.loads(payload), created_at))
+    return frames, rows[-1][0] if rows else after
 
 
 def frames_repeated(conversation_id: UUID, thread_id: str, seq: int) -> list[Frame]:

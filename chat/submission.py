@@ -28,7 +28,7 @@ from chat.models import Conversation, ConversationStatus, Customer, Event, Turn,
 from chat.stopping import end_now, stop_running
 from chat.wakeups import wake
 from smartsupport.lib.errors import ServiceError, ThreadNotFound
-from smartsupport.lib.postgres import rows_of
+from smartsupport.lib.postgres import prepared, rows_of
 from smartsupport.lib.text import storable
 
 CONTENT_LIMIT = 10_000
@@ -134,7 +134,8 @@ def submit(
             nearing = limits.check(customer.pk)
         if (busy or queued) and strategy == "reject":
             raise Busy()
-        Customer.objects.filter(pk=customer.pk).update(accepted_at=accepted_at)
+        with prepared() as cursor:
+            cursor.execute(_ACCEPTED, {"customer": customer.pk, "accepted_at": accepted_at})
         if conversation.status == ConversationStatus.HELD:
             seq = _received(conversation, None, text, client_message_id, asked_by)
             return Submitted(conversation.pk, thread_id, None, seq, 0, repeated=False)
@@ -150,6 +151,7 @@ _CUSTOMER = """
     SELECT {columns}, EXISTS (SELECT 1 FROM agents_budget WHERE enabled) AS limited
     FROM chat_customer WHERE id = %(customer)s FOR NO KEY UPDATE
 """
+_ACCEPTED = "UPDATE chat_customer SET accepted_at = %(accepted_at)s WHERE id = %(customer)s"
 _CONVERSATION = """
     SELECT {columns}, (
         SELECT id FROM chat_event WHERE conversation_id = chat_conversation.id AND kind = 'message_received'
