@@ -85,14 +85,12 @@ class WebhookEndpointAdmin(EndpointDeeds):
         return [one for one in offered if one.method.original_function_name not in left_out]
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
-        said = {name: form.cleaned_data[name] for name in ("url", "events", "description")}
         by = Decider.of(request.user)
         if change:
-            changed = {name: said[name] for name in said if name in form.changed_data}
-            webhook_endpoints.change(obj.pk, by=by, **changed)
+            webhook_endpoints.change(form.before, form.checked, by=by)
             return
         try:
-            made, secret = webhook_endpoints.add(**said, by=by)
+            made, secret = webhook_endpoints.add(form.checked, by=by)
         except webhook_endpoints.TooManyEndpoints as refusal:
             messages.error(request, refusal.message)
             return

@@ -4,8 +4,9 @@ Secrets are made here, returned once, and sealed.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -68,56 +69,58 @@ def find(endpoint_id: UUID | None) -> WebhookEndpoint:
     return row
 
 
-def add(
-    *, url: str, events: Iterable[str], by: Decider, description: str = ""
-) -> tuple[WebhookEndpoint, str]:
-    """Store a new endpoint; with it the secret, which nobody can read again.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Fields of an endpoint as they may be stored; `checked` makes them."""
 
-    Raises InvalidUrl, InvalidEvents, TooManyEndpoints.
-    """
-    wanted, target = checked_events(events), checked_url(url)
+    fields: dict[str, Any]
+
+
+def checked(
+    before: WebhookEndpoint | None = None,
+    *,
+    url: str | None = None,
+    events: Iterable[str] | None = None,
+    description: str | None = None,
+) -> Checked:
+    """What is given, for a new endpoint or a change of `before`. It looks an address up that is another than before:
+    call it outside of a transaction. Raises InvalidUrl, InvalidEvents."""
+    fields: dict[str, Any] = {}
+    if events is not None:
+        fields["events"] = checked_events(events)
+    if description is not None:
+        fields["description"] = _text(description)
+    if url is not None and (before is None or url != before.url):
+        # What is known of how it answers was of the other address.
+        fields |= {"url": checked_url(url), "failures": 0, "failing_since": None, "held_until": None}
+    return Checked(fields)
+
+
+def add(wanted: Checked, *, by: Decider) -> tuple[WebhookEndpoint, str]:
+    """Store a new endpoint, which needs a `url` and `events`; with it the secret, which nobody can read again. Raises
+    TooManyEndpoints."""
     secret = new_secret()
     with transaction.atomic():
         one_at_a_time("webhook endpoints")
         if WebhookEndpoint.objects.filter(deleted_at=None).count() >= MOST_ENDPOINTS:
             raise TooManyEndpoints()
-        row = WebhookEndpoint(
-            url=target,
-            events=wanted,
-            description=_text(description),
-            secret=seal(secret),
-            created_by=by.name[:150],
-        )
+        row = WebhookEndpoint(**wanted.fields, secret=seal(secret), created_by=by.name[:150])
         WebhookEndpoint.objects.bulk_create([row])  # the audit gets `_shown` below, and not the whole address
     audit.changed(OBJECT, row.pk, after=_shown(row))
-    log.info("webhook_endpoint_added", endpoint_id=str(row.pk), events=wanted, by_name=by.name)
+    log.info("webhook_endpoint_added", endpoint_id=str(row.pk), events=row.events, by_name=by.name)
     return row, secret
 
 
-def change(
-    endpoint_id: UUID | None,
-    *,
-    by: Decider,
-    url: str | None = None,
-    events: Iterable[str] | None = None,
-    description: str | None = None,
-) -> WebhookEndpoint:
-    """Change what is given. What waits already goes to the new address. Raises EndpointNotFound, InvalidUrl,
-    InvalidEvents."""
-    before = find(endpoint_id)
-    wanted: dict[str, Any] = {}
-    if url is not None and url != before.url:
-        # What is known of how it answers was of the other address.
-        wanted |= {"url": checked_url(url), "failures": 0, "failing_since": None, "held_until": None}
-    if events is not None:
-        wanted["events"] = checked_events(events)
-    if description is not None:
-        wanted["description"] = _text(description)
-    if wanted and not WebhookEndpoint.objects.filter(pk=before.pk, deleted_at=None).update(**wanted):
+def change(before: WebhookEndpoint, wanted: Checked, *, by: Decider) -> WebhookEndpoint:
+    """Change what is given. What waits already goes to the new address. Raises EndpointNotFound."""
+    if wanted.fields and not WebhookEndpoint.objects.filter(pk=before.pk, deleted_at=None).update(
+        **wanted.fields
+    ):
         raise EndpointNotFound()
-    after = find(endpoint_id)
+    after = find(before.pk)
     audit.changed(OBJECT, after.pk, before=_shown(before), after=_shown(after))
-    log.info("webhook_endpoint_changed", endpoint_id=str(after.pk), fields=sorted(wanted), by_name=by.name)
+    told = {"endpoint_id": str(after.pk), "fields": sorted(wanted.fields)}
+    log.info("webhook_endpoint_changed", **told, by_name=by.name)
     return after
 
 
@@ -132,9 +135,16 @@ def pause(endpoint_id: UUID | None, *, by: Decider, reason: str = "") -> Webhook
     return find(row.pk)
 
 
+class Resumed(NamedTuple):
+    """How many deliveries waited, and whether they were skipped."""
+
+    waited: int
+    skipped: bool
+
+
 @transaction.atomic
-def resume(endpoint_id: UUID | None, *, by: Decider, skip: bool = False) -> int:
-    """Send again, first what waited; or `skip` that. Returns how many waited. Raises EndpointNotFound, NotPaused."""
+def resume(endpoint_id: UUID | None, *, by: Decider, skip: bool = False) -> Resumed:
+    """Send again, first what waited; or `skip` that. Raises EndpointNotFound, NotPaused."""
     from chat.tasks import kick_webhooks  # the task's module needs this one
 
     row = find(endpoint_id)
@@ -156,7 +166,7 @@ def resume(endpoint_id: UUID | None, *, by: Decider, skip: bool = False) -> int:
     log.info(
         "webhook_endpoint_resumed", endpoint_id=str(row.pk), waited=waited, skipped=skip, by_name=by.name
     )
-    return waited
+    return Resumed(waited, skip)
 
 
 def rotate(endpoint_id: UUID | None, *, by: Decider, overlap_hours: object = 24) -> str:

@@ -1,4 +1,4 @@
-"""What the console asks about webhook endpoints."""
+"""What the console asks about webhook endpoints. The fields of a dialog are what the service of its deed takes."""
 
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -12,13 +12,13 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from chat import webhook_endpoints
 from chat.models import WebhookEndpoint
-from chat.webhook_addresses import LONGEST_URL, checked_url
+from chat.webhook_addresses import LONGEST_URL, InvalidUrl
 from chat.webhook_events import EVENTS
 from smartsupport.lib.errors import ServiceError
 
 OVERLAPS = {"0": "It ends now", "1": "1 hour", "24": "24 hours", "168": "7 days"}
-WAITED = {"send": "Send it now", "skip": "Skip it"}
 SINCE = {"1": "the last hour", "24": "the last 24 hours", "168": "the last 7 days", "": "all that is kept"}
 
 
@@ -41,14 +41,17 @@ class EndpointForm(forms.ModelForm):
         help_texts: ClassVar = {"description": "What it is, for your colleagues: Ticket system."}
         widgets: ClassVar = {"description": UnfoldAdminTextInputWidget}
 
-    def clean_url(self) -> str:
-        url: str = self.cleaned_data["url"]
-        if not self.instance._state.adding and url == self.initial.get("url"):
-            return url
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        given = {name: said[name] for name in self.changed_data if name in said}
         try:
-            return checked_url(url)
+            self.before = None if self.instance._state.adding else webhook_endpoints.find(self.instance.pk)
+            self.checked = webhook_endpoints.checked(self.before, **given)
+        except InvalidUrl as refusal:
+            self.add_error("url", refusal.message)
         except ServiceError as refusal:
-            raise forms.ValidationError(refusal.message) from refusal
+            self.add_error(None, refusal.message)
+        return said
 
 
 class PauseForm(BaseDialogForm):
@@ -58,19 +61,22 @@ class PauseForm(BaseDialogForm):
 
 
 class ResumeForm(BaseDialogForm):
-    waited = forms.ChoiceField(
+    skip = forms.TypedChoiceField(
         label="What happened meanwhile",
-        choices=list(WAITED.items()),
-        initial="send",
+        choices=[("", "Send it now"), ("skip", "Skip it")],
+        coerce=bool,
+        empty_value=False,  # type: ignore[arg-type]
+        required=False,
         widget=UnfoldAdminSelectWidget,
         help_text="What is skipped can still be sent one by one, from the list of deliveries.",
     )
 
 
 class RotateForm(BaseDialogForm):
-    overlap_hours = forms.ChoiceField(
+    overlap_hours = forms.TypedChoiceField(
         label="The old secret signs beside the new one for",
         choices=list(OVERLAPS.items()),
+        coerce=int,
         initial="24",
         widget=UnfoldAdminSelectWidget,
         help_text="Long enough to give the new one to the other system. End the old one now if somebody else knows it.",
@@ -78,15 +84,12 @@ class RotateForm(BaseDialogForm):
 
 
 class AgainForm(BaseDialogForm):
-    hours = forms.ChoiceField(
+    since = forms.TypedChoiceField(
         label="What was written in",
         choices=list(SINCE.items()),
+        coerce=lambda hours: timezone.now() - timedelta(hours=int(hours)),
+        empty_value=None,
         initial="24",
         required=False,
         widget=UnfoldAdminSelectWidget,
     )
-
-    def since(self) -> Any:
-        """The moment from which on; None: all."""
-        hours = self.cleaned_data["hours"]
-        return timezone.now() - timedelta(hours=int(hours)) if hours else None

@@ -1,5 +1,6 @@
 """REST: webhook endpoints, and what was sent to them."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -8,31 +9,26 @@ from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from agents.approvals import Decider
-from chat import webhook_endpoints, webhook_trials
+from chat import webhook_deeds, webhook_endpoints
 from chat.api import webhook_shapes as shapes
 from chat.authentication import Integrator
 from chat.models import WebhookEndpoint
 from chat.webhook_addresses import InvalidUrl
-from chat.webhook_endpoints import (
-    AlreadyPaused,
-    EndpointNotFound,
-    InvalidEvents,
-    InvalidOverlap,
-    NotPaused,
-    TooManyEndpoints,
-)
+from chat.webhook_deeds import Deed
+from chat.webhook_endpoints import EndpointNotFound, InvalidEvents, TooManyEndpoints
 from chat.webhook_events import EVENTS, OF_WEBHOOK_URL
 from smartsupport.lib.api_view import ApiView, require_match
 from smartsupport.lib.etags import HEADER as IF_MATCH
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.rest import Need, read_body
 
+SCOPE = "webhooks:write"
 READ = Need("webhooks:read", "chat.view_webhookendpoint")
-ADD = Need("webhooks:write", "chat.add_webhookendpoint")
-CHANGE = Need("webhooks:write", "chat.change_webhookendpoint")
-DELETE = Need("webhooks:write", "chat.delete_webhookendpoint")
+ADD = Need(SCOPE, "chat.add_webhookendpoint")
+CHANGE = Need(SCOPE, "chat.change_webhookendpoint")
 ENDPOINT = OpenApiParameter("webhook_id", str, OpenApiParameter.PATH, description="The endpoint's `id`.")
 TAGS = ["Webhooks"]
 EXAMPLE = {
@@ -59,7 +55,25 @@ PAUSED = {
     "paused_by": "API key Ticket system",
     "pause_reason": "We move house.",
 }
+TRIAL = {
+    "delivery_id": "0f6b3f6e-5c37-4d8c-9a4f-2f9b0a4d7c11",
+    "delivered": True,
+    "status": 204,
+    "body_head": "",
+    "error": "",
+    "duration_ms": 84,
+}
+NOT_STORED = {"Cache-Control": "no-store"}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the published example
+
+
+def asked(name: str, value: dict[str, Any]) -> OpenApiExample:
+    return OpenApiExample(name, value=value, request_only=True)
+
+
+def need_of(deed: Deed) -> Need:
+    permission, *also = deed.permissions
+    return Need(SCOPE, permission, tuple(also))
 
 
 def shown(request: Request, row: WebhookEndpoint, **more: Any) -> dict[str, Any]:
@@ -75,6 +89,10 @@ def shown(request: Request, row: WebhookEndpoint, **more: Any) -> dict[str, Any]
 
 class WebhooksView(ApiView):
     needs: ClassVar = {"GET": READ, "POST": ADD}
+    answers: ClassVar = {
+        "GET": {"webhooks": [EXAMPLE], "environment": None},
+        "POST": {**EXAMPLE, "secret": SECRET},
+    }
     problems: ClassVar = {"POST": (InvalidUrl, InvalidEvents, TooManyEndpoints)}
 
     @extend_schema(
@@ -83,11 +101,6 @@ class WebhooksView(ApiView):
         description="All of them, at most 20, and what WEBHOOK_URL of the environment is told. No secrets.",
         tags=TAGS,
         responses=shapes.WebhookEndpointListSerializer,
-        examples=[
-            OpenApiExample(
-                "One endpoint", value={"webhooks": [EXAMPLE], "environment": None}, response_only=True
-            )
-        ],
     )
     def get(self, request: Request) -> Response:
         rows = WebhookEndpoint.objects.filter(deleted_at=None)
@@ -104,32 +117,23 @@ class WebhooksView(ApiView):
         request=shapes.WebhookNewEndpointSerializer,
         responses={201: shapes.WebhookNewSecretEndpointSerializer},
         examples=[
-            OpenApiExample(
-                "A ticket system",
-                value={
-                    "url": "https://tickets.example.com/hooks/smart-support",
-                    "events": ["conversation.escalated", "action.unknown"],
-                    "description": "Ticket system",
-                },
-                request_only=True,
-            ),
-            OpenApiExample("With its secret", value={**EXAMPLE, "secret": SECRET}, response_only=True),
+            asked("A ticket system", {name: EXAMPLE[name] for name in ("url", "events", "description")})
         ],
     )
     def post(self, request: Request) -> Response:
         body = read_body(shapes.WebhookNewEndpointSerializer, request)
-        row, secret = webhook_endpoints.add(**body, by=Decider.of(request.user))
-        answer = shown(request, row, secret=secret)
-        return Response(answer, status=201, headers={"Cache-Control": "no-store"})
+        wanted = webhook_endpoints.checked(**body)
+        row, secret = webhook_endpoints.add(wanted, by=Decider.of(request.user))
+        return Response(shown(request, row, secret=secret), status=201, headers=NOT_STORED)
 
 
 class WebhookView(ApiView):
-    needs: ClassVar = {"GET": READ, "PATCH": CHANGE, "DELETE": DELETE}
-    answers: ClassVar = {"PATCH": EXAMPLE}
+    needs: ClassVar = {"GET": READ, "PATCH": CHANGE, "DELETE": need_of(webhook_deeds.DELETE)}
+    answers: ClassVar = {"GET": EXAMPLE, "PATCH": EXAMPLE, "DELETE": EXAMPLE}
     problems: ClassVar = {
         "GET": (EndpointNotFound,),
         "PATCH": (EndpointNotFound, InvalidUrl, InvalidEvents),
-        "DELETE": (EndpointNotFound,),
+        "DELETE": webhook_deeds.DELETE.refusals,
     }
     matched: ClassVar = frozenset({"PATCH"})
 
@@ -139,7 +143,6 @@ class WebhookView(ApiView):
         tags=TAGS,
         parameters=[ENDPOINT],
         responses=shapes.WebhookEndpointSerializer,
-        examples=[OpenApiExample("An endpoint", value=EXAMPLE, response_only=True)],
     )
     def get(self, request: Request, webhook_id: str) -> Response:
         return Response(shown(request, webhook_endpoints.find(parse_uuid(webhook_id))))
@@ -153,28 +156,26 @@ class WebhookView(ApiView):
         parameters=[ENDPOINT],
         request=shapes.WebhookEndpointChangesSerializer,
         responses=shapes.WebhookEndpointSerializer,
-        examples=[OpenApiExample("Other events", value={"events": list(EVENTS)[:2]}, request_only=True)],
+        examples=[asked("Other events", {"events": list(EVENTS)[:2]})],
     )
     def patch(self, request: Request, webhook_id: str) -> Response:
-        endpoint_id = parse_uuid(webhook_id)
-        body = read_body(shapes.WebhookEndpointChangesSerializer, request)
+        row = webhook_endpoints.find(parse_uuid(webhook_id))
+        wanted = webhook_endpoints.checked(row, **read_body(shapes.WebhookEndpointChangesSerializer, request))
         with transaction.atomic():
-            row = webhook_endpoints.find(endpoint_id)
             if IF_MATCH in request.headers:
                 row = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=row.pk)
                 require_match(request, shown(request, row))
-            changed = webhook_endpoints.change(endpoint_id, by=Decider.of(request.user), **body)
+            changed = webhook_endpoints.change(row, wanted, by=Decider.of(request.user))
         return Response(shown(request, changed))
 
     @extend_schema(
         operation_id="webhooks_delete",
         summary="Delete a webhook endpoint",
-        description="It is told of nothing more. What waits is not sent, and what was sent is forgotten.",
+        description=webhook_deeds.DELETE.does,
         tags=TAGS,
         parameters=[ENDPOINT],
         request=None,
         responses={200: shapes.WebhookEndpointSerializer},
-        examples=[OpenApiExample("The endpoint as it was", value=EXAMPLE, response_only=True)],
     )
     def delete(self, request: Request, webhook_id: str) -> Response:
         row = webhook_endpoints.find(parse_uuid(webhook_id))
@@ -182,123 +183,88 @@ class WebhookView(ApiView):
         return Response(shown(request, row))
 
 
-class TestView(ApiView):
-    needs: ClassVar = {"POST": CHANGE}
-    problems: ClassVar = {"POST": (EndpointNotFound, webhook_trials.TooManyTests)}
-    outside: ClassVar = frozenset({"POST"})
+def view_of(
+    deed: Deed,
+    summary: str,
+    shape: type[Serializer[Any]],
+    example: Any,
+    told: Callable[[Request, Any], Any],
+    *,
+    asks: type[Serializer[Any]] | None = None,
+    examples: Sequence[OpenApiExample] = (),
+    status: int = 200,
+    waits: bool = False,
+) -> type[ApiView]:
+    """The route of a deed, POST `webhooks/{id}/{its name}`. `told` makes an answer of what its service returned.
+    `waits`: for another system."""
+    answered = {"POST": example}
 
-    @extend_schema(
-        operation_id="webhooks_test",
-        summary="Send a test to a webhook endpoint",
-        description="A `test.ping` is posted at once, also where the endpoint is paused, and this answers what came "
-        "back: 200 whatever that was. It takes up to WEBHOOK_TIMEOUT_SECONDS.",
-        tags=TAGS,
-        parameters=[ENDPOINT],
-        request=None,
-        responses=shapes.WebhookTrialSerializer,
-        examples=[
-            OpenApiExample(
-                "It arrived",
-                value={
-                    "delivery_id": "0f6b3f6e-5c37-4d8c-9a4f-2f9b0a4d7c11",
-                    "delivered": True,
-                    "status": 204,
-                    "body_head": "",
-                    "error": "",
-                    "duration_ms": 84,
-                },
-                response_only=True,
-            )
-        ],
-    )
-    def post(self, request: Request, webhook_id: str) -> Response:
-        trial = webhook_trials.test(parse_uuid(webhook_id), by=Decider.of(request.user))
-        return Response(shapes.WebhookTrialSerializer(trial).data)
+    class DeedView(ApiView):
+        needs: ClassVar = {"POST": need_of(deed)}
+        problems: ClassVar = {"POST": deed.refusals}
+        answers: ClassVar = answered
+        outside: ClassVar = frozenset({"POST"} if waits else ())
 
+        @extend_schema(
+            operation_id=f"webhooks_{deed.name}",
+            summary=summary,
+            description=deed.does,
+            tags=TAGS,
+            parameters=[ENDPOINT],
+            request=asks,
+            responses={status: shape},
+            examples=list(examples),
+        )
+        def post(self, request: Request, webhook_id: str) -> Response:
+            body = read_body(asks, request) if asks else {}
+            done = deed.carry_out(parse_uuid(webhook_id), by=Decider.of(request.user), **body)
+            return Response(told(request, done), status=status, headers=NOT_STORED)
 
-class RotateView(ApiView):
-    needs: ClassVar = {"POST": CHANGE}
-    problems: ClassVar = {"POST": (EndpointNotFound, InvalidOverlap)}
-
-    @extend_schema(
-        operation_id="webhooks_rotate",
-        summary="Give a webhook endpoint a new secret",
-        description="It is in this answer and nowhere else. The old one signs beside it for `overlap_hours`.",
-        tags=TAGS,
-        parameters=[ENDPOINT],
-        request=shapes.WebhookSecretRotationSerializer,
-        responses=shapes.WebhookSecretSerializer,
-        examples=[
-            OpenApiExample("Two days for the change", value={"overlap_hours": 48}, request_only=True),
-            OpenApiExample("The new one", value={"secret": SECRET}, response_only=True),
-        ],
-    )
-    def post(self, request: Request, webhook_id: str) -> Response:
-        body = read_body(shapes.WebhookSecretRotationSerializer, request)
-        secret = webhook_endpoints.rotate(parse_uuid(webhook_id), by=Decider.of(request.user), **body)
-        return Response({"secret": secret}, headers={"Cache-Control": "no-store"})
+    return DeedView
 
 
-class PauseView(ApiView):
-    needs: ClassVar = {"POST": CHANGE}
-    answers: ClassVar = {"POST": PAUSED}
-    problems: ClassVar = {"POST": (EndpointNotFound, AlreadyPaused)}
-
-    @extend_schema(
-        operation_id="webhooks_pause",
-        summary="Pause a webhook endpoint",
-        description="Nothing more is sent; what happens meanwhile waits. 409 `already_paused`.",
-        tags=TAGS,
-        parameters=[ENDPOINT],
-        request=shapes.WebhookPauseSerializer,
-        responses=shapes.WebhookEndpointSerializer,
-        examples=[OpenApiExample("Why", value={"reason": "We move house."}, request_only=True)],
-    )
-    def post(self, request: Request, webhook_id: str) -> Response:
-        body = read_body(shapes.WebhookPauseSerializer, request)
-        row = webhook_endpoints.pause(parse_uuid(webhook_id), by=Decider.of(request.user), **body)
-        return Response(shown(request, row))
-
-
-class ResumeView(ApiView):
-    needs: ClassVar = {"POST": CHANGE}
-    answers: ClassVar = {"POST": {"waited": 3}}
-    problems: ClassVar = {"POST": (EndpointNotFound, NotPaused)}
-
-    @extend_schema(
-        operation_id="webhooks_resume",
-        summary="Resume a webhook endpoint",
-        description="What waited is sent first, or skipped. 409 `not_paused`.",
-        tags=TAGS,
-        parameters=[ENDPOINT],
-        request=shapes.WebhookResumeSerializer,
-        responses=shapes.WebhookResumedSerializer,
-        examples=[OpenApiExample("Skip what waited", value={"skip": True}, request_only=True)],
-    )
-    def post(self, request: Request, webhook_id: str) -> Response:
-        body = read_body(shapes.WebhookResumeSerializer, request)
-        waited = webhook_endpoints.resume(parse_uuid(webhook_id), by=Decider.of(request.user), **body)
-        return Response({"waited": waited})
-
-
-class RedeliverView(ApiView):
-    needs: ClassVar = {"POST": Need(CHANGE.scope, CHANGE.permission, also=("chat.change_webhookdelivery",))}
-    answers: ClassVar = {"POST": {"count": 12, "more": False}}
-    problems: ClassVar = {"POST": (EndpointNotFound,)}
-
-    @extend_schema(
-        operation_id="webhooks_redeliver",
-        summary="Send again what an endpoint missed",
-        description=f"All that was given up and written between the two moments, with the ids that it had; the oldest "
-        f"first, at most {webhook_endpoints.MOST_AGAIN:,}.",
-        tags=TAGS,
-        parameters=[ENDPOINT],
-        request=shapes.WebhookSendAgainSerializer,
-        responses={202: shapes.WebhookSentAgainSerializer},
-        examples=[OpenApiExample("Since noon", value={"since": "2026-11-20T12:00:00Z"}, request_only=True)],
-    )
-    def post(self, request: Request, webhook_id: str) -> Response:
-        body = read_body(shapes.WebhookSendAgainSerializer, request)
-        by = Decider.of(request.user)
-        count, more = webhook_endpoints.send_failed_again(parse_uuid(webhook_id), by=by, **body)
-        return Response({"count": count, "more": more}, status=202)
+TestView = view_of(
+    webhook_deeds.TEST,
+    "Send a test to a webhook endpoint: 200 whatever came back",
+    shapes.WebhookTrialSerializer,
+    TRIAL,
+    lambda request, trial: shapes.WebhookTrialSerializer(trial).data,
+    waits=True,
+)
+RotateView = view_of(
+    webhook_deeds.ROTATE,
+    "Give a webhook endpoint a new secret",
+    shapes.WebhookSecretSerializer,
+    {"secret": SECRET},
+    lambda request, secret: {"secret": secret},
+    asks=shapes.WebhookSecretRotationSerializer,
+    examples=[asked("Two days for the change", {"overlap_hours": 48})],
+)
+PauseView = view_of(
+    webhook_deeds.PAUSE,
+    "Pause a webhook endpoint",
+    shapes.WebhookEndpointSerializer,
+    PAUSED,
+    shown,
+    asks=shapes.WebhookPauseSerializer,
+    examples=[asked("Why", {"reason": "We move house."})],
+)
+ResumeView = view_of(
+    webhook_deeds.RESUME,
+    "Resume a webhook endpoint",
+    shapes.WebhookResumedSerializer,
+    {"waited": 3},
+    lambda request, done: {"waited": done.waited},
+    asks=shapes.WebhookResumeSerializer,
+    examples=[asked("Skip what waited", {"skip": True})],
+)
+RedeliverView = view_of(
+    webhook_deeds.REDELIVER,
+    "Send again what an endpoint missed: all that was given up and written between the two moments",
+    shapes.WebhookSentAgainSerializer,
+    {"count": 12, "more": False},
+    lambda request, done: {"count": done[0], "more": done[1]},
+    asks=shapes.WebhookSendAgainSerializer,
+    examples=[asked("Since noon", {"since": "2026-11-20T12:00:00Z"})],
+    status=202,
+)

@@ -35,7 +35,8 @@ def other(settings: LazySettings) -> Iterator[Receiver]:
 
 @pytest.fixture
 def sam(client: Client) -> Client:
-    client.force_login(rows.staff("sam", *(f"chat.{name}" for name in MAY), "chat.view_webhookdelivery"))
+    more = ("chat.view_webhookdelivery", "chat.change_webhookdelivery")
+    client.force_login(rows.staff("sam", *(f"chat.{name}" for name in MAY), *more))
     return client
 
 
@@ -140,10 +141,10 @@ def test_it_is_paused_resumed_caught_up_with_and_deleted(sam: Client, other: Rec
     assert "is paused already" in do(sam, "pause", row)
     rows.turn(rows.customer())
 
-    assert "What waited is skipped: 1." in do(sam, "resume", row, waited="skip")
-    assert "is not paused" in do(sam, "resume", row, waited="send")
+    assert "What waited is skipped: 1." in do(sam, "resume", row, skip="skip")
+    assert "is not paused" in do(sam, "resume", row)
     WebhookDelivery.objects.update(status="failed")
-    assert "1 delivery is sent again" in do(sam, "send_failed_again", row, hours="")
+    assert "1 delivery is sent again" in do(sam, "send_failed_again", row, since="")
     assert WebhookDelivery.objects.get().status == "queued"
     assert "whsec_" in do(sam, "rotate", row, overlap_hours="24")
     assert "Two sign until" in page(sam, "admin:chat_webhookendpoint_change", row.pk)

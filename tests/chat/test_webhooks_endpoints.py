@@ -66,7 +66,7 @@ def other(others: list[Receiver]) -> Receiver:
 
 
 def added(receiver: Receiver, *events: str) -> tuple[WebhookEndpoint, str]:
-    return webhook_endpoints.add(url=receiver.url, events=events or EVENTS, by=SAM)
+    return webhook_endpoints.add(webhook_endpoints.checked(url=receiver.url, events=events or EVENTS), by=SAM)
 
 
 def kinds(receiver: Receiver) -> list[str]:
@@ -191,7 +191,7 @@ def test_a_secret_that_cannot_be_opened_sends_nothing_unsigned(
 )
 def test_an_address_that_cannot_be_used_is_refused_in_words(url: str, why: str) -> None:
     with pytest.raises(InvalidUrl) as refusal:
-        webhook_endpoints.add(url=url, events=EVENTS, by=SAM)
+        webhook_endpoints.checked(url=url, events=EVENTS)
 
     assert why in refusal.value.message
     assert not WebhookEndpoint.objects.exists()
@@ -213,7 +213,7 @@ def test_there_are_at_most_twenty() -> None:
         WebhookEndpoint.objects.create(url=PUBLIC, events=["import.done"], secret="x")
 
     with pytest.raises(TooManyEndpoints):
-        webhook_endpoints.add(url=PUBLIC, events=EVENTS, by=SAM)
+        webhook_endpoints.add(webhook_endpoints.checked(url=PUBLIC, events=EVENTS), by=SAM)
 
     assert WebhookEndpoint.objects.count() == 20
 
@@ -435,13 +435,13 @@ def test_what_happens_while_it_is_paused_waits_and_is_sent_or_skipped(other: Rec
     assert run() is None
     assert other.posts == []
 
-    assert webhook_endpoints.resume(row.pk, by=SAM) == 2
+    assert webhook_endpoints.resume(row.pk, by=SAM) == (2, False)
     run()
     assert len(other.posts) == 2
 
     webhook_endpoints.pause(row.pk, by=SAM)
     rows.turn(rows.customer())
-    assert webhook_endpoints.resume(row.pk, by=SAM, skip=True) == 1
+    assert webhook_endpoints.resume(row.pk, by=SAM, skip=True) == (1, True)
     rows.turn(rows.customer())
     run()
     assert len(other.posts) == 3
@@ -586,9 +586,8 @@ def test_what_waits_goes_to_the_new_address(others: list[Receiver]) -> None:
     row, secret = added(others[0], "conversation.started")
     rows.turn(rows.customer())
 
-    webhook_endpoints.change(
-        row.pk, by=SAM, url=others[1].url, events=["import.done"], description="  a   b "
-    )
+    wanted = {"url": others[1].url, "events": ["import.done"], "description": "  a   b "}
+    webhook_endpoints.change(row, webhook_endpoints.checked(row, **wanted), by=SAM)
     run()
 
     assert (len(others[0].posts), len(others[1].posts)) == (0, 1)
