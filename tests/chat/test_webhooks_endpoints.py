@@ -25,6 +25,7 @@ from chat import (
     webhook_claims,
     webhook_endpoints,
     webhook_keeping,
+    webhook_posting,
     webhook_sending,
     webhook_signing,
     webhook_trials,
@@ -34,14 +35,16 @@ from chat.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from chat.webhook_addresses import InvalidUrl
 from chat.webhook_endpoints import EndpointNotFound, InvalidOverlap, NotPaused, TooManyEndpoints
 from chat.webhook_events import EVENTS
-from chat.webhook_posting import Outcome
+from chat.webhook_posting import Attempt, Outcome
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.sealing import unseal
 from smartsupport.models import AuditEntry
 from tests import rows
 from tests.at_once import at_once
 from tests.chat.hooks import Answer, Receiver, receiving
+from tests.chat.webhook_drain import write_backlog
 from tests.chat.webhook_steps import claim, later, record, send_next
+from tests.live.stack import until
 
 pytestmark = pytest.mark.django_db
 committed = pytest.mark.django_db(transaction=True)
@@ -311,6 +314,20 @@ def test_one_that_fails_is_asked_one_at_a_time_and_then_left_alone_for_a_while(
     assert row.last_delivered_at is not None
 
 
+def test_what_fails_together_is_one_failure(others: list[Receiver]) -> None:
+    """An endpoint that is started anew is not left alone for a minute because many were under way."""
+    row, _ = added(others[0], "conversation.started")
+    for _ in range(webhook_claims.EACH):
+        rows.turn(rows.customer())
+    others[0].will(Answer(502))
+
+    assert run() is not None
+
+    row.refresh_from_db()
+    assert (len(others[0].posts), row.failures, row.held_until) == (webhook_claims.EACH, 1, None)
+    assert set(row.deliveries.values_list("failures", flat=True)) == {1}
+
+
 @committed
 def test_many_runs_at_once_send_each_once(others: list[Receiver]) -> None:
     for receiver in others[:2]:
@@ -376,6 +393,67 @@ def test_a_job_that_is_killed_between_sending_and_recording_sends_it_again_under
     assert WebhookAttempt.objects.get(number=1).error == webhook_claims.NOBODY_SAW
     row.refresh_from_db()
     assert row.failures == 0
+
+
+@committed
+def test_the_order_of_each_conversation_stays_with_two_jobs_of_which_one_is_killed(
+    other: Receiver, server_environment: dict[str, str]
+) -> None:
+    """Conversations go at once, and what the killed one had under way arrives again, before what comes after it."""
+    env = server_environment | {
+        "WEBHOOK_ALLOWED_HOSTS": other.host,
+        "DJANGO_SETTINGS_MODULE": "smartsupport.settings",
+    }
+    write_backlog(200, 40, other.host)
+    together = threading.Barrier(4, action=lambda: other.will(Answer()))
+    other.will(Answer(meanwhile=lambda: together.wait(60)))  # until four are under way
+    jobs = [subprocess.Popen([sys.executable, "-c", SENDER], env=env) for _ in range(2)]
+    try:
+        until(lambda: len(other.posts) > 60 or all(one.poll() is not None for one in jobs))
+    finally:
+        jobs[0].kill()
+    assert all(one.wait(60) is not None for one in jobs)
+    WebhookDelivery.objects.filter(status="queued").update(leased_until=timezone.now() - timedelta(seconds=1))
+    while WebhookDelivery.objects.filter(status="queued").exists():
+        run()
+
+    told = [json.loads(post.body)["data"] for post in other.posts]
+    first = list(dict.fromkeys((one["thread_id"], int(one["action_id"])) for one in told))
+    by_thread: dict[str, list[int]] = {}
+    for thread, number in first:
+        by_thread.setdefault(thread, []).append(number)
+    assert len(first) == 200
+    assert all(numbers == sorted(numbers) for numbers in by_thread.values())
+    assert len(told) - 200 <= webhook_claims.EACH  # only what was under way came twice
+
+
+def test_one_that_cannot_be_put_together_is_given_up_and_holds_up_nobody(other: Receiver) -> None:
+    row, _ = added(other, "conversation.started", "conversation.escalated")
+    odd = rows.waiting_for_a_person()
+    WebhookDelivery.objects.filter(kind="conversation.escalated").update(
+        kind="action.awaiting", note={"seq": 0}
+    )
+    rows.turn(rows.customer())
+
+    run()
+
+    assert kinds(other) == ["conversation.started"] * 2
+    broken = row.deliveries.get(kind="action.awaiting")
+    assert (broken.status, broken.conversation_id, broken.attempts_made) == ("failed", odd.pk, 1)
+    assert broken.attempts.get().error == webhook_claims.NO_BODY
+
+
+async def test_what_goes_wrong_on_our_side_is_an_outcome_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Otherwise it would be sent for ever: what is not recorded is due again when its lease is over."""
+    attempt = Attempt(uuid4(), 1, b"\xff", PUBLIC, ("whsec_c2VjcmV0",), timezone.now())
+
+    async with webhook_posting.client(at_once=1) as through:
+        finished = await webhook_posting.make(attempt, through)
+
+    assert finished.outcome == Outcome(False, again=True, error=webhook_posting.OUR_FAULT)
+    assert "webhook_not_made" in caplog.text
 
 
 # --- answers ---------------------------------------------------------------------------------------
