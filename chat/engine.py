@@ -36,7 +36,6 @@ from smartsupport.lib.threads import in_thread
 
 log = structlog.get_logger(__name__)
 
-CAPACITY = 64
 LAPSES_LIMIT = 4
 POLL_SECONDS = 1.0
 WAITED_SECONDS = 2.0
@@ -143,7 +142,7 @@ class TurnEngine:
             await self._runner.forget(turn_id)
 
     async def _claim_all(self) -> None:
-        while len(self._running) < CAPACITY:
+        while len(self._running) < settings.TURNS_AT_ONCE:
             async with self._claiming:
                 if self._draining:
                     return
@@ -166,7 +165,7 @@ class TurnEngine:
             # This process was held up for longer than its lease, and claimed its own turn again.
             outlived.cancel()
         run = self._running[claim.turn_id] = _Run(claim)
-        if len(self._running) >= CAPACITY:
+        if len(self._running) >= settings.TURNS_AT_ONCE:
             self._has_room.clear()
         began = {"conversation_id": claim.conversation_id, "waited": claim.waited}
         observing.tell("turn_started", turn_id=claim.turn_id, fence=claim.fence, **began)
@@ -176,11 +175,11 @@ class TurnEngine:
     def _ended(self, run: _Run, _: asyncio.Task[None]) -> None:
         self._ends += 1
         observing.tell("turn_left", turn_id=run.claim.turn_id, fence=run.claim.fence, status=run.status)
-        if self._others_wait or len(self._running) >= CAPACITY:
+        if self._others_wait or len(self._running) >= settings.TURNS_AT_ONCE:
             self._woken.set()
         if self._running.get(run.claim.turn_id) is run:
             del self._running[run.claim.turn_id]
-        if len(self._running) < CAPACITY:
+        if len(self._running) < settings.TURNS_AT_ONCE:
             self._has_room.set()
 
     async def _turn(self, run: _Run) -> None:

@@ -99,8 +99,8 @@ DATABASES = {"default": env.database(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {
     "default": {
-        # A group message costs a fifth of the list-based layer's; a named channel reaches every worker, which is
-        # what `stop` wants, and what `wake` survives because turns are claimed by compare-and-set.
+        # A group message costs a fifth of the list-based layer's, and a named channel reaches every worker, which is
+        # what `stop` wants.
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {"hosts": [REDIS_URL], "prefix": "smartsupport"},
     }
@@ -314,6 +314,7 @@ SAFE_HTTP_ALLOWED_HOSTS = env.hosts("SAFE_HTTP_ALLOWED_HOSTS", [], with_port=Tru
 )
 # A turn whose worker has not been heard of for the lease is given to another one. A worker that is told to leave lets
 # its turns finish for the drain, then hands them over.
+TURNS_AT_ONCE = env.integer("TURNS_AT_ONCE", 64, low=1, high=1000)
 TURN_LEASE_SECONDS = env.integer("TURN_LEASE_SECONDS", 30, low=2, high=600)
 TURN_DRAIN_SECONDS = env.integer("TURN_DRAIN_SECONDS", 20, low=0, high=600)
 TOOL_TIMEOUT_SECONDS = env.integer("TOOL_TIMEOUT_SECONDS", 60, low=1, high=600)
@@ -347,8 +348,8 @@ WEBHOOK_SECRET = env.webhook_secret(required=bool(WEBHOOK_URL) and not DEBUG)
 WEBHOOK_SECRET_FALLBACKS = env.webhook_fallbacks("WEBHOOK_SECRET_FALLBACKS")
 WEBHOOK_TIMEOUT_SECONDS = env.integer("WEBHOOK_TIMEOUT_SECONDS", 10, low=1, high=120)
 WEBHOOK_MAX_RETRIES = env.integer("WEBHOOK_MAX_RETRIES", 3, low=0, high=10)
-# Hosts of one's own network that webhooks may go to. What tools may reach is another list: whoever may enter an endpoint
-# need not be trusted with that.
+# Hosts of one's own network that webhooks may go to. What tools may reach is another list: whoever may enter an
+# endpoint need not be trusted with that.
 WEBHOOK_ALLOWED_HOSTS = env.hosts("WEBHOOK_ALLOWED_HOSTS", [], with_port=True)
 # An endpoint that has done nothing but fail for so long is paused; what was sent is kept for so many days.
 WEBHOOK_PAUSE_AFTER_HOURS = env.integer("WEBHOOK_PAUSE_AFTER_HOURS", 72, low=1, high=24 * 90)

@@ -7,7 +7,6 @@ from django.conf import LazySettings
 from redis import Redis
 
 from agents.providers import close_models
-from chat import engine as turns_engine
 from chat import submission, wakeups
 from chat.engine import TurnEngine
 from smartsupport.embedded import ports
@@ -44,9 +43,8 @@ def test_a_worker_that_is_full_leaves_it_to_the_others(
     valkey: Redis,
     scripted_model: RunningModel,
     settings: LazySettings,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(turns_engine, "CAPACITY", 1)
+    settings.TURNS_AT_ONCE = 1
     settings.LLM_PROVIDER, settings.OPENAI_API_KEY = "openai", "none"
     settings.OPENAI_BASE_URL = scripted_model.url
     scripted_model.script({"match": {}, "reply": {"text": "One moment", "hang": True}})

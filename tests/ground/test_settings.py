@@ -105,6 +105,7 @@ BAD = [
     ("SEALING_KEYS", f"{'A' * 43}=,not-a-key"),
     ("TURN_IDLE_SECONDS", "60"),
     ("TURN_IDLE_SECONDS", "soon"),
+    ("TURNS_AT_ONCE", "0"),
     ("MULTITASK_STRATEGY", "rollback"),
     ("LOG_FORMAT", "xml"),
     ("LOG_LEVEL", "LOUD"),
