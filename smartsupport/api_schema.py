@@ -62,11 +62,22 @@ class OperationSchema(AutoSchema):
         return ""
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> Any:
-        """A serializer with `refuses_unknown` takes no other fields than those that it names."""
+        """A body has no other fields than those that its serializer names (`read_body`); nor has what is inside it, of
+        a serializer with `refuses_unknown`."""
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
-        if direction == "request" and getattr(serializer, "refuses_unknown", False):
+        if direction == "request" and (
+            self._is_body(serializer) or getattr(serializer, "refuses_unknown", False)
+        ):
             schema["additionalProperties"] = False
         return schema
+
+    def _is_body(self, serializer: Any) -> bool:
+        if self.method not in WRITES - {"DELETE"}:
+            return False
+        asked = self.get_request_serializer()
+        return any(
+            shape is type(serializer) for shape in (asked.values() if isinstance(asked, dict) else [asked])
+        )
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
@@ -130,10 +141,10 @@ class OperationSchema(AutoSchema):
             KeyExpired,
             told.TOO_MANY,
             told.BROKEN,
+            # A name in the query string that is not known, if nothing else.
+            told.INVALID,
         ]
         named = {parameter["name"]: parameter["in"] for parameter in operation["parameters"]}
-        if "query" in named.values():
-            found.append(told.INVALID)
         if "cursor" in named:
             found.append(InvalidCursor)
         if "thread_id" in named:
@@ -141,7 +152,7 @@ class OperationSchema(AutoSchema):
         if "application/json" in self._media_types(operation):
             found.append(told.NOT_ACCEPTABLE)
         if self.method in WRITES:
-            found += [told.INVALID, idempotency.KeyReused, idempotency.RequestInProgress]
+            found += [idempotency.KeyReused, idempotency.RequestInProgress]
             found += [idempotency.AnswerUnreadable, TooLarge]
         if "requestBody" in operation:
             found += [told.UNSUPPORTED, *([told.INVALID_JSON] if self._reads_json() else [])]

@@ -195,18 +195,6 @@ class InterruptPageSerializer(CountedSerializer):
     interrupts = InterruptSerializer(many=True)
 
 
-class Strict(serializers.Serializer[Any]):
-    """Refuses fields that it does not know: deciding on something else than the caller means would be worse."""
-
-    refuses_unknown = True
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        unknown = sorted(set(self.initial_data) - set(self.fields))
-        if unknown:
-            raise serializers.ValidationError({name: "This field is not known here." for name in unknown})
-        return attrs
-
-
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class ArgumentsField(serializers.Field[Any, Any, Any, Any]):
     """A JSON object, taken as it is: the tool's own schema is checked by agents.approvals."""
@@ -222,7 +210,7 @@ class ArgumentsField(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-class DecisionSerializer(Strict):
+class DecisionSerializer(serializers.Serializer[Any]):
     approved = StrictBooleanField(help_text="JSON `true` or `false`, nothing else.")
     reason = StrictCharField(
         required=False,
@@ -242,7 +230,7 @@ class DecisionSerializer(Strict):
     )
 
 
-class SettlementSerializer(Strict):
+class SettlementSerializer(serializers.Serializer[Any]):
     happened = StrictBooleanField(help_text="JSON `true` or `false`, nothing else.")
     note = StrictCharField(max_length=NOTE_LIMIT, help_text="How you know. For staff alone.")
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,7 +12,7 @@ from chat import feedback
 from chat.api import examples, reads
 from chat.api.views import THREAD, WRITE
 from smartsupport.lib.api_view import ApiView
-from smartsupport.lib.rest import checked_thread_id
+from smartsupport.lib.rest import checked_thread_id, unknown_fields
 
 
 @extend_schema_field({"type": "boolean"})
@@ -73,8 +74,10 @@ class FeedbackView(ApiView):
     def post(self, request: Request, thread_id: str) -> Response:
         thread_id = checked_thread_id(thread_id)
         owner = reads.conversation(thread_id).customer_id
-        body = request.data
-        said = feedback.checked(body if isinstance(body, dict) else {})
+        body = request.data if isinstance(request.data, dict) else {}
+        if unknown := unknown_fields(FeedbackSerializer, body):
+            raise ValidationError(unknown)
+        said = feedback.checked(body)
         feedback.allow_now(owner)
         given = feedback.give(thread_id=thread_id, said=said)
         told = {

@@ -70,15 +70,6 @@ def checked_body(shape: type[serializers.Serializer[Any]], request: Request) -> 
         raise ImportRefused("Some fields are not valid.", fields=error.detail) from None
 
 
-def refuse_unknown(shape: type[serializers.Serializer[Any]], request: Request) -> None:
-    """Where the address says what is changed, a word in it that means nothing must not mean: everything. Raises
-    ImportRefused (422)."""
-    unknown = sorted(set(request.query_params) - set(shape().fields))
-    if unknown:
-        told = {name: ["This field is not known here."] for name in unknown}
-        raise ImportRefused("Nothing was changed: some fields of the address are not known.", fields=told)
-
-
 def import_limit() -> int:
     """Bytes of a request with a document. Escapes make JSON text longer than the document that it holds."""
     return 2 * settings.IMPORT_MAX_BYTES + AROUND_IT

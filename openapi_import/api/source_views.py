@@ -13,7 +13,7 @@ from agents.models import Tool
 from openapi_import import publications, roll_back, tool_state
 from openapi_import.api import examples
 from openapi_import.api import source_shapes as shapes
-from openapi_import.api.looking_up import NotFound, checked_body, publication_of, refuse_unknown, source_of
+from openapi_import.api.looking_up import NotFound, checked_body, publication_of, source_of
 from openapi_import.errors import ImportRefused
 from openapi_import.models import Publication, SpecSource
 from openapi_import.publications import NothingToDo
@@ -97,7 +97,6 @@ class SourceView(ApiView):
     )
     def delete(self, request: Request, source_name: str) -> Response:
         source = source_of(source_name)
-        refuse_unknown(shapes.DeleteQuery, request)
         names = request.query_params.getlist("tool") or None
         tools = ids_of(source, names)
         return published(publications.delete(source.pk, Decider.of(request.user), tools=tools))

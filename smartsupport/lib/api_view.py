@@ -1,5 +1,6 @@
-"""What every route under /api/v1 is: a view whose writes are carried out once for each `Idempotency-Key`, and whose
-bodies have a limit. Apart from `smartsupport.lib.rest`, because DRF's view imports what the settings name."""
+"""What every route under /api/v1 is: a view whose writes are carried out once for each `Idempotency-Key`, whose bodies
+have a limit, and whose query string has known names alone. Apart from `smartsupport.lib.rest`, because DRF's view
+imports what the settings name."""
 
 import hashlib
 import os
@@ -18,7 +19,7 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from smartsupport.lib import audit, etags, idempotency
+from smartsupport.lib import audit, etags, idempotency, query_names
 from smartsupport.lib.documented import Refusal
 from smartsupport.lib.envelope import EnvelopeRenderer
 from smartsupport.lib.errors import ServiceError
@@ -70,7 +71,12 @@ class ApiView(APIView):
         if method in WRITES:
             _count_body(request._request)
         super().initial(request, *args, **kwargs)
-        if method not in WRITES or not hasattr(self, method.lower()):
+        handler = getattr(self, method.lower(), None)
+        if handler is None:
+            return
+        if method != "OPTIONS":
+            query_names.refuse_unknown(handler, request)
+        if method not in WRITES:
             return
         self._refuse_too_large(request)
         text = request.headers.get(idempotency.HEADER)

@@ -1,5 +1,6 @@
 """What the REST views of every app share: what a view asks of its caller, pages, strict fields. No models."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -77,13 +78,25 @@ def read_query(serializer: type[serializers.Serializer[Any]], request: Request) 
 
 
 def read_body(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    """The request's body, checked. Raises ValidationError (400, with the fields)."""
+    """The request's body, checked. A field that is not known is refused: left out, it would mean something else than
+    the caller does. Raises ValidationError (400, with the fields)."""
     if not isinstance(request.data, dict):
         raise serializers.ValidationError({"non_field_errors": ["The body has to be a JSON object."]})
     body = serializer(data=request.data)
-    body.is_valid(raise_exception=True)
+    unknown = unknown_fields(serializer, request.data)
+    if not body.is_valid() or unknown:
+        raise serializers.ValidationError({**body.errors, **unknown})
     values: dict[str, Any] = body.validated_data
     return values
+
+
+def unknown_fields(
+    serializer: type[serializers.Serializer[Any]], body: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """What to say of each field that such a body does not have; nothing is said of what is inside another one."""
+    known = serializer().fields
+    unknown = sorted(set(body) - set(known))
+    return {name: [f"This field is not known here. Known are: {', '.join(known)}."] for name in unknown}
 
 
 def held_to(caller: Any) -> UUID | None:

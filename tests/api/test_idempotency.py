@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from chat import api_keys
 from chat.models import ApiKey, Conversation, Event, Tag, Turn, WebhookEndpoint
 from openapi_import.models import ImportJob
 from smartsupport.lib import idempotency, leases
@@ -73,7 +74,6 @@ def test_the_audit_says_that_nothing_was_done_again(thread: Conversation) -> Non
     ("method", "path", "body"),
     [
         ("post", "/api/v1/conversations/t-1/notes", {"content": "Something else."}),
-        ("post", "/api/v1/conversations/t-1/notes?x=1", {"content": "Called the carrier."}),
         ("post", "/api/v1/conversations/t-1/staff-messages", {"content": "Called the carrier."}),
         ("put", "/api/v1/conversations/t-1/tags", {"tags": ["vip"]}),
     ],
@@ -90,6 +90,17 @@ def test_the_same_key_for_something_else_is_refused(
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "idempotency_key_reused")
     assert (Event.objects.count(), Tag.objects.count()) == (before, 0)
     assert note(client).headers["Idempotent-Replayed"] == "true"
+
+
+def test_the_same_key_with_another_query_is_refused(db: None) -> None:
+    client, other = caller(), api_keys.issue(name="other", scopes=["chat"])[0]
+    path, headers = f"/api/v1/keys/{other.pk}", {"Idempotency-Key": "n-1"}
+
+    answers = [client.delete(f"{path}?made={made}", headers=headers) for made in ("false", "true", "false")]
+
+    assert [answer.status_code for answer in answers] == [200, 422, 200]
+    assert answers[1].json()["error"]["code"] == "idempotency_key_reused"
+    assert answers[2].content == answers[0].content
 
 
 def test_a_key_is_its_callers_own(thread: Conversation) -> None:
