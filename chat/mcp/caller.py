@@ -18,7 +18,7 @@ from django.core.handlers.asgi import ASGIRequest
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from agents.models import Access
+from agents.models import Access, Agent
 from chat import direct_calls
 from chat.authentication import HEADER, ApiKeyAuthentication, Integrator
 from chat.customers import CustomerNotFound, is_subject
@@ -36,6 +36,7 @@ CUSTOMER, LANE, KEY = "X-Customer-Id", "X-Conversation-Id", "Idempotency-Key"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Smart Support"'}
 _LANE = _AGENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 QUERY_MOST = 200
+FILTERS = frozenset({"agent", "access", "q"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +223,19 @@ def idempotency_key(given: object) -> str:
 
 
 def _filter(request: ASGIRequest) -> Filter:
-    """`?agent=` an agent's tools, `?access=read` those that change nothing, `?q=` those with all of these words."""
+    """`?agent=` an agent's tools, `?access=read` those that change nothing, `?q=` those with all of these words. Raises
+    Refused for anything else: a typing error would offer all tools, or none. One statement where an agent is named."""
+    if unknown := sorted(set(request.GET) - FILTERS):
+        named = f"{unknown[0][:QUERY_MOST]!r} is not known in this address."
+        raise Refused(400, "invalid_filter", f"{named} Known are: {', '.join(sorted(FILTERS))}.")
     agent, access = request.GET.get("agent", ""), request.GET.get("access", "")
     if agent and not _AGENT.fullmatch(agent):
         raise Refused(400, "invalid_filter", "agent must be the name of an agent.")
+    # One that is switched off still is one: what became of its calls can be asked meanwhile.
+    if agent and not Agent.objects.filter(name=agent).exists():
+        raise Refused(
+            404, "agent_not_found", f"There is no agent {agent}. Correct the address of this server."
+        )
     if access and access not in Access.values:
         raise Refused(400, "invalid_filter", "access must be read or write.")
     return Filter(agent, access, tuple(storable(request.GET.get("q", ""))[:QUERY_MOST].split()))

@@ -12,7 +12,7 @@ from django.conf import LazySettings
 from django.db import connection
 from django.db.models import Max
 
-from agents.models import DirectCall, Tool
+from agents.models import Agent, DirectCall, Tool
 from chat import api_keys
 from chat.mcp.app import beside
 from chat.mcp.caller import identify
@@ -115,11 +115,13 @@ async def test_with_a_customer_there_are_the_tools_that_bind_to_them(key: str) -
     with_one = listed((await ask(authorization=f"bearer {key}", x_customer_id="cus_1"))[2])
     of_agent = listed((await ask(path="/mcp?agent=desk", x_api_key=key, x_customer_id="cus_1"))[2])
     of_nobody = listed((await ask(path="/mcp/?agent=desk", x_api_key=key))[2])
+    await db(lambda: Agent.objects.update(enabled=False))
+    switched_off = listed((await ask(path="/mcp?agent=desk", x_api_key=key, x_customer_id="cus_1"))[2])
 
     assert without == ["get_action_status", "open"]
     assert with_one == ["get_action_status", "mine", "open"]
     assert of_agent == ["get_action_status", "mine"]
-    assert of_nobody == ["get_action_status"]
+    assert of_nobody == switched_off == ["get_action_status"]
     assert not await db(Customer.objects.exists)  # listing makes nobody known
 
 
@@ -173,6 +175,9 @@ OUT_OF_ORDER = [
     ({"idempotency_key": "x" * 201}, 400, "invalid_idempotency_key"),
     ({"path": "/mcp?access=all"}, 400, "invalid_filter"),
     ({"path": "/mcp?agent=a%20b"}, 400, "invalid_filter"),
+    ({"path": "/mcp?agents=desk"}, 400, "invalid_filter"),
+    ({"path": "/mcp?q=order&acess=read"}, 400, "invalid_filter"),
+    ({"path": "/mcp?agent=nobody"}, 404, "agent_not_found"),
     ({"path": "/mcp?" + "&".join(f"a{number}=1" for number in range(1_500))}, 400, "bad_request"),
     ({"content_type": "application/json; charset=\x00"}, 400, "bad_request"),
     ({"method": "GET"}, 405, "method_not_allowed"),
