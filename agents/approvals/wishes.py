@@ -15,6 +15,8 @@ from agents.models import Action
 
 OWN_WISH = "You asked for this yourself. Somebody else has to approve it."
 WISH_OF_A_KEY = "An API key that you made asked for this. Somebody else has to approve it."
+WISH_OF_THE_MAKER = "Whoever made this key or link asked for this. Somebody else has to approve it."
+WISH_OF_A_KEY_BESIDE = "This was asked for by a key of the same maker. Somebody else has to approve it."
 
 
 def wishes_of(*deciders: str) -> set[str]:
@@ -36,11 +38,16 @@ def has_asked(action: Action, *deciders: str) -> bool:
     return bool(known) and _holds(action, is_wish_of(*known))
 
 
-def why_not(action: Action, *deciders: str) -> str:
-    """The same, in words for whoever wants to approve it; "" where they may."""
-    if not has_asked(action, *deciders):
+def why_not(action: Action, by: str, *answers_for: str) -> str:
+    """The same, in words for `by`, who wants to approve it and answers for the others; "" where they may."""
+    if not has_asked(action, by, *answers_for):
         return ""
-    return OWN_WISH if _holds(action, _is_asked_under(deciders)) else WISH_OF_A_KEY
+    if _holds(action, _is_asked_under([by])):
+        return OWN_WISH
+    if by.startswith("user:"):
+        return WISH_OF_A_KEY
+    # A key, or a link for somebody without an account: who made it is not the one who reads this.
+    return WISH_OF_THE_MAKER if _holds(action, _is_asked_under(answers_for)) else WISH_OF_A_KEY_BESIDE
 
 
 def _holds(action: Action, condition: ExpressionWrapper) -> bool:

@@ -348,6 +348,8 @@ def test_nobody_approves_their_own_wish_with_a_key_that_they_made() -> None:
 
     assert decided_with(text, action) == (403, "awaiting")
     assert decided_with(new_text, action) == (403, "awaiting")
+    refused = call(text, f"/api/v1/interrupts/{action.pk}/decision", {"approved": True}).json()
+    assert refused["error"]["message"].startswith("Whoever made this key or link asked for this.")
     nina = User.objects.get(username="nina")
     assert Integrator(new).answers_for == tuple(sorted([f"user:{sam.pk}", f"user:{nina.pk}"]))
 
@@ -371,6 +373,8 @@ def test_nobody_approves_what_a_key_asked_for_that_they_made() -> None:
     assert refusal(id="link:1", answers_for=(f"user:{nina.pk}",))  # whom somebody asks by a link in her place
     other_of_sam = made("approve", name="Decides", by=sam)[1]
     assert decided_with(other_of_sam, action) == (403, "awaiting")
+    beside = call(other_of_sam, f"/api/v1/interrupts/{action.pk}/decision", {"approved": True}).json()
+    assert beside["error"]["message"].startswith("This was asked for by a key of the same maker.")
     assert not [
         named for named in page_of(Wanted(mine="yes"), f"user:{sam.pk}").rows if named.pk == action.pk
     ]
