@@ -7,6 +7,7 @@ The record is exact.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,13 @@ class UsageLimitReached(ServiceError):
     """`extra` has `resets_at`: when all limits that are used up begin anew (ISO 8601)."""
 
     code, status, message = "usage_limit_reached", 429, "Usage limit reached"
+
+    @classmethod
+    def until(cls, resets_at: datetime) -> "UsageLimitReached":
+        refusal = cls(resets_at=resets_at.isoformat())
+        # Rounded up: who comes after so many seconds is not too early.
+        refusal.retry_after = max(1, ceil((resets_at - timezone.now()).total_seconds()))
+        return refusal
 
 
 TOLD_FROM = 80
@@ -139,8 +147,7 @@ def check(customer_id: UUID | None) -> Standing | None:
     found = standings([customer_id] if customer_id else [])
     reached = [standing for standing in found if standing.reached]
     if reached:
-        resets_at = max(standing.resets_at for standing in reached)
-        raise UsageLimitReached(resets_at=resets_at.isoformat())
+        raise UsageLimitReached.until(max(standing.resets_at for standing in reached))
     own = [one for one in found if one.customer_id and not one.exempt and one.percent >= TOLD_FROM]
     return max(own, key=lambda one: one.percent, default=None)
 

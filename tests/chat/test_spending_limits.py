@@ -188,5 +188,7 @@ def test_rest_says_so_with_429(client: Client) -> None:
         "message": "Usage limit reached",
         "resets_at": periods.ends("day").isoformat(),
     }
+    left = (periods.ends("day") - timezone.now()).total_seconds()
+    assert left <= int(answer.headers["Retry-After"]) < left + 60
     assert log() == before
     assert ada.conversations.count() == 1
