@@ -1,11 +1,15 @@
-"""One client of Valkey for each event loop, closed with it."""
+"""One client of Valkey for each event loop, closed with it, and one of the process for code that has no loop."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from django.conf import settings
+from redis import Redis
 from redis import asyncio as redis
+
+PATIENCE_SECONDS = 1.0
 
 
 @dataclass
@@ -15,6 +19,20 @@ class _Open:
 
 
 _open: dict[asyncio.AbstractEventLoop, _Open] = {}
+_of_the_process: dict[str, Redis] = {}
+_making = threading.Lock()
+
+
+def client_now() -> Redis:
+    """The process's own, for all threads: a connection for each question costs more than the question. An answer is
+    waited for PATIENCE_SECONDS."""
+    with _making:
+        url = settings.REDIS_URL
+        if url not in _of_the_process:
+            _of_the_process[url] = Redis.from_url(
+                url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS
+            )
+        return _of_the_process[url]
 
 
 async def client() -> redis.Redis:
