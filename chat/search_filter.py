@@ -27,9 +27,12 @@ SELECT asked::text, (
     SELECT count(*) FROM (SELECT FROM newest WHERE to_tsvector('simple', said) @@ asked LIMIT {ENOUGH}) AS fitting)
 FROM word
 """  # noqa: S608 - our own text
-_FITS = f"{LINES} AND to_tsvector('simple', {SAID}) @@ %s::tsquery"
-_SPOKEN = f"SELECT conversation_id FROM ({_FITS}) AS lines"  # noqa: S608 - our own text
-_SPOKEN_IN = f"SELECT true FROM ({_FITS} AND conversation_id = chat_conversation.id) AS lines LIMIT 1"  # noqa: S608
+_SPOKEN = f"SELECT conversation_id FROM ({LINES} AND to_tsvector('simple', {SAID}) @@ %s::tsquery) AS lines"  # noqa: S608
+# OFFSET 0 keeps the index of words out: it would be read as a whole for each conversation.
+_SPOKEN_IN = f"""
+SELECT true FROM ({LINES} AND conversation_id = chat_conversation.id OFFSET 0) AS lines
+WHERE to_tsvector('simple', said) @@ %s::tsquery LIMIT 1
+"""  # noqa: S608 - our own text
 _NAMED = f"""
 SELECT conversation.id FROM chat_conversation AS conversation
 JOIN (SELECT id FROM chat_customer WHERE {CUSTOMER} @@ %s::tsquery) AS who ON who.id = conversation.customer_id

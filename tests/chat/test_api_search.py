@@ -142,8 +142,8 @@ def test_a_word_that_is_only_in_old_lines_is_found(
 def test_a_search_that_takes_too_long_is_refused_with_what_to_do(
     reader: Client, talk: list[Conversation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = search_filter._FITS.replace("kind IN", "(SELECT true FROM pg_sleep(5)) AND kind IN")
-    monkeypatch.setattr(search_filter, "_SPOKEN", f"SELECT conversation_id FROM ({slow}) AS lines")
+    slow = search_filter._SPOKEN.replace("kind IN", "(SELECT true FROM pg_sleep(5)) AND kind IN")
+    monkeypatch.setattr(search_filter, "_SPOKEN", slow)
     monkeypatch.setattr(search_filter, "ENOUGH", 99)
     monkeypatch.setattr(reads, "SECONDS", 0.05)
 
@@ -158,8 +158,8 @@ def test_what_takes_long_to_count_is_shown_without_a_total(
     reader: Client, talk: list[Conversation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page by its number, then, goes on to the next one all the same."""
-    slow = search_filter._FITS.replace("kind IN", "(SELECT true FROM pg_sleep(0.2)) AND kind IN")
-    monkeypatch.setattr(search_filter, "_SPOKEN", f"SELECT conversation_id FROM ({slow}) AS lines")
+    slow = search_filter._SPOKEN.replace("kind IN", "(SELECT true FROM pg_sleep(0.2)) AND kind IN")
+    monkeypatch.setattr(search_filter, "_SPOKEN", slow)
     monkeypatch.setattr(search_filter, "ENOUGH", 99)
     monkeypatch.setattr(reads, "COUNTED_WITHIN", 0.05)
 

@@ -113,6 +113,7 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("docs/benchmarks.md", "tests.bench --quick"): Offered(),
     ("docs/benchmarks.md", "make soak"): Offered(),
+    ("docs/webhooks.md", "tests.chat.webhook_drain"): Offered(),
     ("docs/benchmarks.md", "make bench-import"): Offered(),
     ("docs/faults.md", "make faults"): Offered(),
     ("docs/deployment.md", "up -d --build\n"): Compose(),
