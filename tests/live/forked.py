@@ -1,18 +1,14 @@
-"""The processes of a stack that come from its nursery (`tests/live/nursery.py`), to be used like `subprocess.Popen`."""
+"""A stack's nursery (`tests/live/nursery.py`), which forks its processes."""
 
 import json
 import os
 import select
-import signal
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 60
+from tests.live import warm
+from tests.live.warm import PATIENCE_SECONDS, Forked
 
 
 class Nursery:
@@ -22,18 +18,19 @@ class Nursery:
     def __init__(self, env: dict[str, str], log: Path) -> None:
         self.env = dict(env)
         self._asking = threading.Lock()
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.live.nursery"],
-                cwd=ROOT,
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        self._requests, self._answers = os.fdopen(ours_out, "wb"), os.fdopen(ours_in, "rb")
+        with log.open("ab") as output, os.fdopen(theirs_in) as stdin, os.fdopen(theirs_out, "wb") as stdout:
+            self._process = warm.start(
+                ["-m", "tests.live.nursery"],
                 env=self.env,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdin=stdin.fileno(),
+                stdout=stdout,
                 stderr=output,
             )
-        assert self._process.stdout is not None
-        select.select([self._process.stdout], [], [], PATIENCE_SECONDS)
-        told = self._process.stdout.readline().decode()
+        select.select([self._answers], [], [], PATIENCE_SECONDS)
+        told = self._answers.readline().decode()
         if not told:
             raise RuntimeError(f"The product did not load:\n{log.read_text(errors='replace')[-3000:]}")
         self._forks = json.loads(told)["threads"] == 1
@@ -43,7 +40,7 @@ class Nursery:
         known = words[:1] == ("manage.py",) or words[:2] in (("-m", "daphne"), ("-m", "celery"))
         return self._forks and known and env == self.env
 
-    def start(self, words: tuple[str, ...], log: Path) -> "Forked":
+    def start(self, words: tuple[str, ...], log: Path) -> Forked:
         return Forked(self, words, self._ask(start=list(words), log=str(log))["pid"])
 
     def status(self, pid: int) -> int | None:
@@ -52,50 +49,13 @@ class Nursery:
 
     def close(self) -> None:
         """End it, and everything that it has started."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
+        self._requests.close()
         self._process.wait(timeout=PATIENCE_SECONDS)
-        self._process.stdout.close()
+        self._answers.close()
 
     def _ask(self, **request: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         with self._asking:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
-            answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+            self._requests.write(json.dumps(request).encode() + b"\n")
+            self._requests.flush()
+            answer: dict[str, Any] = json.loads(self._answers.readline())
         return answer
-
-
-class Forked:
-    """One process. Its `returncode` is set by `poll` and `wait`, as Popen's is."""
-
-    def __init__(self, nursery: Nursery, words: tuple[str, ...], pid: int) -> None:
-        self.args, self.pid = words, pid
-        self.returncode: int | None = None
-        self._nursery = nursery
-
-    def poll(self) -> int | None:
-        if self.returncode is None:
-            self.returncode = self._nursery.status(self.pid)
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Its status. Raises subprocess.TimeoutExpired."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while (status := self.poll()) is None:
-            if deadline is not None and time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired(self.args, timeout or 0)
-            threading.Event().wait(0.01)
-        return status
-
-    def send_signal(self, sign: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, sign)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)

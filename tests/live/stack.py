@@ -4,8 +4,6 @@ Valkey number of their own. Tests talk to it as the outside does (sockets, HTTP)
 import hashlib
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,14 +17,15 @@ from psycopg.rows import dict_row
 
 from smartsupport.embedded import ports
 from tests import migrated
-from tests.live.forked import Forked, Nursery
+from tests.live import warm
+from tests.live.forked import Nursery
+from tests.live.warm import Forked
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
 API_KEY = "live-test-key-0123456789abcdef"
 ADMIN_PASSWORD = "live-test-password"
 JWT_SECRET = "live-test-customer-secret-0123456789"
-Process = subprocess.Popen[bytes] | Forked
 # Whoever asks again and again takes this: a context of one's own loads all authorities, for 17 ms of the processor.
 TLS = httpx.create_ssl_context(trust_env=False)
 
@@ -59,7 +58,7 @@ class Stack:
             **env,
         }
         (directory / "tmp").mkdir(parents=True)
-        self.processes: dict[str, Process] = {}
+        self.processes: dict[str, Forked] = {}
         self._nursery: Nursery | None = None
         self.business = httpx.Client(
             base_url=f"http://127.0.0.1:{self.demo_port}", trust_env=False, timeout=30, verify=TLS
@@ -100,21 +99,14 @@ class Stack:
         assert process.wait(timeout=PATIENCE_SECONDS) == 0, self.log(name)[-3000:]
         del self.processes[name]
 
-    def run(self, name: str, *words: str) -> Process:
+    def run(self, name: str, *words: str) -> Forked:
         """Start one of the processes; its output is appended to `<name>.log`."""
         path = self.directory / f"{name}.log"
         if self._nursery is not None and self._nursery.takes(words, self.env):
             self.processes[name] = self._nursery.start(words, path)
             return self.processes[name]
         with path.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, *words],
-                cwd=ROOT,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            process = warm.start(words, env=self.env, stdout=log, stderr=log)
         self.processes[name] = process
         return process
 

@@ -1,12 +1,11 @@
 """A production in small: what compose.yml starts, by its own commands, behind nginx, on the run's own servers.
 
-Each service is a program here instead of a container; addresses, secrets and the demo business stand in for what `.env`
-and the network give it there.
+Each service is a program here instead of a container, forked from a process that has loaded what it imports; addresses,
+secrets and the demo business stand in for what `.env` and the network give it there.
 """
 
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -22,9 +21,10 @@ import jwt
 import psycopg
 from psycopg.rows import dict_row
 
-from smartsupport.embedded import ports, tethered
+from smartsupport.embedded import ports
 from tests import migrated
 from tests.faults.soak_stack import AGENTS_YAML, API_KEY, JWT_SECRET
+from tests.live import warm
 from tests.live.stack import TLS, until
 from tests.servers import DATABASE_URL, OURS, REDIS_URL
 from tests.shipping.nginx import COMPOSE, ROOT, Nginx
@@ -46,12 +46,12 @@ class Program:
     env: dict[str, str]
     folder: Path
     cwd: Path = ROOT
-    process: "subprocess.Popen[bytes] | None" = None
+    process: warm.Group | None = None
 
     def start(self, *, grace: float = 30) -> None:
         with (self.folder / f"{self.name}.log").open("ab") as output:
-            self.process = tethered.start(
-                self.command, grace_seconds=grace, env=self.env, cwd=self.cwd, output=output
+            self.process = warm.Group(
+                self.command[1:], grace=grace, env=self.env, cwd=self.cwd, output=output
             )
 
     def stop(self) -> int:
@@ -64,25 +64,19 @@ class Program:
     def kill(self) -> None:
         """As a machine that loses its power: the program itself first, by its own id."""
         assert self.process is not None
-        for child in _children(self.process.pid):
-            os.kill(child, signal.SIGKILL)
+        self.process.kill()
         self._gone()
 
     def _gone(self) -> int:
         assert self.process is not None
         status = self.process.wait(timeout=90)
-        if self.process.stdin is not None:
-            self.process.stdin.close()
         self.process = None
         return status
 
     @property
     def pid(self) -> int:
-        """The program itself, not the tether that holds it."""
         assert self.process is not None
-        tether = self.process.pid
-        [child] = until(lambda: _children(tether))
-        return int(child)
+        return self.process.pid
 
     @property
     def ended(self) -> bool:
@@ -91,10 +85,6 @@ class Program:
     def log(self) -> str:
         path = self.folder / f"{self.name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
-
-
-def _children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def command_of(service: str, *, python: Path = PYTHON, **placed: str) -> list[str]:
@@ -219,8 +209,7 @@ class Fleet:
     def manage(self, *words: str, cwd: Path = ROOT, **env: str) -> "subprocess.CompletedProcess[str]":
         """Run a management command with the fleet's environment; fails where it fails."""
         given = self.env | {"DATA_DIR": str(self.folder / "data"), "PYTHONPATH": str(cwd)} | env
-        command = [str(PYTHON), "manage.py", *words]
-        done = subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True)
+        done = warm.run(["manage.py", *words], cwd=cwd, env=given)
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 

@@ -2,8 +2,6 @@
 
 import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse, urlunparse
@@ -12,10 +10,10 @@ import psycopg
 import pytest
 
 from tests import migrated
+from tests.live import warm
 from tests.live.stack import until
 from tests.servers import DATABASE_URL
 
-ROOT = Path(__file__).resolve().parents[2]
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
@@ -37,15 +35,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     migrated.drop(server, name)
 
 
-def migrating(url: str, says: Path, *words: str) -> "subprocess.Popen[bytes]":
+def migrating(url: str, says: Path, *words: str) -> warm.Forked:
+    env = os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "smartsupport.settings"}
     with says.open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "manage.py", "migrate", *words],
-            cwd=ROOT,
-            env=os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "smartsupport.settings"},
-            stdout=output,
-            stderr=output,
-        )
+        return warm.start(["manage.py", "migrate", *words], env=env, stdout=output, stderr=output)
 
 
 def test_a_long_transaction_makes_the_migration_wait_and_nobody_else(url: str, tmp_path: Path) -> None:
