@@ -19,6 +19,7 @@ from smartsupport.lib.safe_http.urls import parse_url
 
 LONGEST_URL = 2_000
 LOOKUP_SECONDS = 5.0
+NOT_SENT = "The request was not sent: the"
 MAY_BE_ALLOWED = "Name its host in WEBHOOK_ALLOWED_HOSTS if it may be told."
 
 
@@ -39,7 +40,7 @@ def checked_url(url: str, resolver: Resolver = resolve) -> str:
             answers = on_own_loop(_addresses(resolver, target.host, target.port))
             policy.check_answers(target.host, target.port, answers)
     except (safe_http.RefusedAddress, safe_http.InvalidUrl, safe_http.NameNotFound) as fault:
-        raise InvalidUrl(in_words(fault)) from fault
+        raise InvalidUrl(in_words(fault).replace(NOT_SENT, "The")) from fault
     if len(target.url) > LONGEST_URL:
         raise InvalidUrl(f"The address has more than {LONGEST_URL:,} characters.")
     return target.url

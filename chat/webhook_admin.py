@@ -37,7 +37,7 @@ ENVIRONMENT = "environment"
 
 
 TABLE = """<table class="console-table">
-<thead><tr><th>Attempt</th><th>When</th><th>What came of it</th><th>Beginning of the answer</th></tr></thead>
+<thead><tr><th>Attempt</th><th>When</th><th>Result</th><th>Answer</th></tr></thead>
 <tbody>{}</tbody></table>"""
 
 

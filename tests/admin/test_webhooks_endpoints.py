@@ -93,7 +93,7 @@ def test_one_is_added_and_its_secret_is_shown_once(sam: Client, other: Receiver)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"url": "http://127.0.0.1/x"}, "WEBHOOK_ALLOWED_HOSTS"),
+        ({"url": "http://127.0.0.1/x"}, "The address is not a public internet address. Name its host in"),
         ({"url": "nonsense"}, "http:// or https://"),
         ({"events": []}, "Choose at least one event."),
         ({"events": ["note.written"]}, "note.written"),
