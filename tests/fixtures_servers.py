@@ -25,6 +25,7 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
     with django_db_blocker.unblock():
         migrated.provide(server, migrate=_migrate_here)
         migrated.copy(server, name)
+        migrated.without_helpers(server, name)
         _connect_to(name)
     yield
     with django_db_blocker.unblock():

@@ -31,7 +31,8 @@ FORM = {
 @dataclass(frozen=True)
 class Answer:
     kind: int | str
-    """The status at the end of the redirects, or "sign-in"."""
+    """The status at the end of the redirects, or "sign-in", or "home": where the console sends whoever asks for a row
+    that is not there."""
     text: str
     """All that came back, redirects and headers included, without the ids that were asked for."""
 
@@ -49,12 +50,13 @@ def ask(client: Client, caller: Caller, method: str, url: str, body: Any, known:
     else:
         response = client.generic(method, address, json.dumps(body), content_type="application/json")
     texts = [_whole(response)]
+    ends = {reverse("admin:login"): "sign-in", reverse("admin:index"): "home"}
     for _ in range(HOPS):
         if response.status_code not in (301, 302, 303, 307, 308):
             break
         target = urlsplit(response.headers["Location"])
-        if target.path == reverse("admin:login"):
-            return Answer("sign-in", _without(url, known, texts))
+        if target.path in ends:
+            return Answer(ends[target.path], _without(url, known, texts))
         response = client.get(f"{target.path}?{target.query}")
         texts.append(_whole(response))
     return Answer(response.status_code, _without(url, known, texts))

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 
 from tests import rows
 from tests.isolation import public
-from tests.isolation.crowd import FORBIDDEN, Caller
+from tests.isolation.crowd import FORBIDDEN, Caller, Crowd
 from tests.isolation.needs import Alternatives, answers, asked
 from tests.isolation.routes import Route
 from tests.isolation.world import World
@@ -31,18 +31,18 @@ def everybody_refused(
 ) -> Iterator[tuple[Caller, list[str]]]:
     """Every caller whom the route has to refuse, with the methods by which.
 
-    A view of the API has a method for each verb. A page of the console knows GET and POST: the other verbs are tried by
-    nobody and by staff without the permission. OPTIONS of the API describes a view to whoever may call anything at all.
+    A view of the API has a method for each verb. A page of the console knows GET and POST. The other verbs, which
+    nothing of ours answers, are tried by nobody, and in the console by staff without the permission. OPTIONS of the API
+    describes a view to whoever may call anything at all.
     """
     known = [method for method in methods if answers(route, method)]
     needed = {method: asked(route, method) for method in known}
     served = [method for method in known if not (route.is_api and method == "OPTIONS")]
-    own_answer = route.pattern in public.TO_THE_CUSTOMER
-    usual = [method for method in served if route.is_api or method in ("GET", "POST")]
+    usual = [method for method in served if not route.is_console or method in ("GET", "POST")]
     crowd = world.crowd
     assert crowd is not None
-    for place, stranger in enumerate(crowd.to_the_customer if own_answer else crowd.nobodies):
-        yield stranger, usual if place and route.is_console else list(methods)
+    for place, stranger in enumerate(_strangers(crowd, route)):
+        yield stranger, usual if place else list(methods)
     for scope in sorted({needed[method].scope for method in usual}):
         of_scope = [method for method in usual if needed[method].scope == scope]
         for key in crowd.keys_without(scope):
@@ -53,6 +53,13 @@ def everybody_refused(
         closed = [method for method in usual if not (held and needed[method].met_by(held))]
         if closed:
             yield member, closed
+
+
+def _strangers(crowd: Crowd, route: Route) -> list[Caller]:
+    """Nobody is the first of them."""
+    if route.pattern in public.TO_THE_CUSTOMER:
+        return crowd.to_the_customer
+    return crowd.at_the_console if route.is_console else crowd.nobodies
 
 
 def superuser() -> Caller:

@@ -17,17 +17,19 @@ def faults(route: Route, world: World, bodies: dict[tuple[str, str], Any]) -> li
     found: list[str] = []
     callers = list(everybody_refused(world, route, METHODS))
     clients = [caller.client() for caller, _ in callers]
+    model = model_of(route)
+    addresses = [(route.url(ids, model=model), ids) for ids in (world.theirs, world.nobodys)]
+    if not route.parameters:
+        del addresses[1:]  # it names nothing
     used_just_now()
     with watching() as watch:
         for (caller, methods), client in zip(callers, clients, strict=True):
             for method in methods:
                 body = body_for(route, method, bodies)
-                answers = [
-                    ask(client, caller, method, route.url(ids, model=model_of(route)), body, ids)
-                    for ids in (world.theirs, world.nobodys)
-                ]
+                answers = [ask(client, caller, method, url, body, ids) for url, ids in addresses]
                 found += [
-                    f"{method} {route} by {caller.who}: {fault}" for fault in _wrong(route, caller, *answers)
+                    f"{method} {route} by {caller.who}: {fault}"
+                    for fault in _wrong(route, caller, answers[0], answers[-1])
                 ]
             if tables := watch.changed():
                 found.append(f"{', '.join(methods)} {route} by {caller.who}: changed {', '.join(tables)}")

@@ -9,6 +9,7 @@ import jwt
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.test.client import ClientHandler
 
 from chat import api_keys, identity
 from chat.models import Customer
@@ -21,6 +22,9 @@ STRANGERS = (401, "sign-in")
 """How somebody is refused who is nobody here: 401 by the API, a way to the sign-in page by the console."""
 FORBIDDEN = (403,)
 NOT_THERE = (404,)
+
+_HANDLER = ClientHandler(enforce_csrf_checks=False)
+"""One for all: each that is made loads every middleware anew."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Caller:
 
     def client(self) -> Client:
         client = Client(headers=self.headers, raise_request_exception=False)
+        client.handler = _HANDLER
         if self.user is not None:
             client.force_login(self.user)
         for name, value in self.cookies.items():
@@ -48,6 +53,8 @@ class Crowd:
     """Nobody, customers, and a superuser who is not staff."""
     to_the_customer: list[Caller]
     """The same, for a route that answers a customer's token, about that customer."""
+    at_the_console: list[Caller]
+    """The same, each customer with all of their credentials at once: none of them is looked at there."""
     keys: dict[tuple[str, ...], Caller]
     """By their scopes."""
     disabled: Caller
@@ -72,6 +79,7 @@ def gather(owner: Customer, stranger: Customer) -> Crowd:
     return Crowd(
         nobodies=[*_customers(owner, stranger), unemployed_caller],
         to_the_customer=[*_customers(owner, stranger, own_answer=True), unemployed_caller],
+        at_the_console=[*_with_everything(owner, stranger), unemployed_caller],
         keys={
             scopes: Caller(
                 f"a key for {', '.join(scopes)}", refusal, headers={"X-API-Key": rows.key(*scopes)}
@@ -118,6 +126,19 @@ def _customers(owner: Customer, stranger: Customer, *, own_answer: bool = False)
             yield Caller(f"{who}'s token", NOT_THERE, headers={"Authorization": f"Bearer {token}"})
         yield Caller(f"{who}'s token in the address", STRANGERS, query=f"token={token}")
         yield Caller(f"{who}'s token as a key", (*FORBIDDEN, "sign-in"), headers={"X-API-Key": token})
+
+
+def _with_everything(owner: Customer, stranger: Customer) -> Iterator[Caller]:
+    yield Caller("nobody", STRANGERS)
+    for who, customer in (("another customer", stranger), ("the customer", owner)):
+        token = customers_token(customer)
+        yield Caller(
+            f"{who} with every credential",
+            STRANGERS,
+            headers={"Authorization": f"Bearer {token}", "X-API-Key": token},
+            cookies=customers_cookie(customer),
+            query=f"token={token}",
+        )
 
 
 def _members() -> Iterator[tuple[Caller, set[str]]]:

@@ -47,7 +47,9 @@ class Ids:
 
     def of(self, parameter: str, model: str) -> str:
         if parameter in ("object_id", "id"):
-            return self.row.get(model, self.row["chat.Conversation"])
+            if model and model not in self.row:
+                raise NoIdeaWhatToSend(f"a row of {model}")
+            return self.row[model or "chat.Conversation"]
         if parameter not in self.__dataclass_fields__ or parameter == "row":
             raise NoIdeaWhatToSend(f"the path parameter {parameter!r}")
         return str(getattr(self, parameter))

@@ -13,9 +13,19 @@ from django.db import connection
 from django.utils import timezone
 
 from agents import facts
-from agents.models import Action, Agent, ApprovalLink, Approver, Budget, ModelCall, ModelPrice, Tool
+from agents.models import (
+    Action,
+    Agent,
+    ApprovalLink,
+    Approver,
+    Budget,
+    Credential,
+    ModelCall,
+    ModelPrice,
+    Tool,
+)
 from chat import api_keys
-from chat.models import ApiKey, Conversation, Customer, Turn, WebhookDelivery
+from chat.models import ApiKey, CannedReply, Conversation, Customer, Tag, Turn, WebhookDelivery
 from openapi_import.models import ImportJob, ImportStatus, Publication, SpecSource
 from smartsupport.lib import audit
 from tests import rows
@@ -142,6 +152,7 @@ def _things_of(
             "openapi_import.SpecSource": str(publication.source_id),
             "openapi_import.ImportJob": str(imported.pk),
             **_costs_of(turn, say),
+            **_made_by_staff(publication.source, say),
             "auth.User": str(user.pk),
             "smartsupport.AuditEntry": str(
                 audit.write(actor=audit.Actor("staff", str(user.pk), say("actor")), verb="look")
@@ -204,6 +215,22 @@ def _costs_of(turn: Turn, say: Callable[[str], str]) -> dict[str, str]:
         "agents.ModelCall": str(call.pk),
         "agents.ModelPrice": str(price.pk),
         "agents.Budget": str(limit.pk),
+    }
+
+
+def _made_by_staff(source: SpecSource, say: Callable[[str], str]) -> dict[str, str]:
+    """A credential, a canned reply and a tag: their ids, by the model's label."""
+    credential = Credential.objects.create(
+        source=source, scheme=say("scheme"), kind="api_key", created_by=say("by")
+    )
+    reply = CannedReply.objects.create(
+        shortcut=say("shortcut").replace(" ", "-"), title=say("titled"), body=say("reply")
+    )
+    tag = Tag.objects.create(name=say("tag"))
+    return {
+        "agents.Credential": str(credential.pk),
+        "chat.CannedReply": str(reply.pk),
+        "chat.Tag": str(tag.pk),
     }
 
 
