@@ -446,7 +446,7 @@ def _a_key(page: Page) -> str:
     expect(page.get_by_role("button", name="Save")).to_have_count(0)
     page.get_by_role("link", name="Disable").click()
     page.locator("#dialog").get_by_role("button", name="Disable the key").click()
-    expect(page.get_by_text("The key crm is disabled.")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"The key crm \(sk_.*\) is disabled\."))).to_be_visible()
     return key
 
 
