@@ -283,13 +283,20 @@ def frames_after(
     conversation_id: UUID, thread_id: str, after: int, *, limit: int = 500
 ) -> tuple[list[Frame], int]:
     """Frames of at most `limit` events after number `after`, and the last number read (`after` if there is none)."""
+    frames: list[Frame] = []
+    last = after
     with prepared() as cursor:
         cursor.execute(_AFTER, {"conversation": conversation_id, "after": after, "limit": limit})
-        rows = cursor.fetchall()
-    frames: list[Frame] = []
-    for seq, kind, turn_id, agent, payload, created_at in rows:
-        frames += of_event(Shown(thread_id, seq, kind, turn_id, agent, json.loads(payload), created_at))
-    return frames, rows[-1][0] if rows else after
+        for (
+            last,
+            kind,
+            turn_id,
+            agent,
+            payload,
+            created_at,
+        ) in cursor:  # one text at a time: they may be large
+            frames += of_event(Shown(thread_id, last, kind, turn_id, agent, json.loads(payload), created_at))
+    return frames, last
 
 
 def frames_repeated(conversation_id: UUID, thread_id: str, seq: int) -> list[Frame]:

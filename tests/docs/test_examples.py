@@ -58,7 +58,8 @@ def test_yaml_is_yaml(block: Block) -> None:
 
 @pytest.mark.parametrize("block", pages.blocks("env"), ids=str)
 def test_settings_are_known(block: Block) -> None:
-    known = pages.text("docs/configuration.md") + (pages.ROOT / "docker" / "compose.yml").read_text()
+    composed = [file.read_text() for file in sorted((pages.ROOT / "docker").glob("compose*.yml"))]
+    known = "".join([pages.text("docs/configuration.md"), *composed])
     names = re.findall(r"^([A-Z_]+)=", block.text, re.MULTILINE)
 
     assert names
