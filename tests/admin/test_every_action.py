@@ -1,25 +1,21 @@
-"""Every action of the console, also those added later: who may, by which road, and that a look changes
-nothing. An action of the theme without a dialog runs on GET, without permissions for any member of staff."""
+"""Every action of the console, also those added later: who may, by which road, and that a look changes nothing. That
+visitors are sent to the sign-in is tried by tests/isolation. An action of the theme without a dialog runs on GET,
+without permissions for any member of staff."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from django.apps import apps
 from django.contrib import admin
-from django.contrib.sessions.models import Session
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from smartsupport.models import AuditEntry
 from tests import rows
 from tests.admin import import_rows
+from tests.isolation.world import everything
 
 pytestmark = pytest.mark.django_db
 
-WRITTEN_ANYHOW = (Session, AuditEntry)
-"""What a request may write although nothing is changed: the session, and that somebody tried."""
 KINDS = ("actions_list", "actions_row", "actions_detail", "actions_submit_line")
 
 
@@ -76,19 +72,6 @@ POSTED = {
     "overlap_hours": "24",
     "template": "ecommerce",
 }
-
-
-def everything() -> dict[str, Any]:
-    """Every row of ours, and the admin's own log; sessions and the audit aside."""
-    state = {}
-    for model in apps.get_models():
-        if model not in WRITTEN_ANYHOW:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM \"{model._meta.db_table}\" t"
-                )
-                state[model._meta.label] = cursor.fetchone()[0]
-    return state
 
 
 def test_there_are_actions_to_look_at() -> None:
@@ -170,17 +153,6 @@ def test_a_member_of_staff_without_the_permission_neither_sees_nor_does_it(
         listed = client.get(reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist"))
         assert listed.status_code == 200
         assert url.encode() not in listed.content
-
-
-@every_action
-def test_a_visitor_is_sent_to_the_sign_in(action: Found, client: Client) -> None:
-    url = url_of(action)
-    before = everything()
-
-    answer = client.post(url, POSTED)
-
-    assert (answer.status_code, answer["Location"].split("?")[0]) == (302, reverse("admin:login"))
-    assert everything() == before
 
 
 def test_no_list_offers_to_delete_many_rows_at_once() -> None:
