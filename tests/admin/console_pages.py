@@ -1,6 +1,6 @@
 """Every page of the console that somebody opens, found by its routes, with something on each."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -74,10 +74,13 @@ def furnished() -> Ids:
     return replace(world.for_staff, row={**world.theirs.row, **more})
 
 
-def pages(client: Client, ids: Ids) -> Iterator[Page]:
+def pages(client: Client, ids: Ids, only: Collection[str] = ()) -> Iterator[Page]:
     """What answers this member of staff with a whole page, each just after it did. Pieces of pages, dialogs and files
-    are left out, and the page to sign in, which answers those who are in with another."""
+    are left out, and the page to sign in, which answers those who are in with another. `only`: the pages of these
+    names."""
     for route in console_routes():
+        if only and name_of(route) not in only:
+            continue
         if route.pattern == "admin/login/" or any(part in route.pattern for part in NOT_PAGES):
             continue
         try:
