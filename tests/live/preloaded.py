@@ -31,7 +31,7 @@ LOADED = """autobahn.websocket.protocol celery.bin.celery celery.apps.worker cel
 channels_redis.core cryptography.fernet django.contrib.messages django.contrib.staticfiles.storage
 django.core.handlers.asgi django.core.management.commands.migrate django.core.serializers.json
 django.db.backends.postgresql.base django.db.models django.forms django.http django.template.backends.django django.test
-django.urls django.views.generic docutils.core httpcore httpx jsonschema jwt kombu.transport.redis
+django.urls django.views.generic httpcore httpx jsonschema jwt kombu.transport.redis
 langchain_core.messages langchain_openai langgraph.graph markdown_it mcp.server opentelemetry.trace psycopg psycopg_pool
 redis.asyncio requests rest_framework.serializers rich.pretty ruamel.yaml structlog trio
 twisted.internet.asyncioreactor twisted.internet.ssl uvicorn yaml""".split()
