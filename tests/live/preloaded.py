@@ -33,7 +33,7 @@ django.core.handlers.asgi django.core.management.commands.migrate django.core.se
 django.db.backends.postgresql.base django.db.models django.forms django.http django.template.backends.django django.test
 django.urls django.views.generic httpcore httpx jsonschema jwt kombu.transport.redis
 langchain_core.messages langchain_openai langgraph.graph markdown_it mcp.server opentelemetry.trace psycopg psycopg_pool
-redis.asyncio requests rest_framework.serializers rich.pretty ruamel.yaml structlog trio
+redis.asyncio requests rest_framework.serializers rich.pretty ruamel.yaml structlog
 twisted.internet.asyncioreactor twisted.internet.ssl uvicorn yaml""".split()
 
 
