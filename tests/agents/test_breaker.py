@@ -12,6 +12,7 @@ from django.conf import LazySettings
 from agents import breaker, broker, pacing
 from agents.models import Credential
 from agents.tool_http import ATTEMPTS, send
+from smartsupport.lib import valkey as connections
 from smartsupport.lib.own_loop import on_own_loop
 from tests.agents.calling import KEY_IN_HEADER, request, terms
 from tests.lib.wire import Received, Wire, always, response
@@ -181,7 +182,7 @@ async def test_a_broker_that_is_away_or_silent_stops_no_call(allowed: LazySettin
         for url in ("redis://127.0.0.1:1/0", f"redis://{silent.host}/0"):
             broker._not_before = 0.0
             allowed.REDIS_URL = url
-            await _forget_client()
+            await connections.close()
             started = time.monotonic()
 
             for _ in range(3):
@@ -189,13 +190,7 @@ async def test_a_broker_that_is_away_or_silent_stops_no_call(allowed: LazySettin
 
             assert time.monotonic() - started < 3 * broker.PATIENCE_SECONDS
         assert len(server.received) == 6
-    await _forget_client()
-
-
-async def _forget_client() -> None:
-    known = broker._open.get(asyncio.get_running_loop())
-    if known is not None:
-        await known.closer.aclose()
+    await connections.close()
 
 
 async def test_nothing_is_left_of_the_connections_of_a_loop_that_ended(valkey: "redis.Redis") -> None:
@@ -203,5 +198,5 @@ async def test_nothing_is_left_of_the_connections_of_a_loop_that_ended(valkey: "
 
     assert await asyncio.to_thread(on_own_loop, pacing.place_for(source, 5, patience=1.0)) == (True, 0.0)
 
-    assert [loop for loop in broker._open if loop.is_closed()] == []
+    assert [loop for loop in connections._open if loop.is_closed()] == []
     assert valkey.llen(f"smartsupport:calls:{source}") == 1

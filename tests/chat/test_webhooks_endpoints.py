@@ -550,8 +550,8 @@ def test_410_pauses_it_at_once_with_a_line_in_the_audit(other: Receiver) -> None
     row.refresh_from_db()
     assert (row.paused_at is not None, row.paused_by) == (True, "")
     assert "410" in row.pause_reason
-    entry = AuditEntry.objects.get(object_type="chat.webhookendpoint")
-    assert (entry.actor_kind, entry.object_id) == ("system", str(row.pk))
+    entry = AuditEntry.objects.get(object_type="chat.webhookendpoint", object_id=str(row.pk))
+    assert entry.actor_kind == "system"
     assert "410" in entry.after["reason"]
     later()
     assert run() is None

@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +40,11 @@ class Observed(Stack):
     def run(self, name: str, *words: str) -> Forked:
         self.env["METRICS_PORT"] = str(self.metrics.get(name, 0))
         return super().run(name, *words)
+
+    def answers(self, process: str) -> bool:
+        """Whether its port is open: each process opens its own after it has begun to work."""
+        with socket.socket() as door:
+            return door.connect_ex(("127.0.0.1", self.metrics[process])) == 0
 
     def samples(self, process: str) -> Samples:
         answer = httpx.get(f"http://127.0.0.1:{self.metrics[process]}/metrics", trust_env=False)
@@ -84,6 +91,8 @@ def stack(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Itera
         product.run(
             "jobs", "-m", "celery", "-q", "-A", "smartsupport", "worker", "--beat", "--concurrency", "1"
         )
+        for process in product.metrics:
+            until(partial(product.answers, process))
         yield product
     finally:
         product.stop()
