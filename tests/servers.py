@@ -55,9 +55,9 @@ def _keep_compiled_code() -> None:
 
 
 def _worker_number() -> int:
-    """1 to 63 in an xdist worker, 0 without xdist: the numbers of Valkey's databases."""
+    """1 to 31 in an xdist worker, 0 without xdist: the numbers of Valkey's databases."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    return int(worker.removeprefix("gw")) % 63 + 1 if worker.startswith("gw") else 0
+    return int(worker.removeprefix("gw")) % 31 + 1 if worker.startswith("gw") else 0
 
 
 def _start() -> None:

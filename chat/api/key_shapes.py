@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chat import api_keys, customers
@@ -12,6 +13,7 @@ from chat.key_words import STATES, replacement_of, state_of
 from chat.models import ApiKey
 from chat.scopes import NAMES, granted
 from smartsupport.lib.rest import CountedSerializer, StrictCharField
+from smartsupport.lib.text import READABLE_PATTERN
 
 MOST_OVERLAP_HOURS = int(api_keys.LONGEST_OVERLAP / timedelta(hours=1))
 MOST_PER_MINUTE = 1_000_000
@@ -25,6 +27,11 @@ class FutureField(serializers.DateTimeField):
         if moment <= timezone.now():
             self.fail("past")
         return moment
+
+
+@extend_schema_field({"type": "string", "maxLength": SUBJECT_LIMIT, "pattern": READABLE_PATTERN})
+class SubjectField(StrictCharField):
+    """A company's id of a customer."""
 
 
 class NewKeySerializer(serializers.Serializer[Any]):
@@ -45,7 +52,7 @@ class NewKeySerializer(serializers.Serializer[Any]):
         max_value=MOST_PER_MINUTE,
         help_text="Requests a minute. Null: `API_REQUESTS_PER_MINUTE`.",
     )
-    customer = StrictCharField(
+    customer = SubjectField(
         default="",
         allow_blank=True,
         max_length=SUBJECT_LIMIT,

@@ -68,8 +68,8 @@ class StreamView(ApiView):
                 LAST_EVENT_ID,
                 str,
                 OpenApiParameter.HEADER,
-                pattern="^[0-9]{1,18}$",
-                description="The last `id` you had.",
+                pattern="^[0-9]{0,18}$",
+                description="The last `id` you had; empty: none.",
             ),
         ],
         responses={
@@ -108,7 +108,7 @@ def _position(request: Request) -> int:
     last = request.headers.get(LAST_EVENT_ID, "").strip()
     if not last:
         return after
-    if not re.fullmatch(r"[0-9]{1,19}", last) or int(last) > LARGEST_SEQ:
+    if not re.fullmatch(r"[0-9]{1,18}", last):
         raise ValidationError({LAST_EVENT_ID: ["Must be an id of this stream."]})
     return int(last)
 

@@ -20,9 +20,10 @@ def storable(value: Any) -> Any:
     return value
 
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
-)
+_UNSEEN_RANGES = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"
+_UNSEEN = re.compile(f"[{_UNSEEN_RANGES}]")
+READABLE_PATTERN = f"^[^{_UNSEEN_RANGES}]*$"
+"""For schemas: a text that `readable` leaves as it is."""
 
 
 def readable(text: str) -> str:

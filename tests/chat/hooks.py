@@ -70,8 +70,11 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128  # the system drops who is one too many, who comes again a second later
+
+    server = Server(("127.0.0.1", 0), Handler)
     receiver.host = f"127.0.0.1:{server.server_address[1]}"
     receiver.url = f"http://{receiver.host}/hooks?who=us"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

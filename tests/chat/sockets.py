@@ -54,6 +54,21 @@ def age_messages(stack: Stack, thread_id: str, seconds: float) -> None:
     )
 
 
+def sent_ago(stack: Stack, thread_id: str, *seconds: float) -> None:
+    """Let the customer's messages that count have been accepted so many seconds ago, the oldest first. Less than zero
+    keeps them among the newest, however slow this machine is."""
+    changed = stack.db(
+        "UPDATE chat_customer "
+        "SET accepted_at = ARRAY(SELECT now() - make_interval(secs => ago) FROM unnest(%s::float[]) ago) "
+        "WHERE id = (SELECT customer_id FROM chat_conversation WHERE thread_id = %s) "
+        "AND cardinality(accepted_at) = %s RETURNING id",
+        list(seconds),
+        thread_id,
+        len(seconds),
+    )
+    assert len(changed) == 1
+
+
 def found(frames: list[Frame], kind: str) -> Frame:
     """The one frame of this type."""
     [frame] = [frame for frame in frames if frame["type"] == kind]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chat.sockets import action, age_messages, found, nothing_written, refusal
+from tests.chat.sockets import action, found, nothing_written, refusal, sent_ago
 from tests.live.chatter import Chatter
 from tests.live.stack import Stack
 
@@ -18,6 +18,16 @@ EXPIRED = {
 
 def message(customer: Chatter, content: str = "hello", **fields: str) -> dict[str, str]:
     return {"type": "message", "thread_id": customer.thread_id, "content": content, **fields}
+
+
+JUST_NOW = -60.0
+
+
+async def hello(stack: Stack, customer: Chatter, times: int, *, after: int = 0) -> None:
+    """Say it so often at one moment, `after` others that count."""
+    for number in range(after + 1, after + times + 1):
+        assert (await customer.say("hello"))[-1]["status"] == "completed"
+        sent_ago(stack, customer.thread_id, *[JUST_NOW] * number)
 
 
 def idle(stack: Stack, thread_id: str, minutes: float) -> None:
@@ -36,8 +46,9 @@ async def test_ten_messages_in_ten_seconds_of_one_customer_whatever_the_socket(o
             for number in range(12):
                 await refusal((first, second)[number % 2], message(first, ""))  # refused ones do not count
             for number in range(9):
-                assert (await (first, second)[number % 2].say("hello"))[-1]["status"] == "completed"
+                await hello(offline_stack, (first, second)[number % 2], 1, after=number)
             waiting = await first.say("Cancel order 1045", client_message_id="tenth")
+            sent_ago(offline_stack, first.thread_id, *[JUST_NOW] * 10)
 
             with nothing_written(offline_stack):
                 assert await refusal(first, message(first)) == RATE
@@ -55,26 +66,18 @@ async def test_ten_messages_in_ten_seconds_of_one_customer_whatever_the_socket(o
 
 async def test_the_window_slides(offline_stack: Stack) -> None:
     async with Chatter(offline_stack.socket_url) as customer:
-        for _ in range(5):
-            await customer.say("hello")
-        age_messages(offline_stack, customer.thread_id, 3)
-        for _ in range(5):
-            await customer.say("hello")
+        await hello(offline_stack, customer, 10)
         assert await refusal(customer, message(customer)) == RATE
-        age_messages(
-            offline_stack, customer.thread_id, 7.5
-        )  # the first five are more than ten seconds old now
+        sent_ago(offline_stack, customer.thread_id, *[10.5] * 5, *[JUST_NOW] * 5)
 
-        for _ in range(5):
-            assert (await customer.say("hello"))[-1]["status"] == "completed"
+        await hello(offline_stack, customer, 5, after=5)
 
         assert await refusal(customer, message(customer)) == RATE
 
 
 async def test_another_customer_is_not_slowed_down(offline_stack: Stack) -> None:
     async with Chatter(offline_stack.socket_url) as busy, Chatter(offline_stack.socket_url) as other:
-        for _ in range(10):
-            await busy.say("hello")
+        await hello(offline_stack, busy, 10)
         assert await refusal(busy, message(busy)) == RATE
 
         assert (await other.say("hello"))[-1]["status"] == "completed"
@@ -100,8 +103,7 @@ async def test_a_session_ends_when_it_was_idle_for_too_long(offline_stack: Stack
 
 async def test_the_rate_is_looked_at_before_the_session(offline_stack: Stack) -> None:
     async with Chatter(offline_stack.socket_url) as customer:
-        for _ in range(10):
-            await customer.say("hello")
+        await hello(offline_stack, customer, 10)
         idle(offline_stack, customer.thread_id, 31)
 
         assert await refusal(customer, message(customer)) == RATE

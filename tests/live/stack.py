@@ -1,7 +1,6 @@
 """The product as it runs for customers: web, turns and the demo business as processes of their own, on a database and a
 Valkey number of their own. Tests talk to it as the outside does (sockets, HTTP) and look at its rows by SQL."""
 
-import hashlib
 import os
 import signal
 import threading
@@ -16,7 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from smartsupport.embedded import ports
-from tests import migrated
+from tests import migrated, valkey_numbers
 from tests.live import warm
 from tests.live.forked import Nursery
 from tests.live.warm import Forked
@@ -34,7 +33,6 @@ class Stack:
     """`url` and `socket_url` are the web process; `business` is the demo business API's client; `db` runs SQL."""
 
     def __init__(self, name: str, directory: Path, **env: str) -> None:
-        number = 32 + int(hashlib.sha256(f"{name}{os.getpid()}".encode()).hexdigest(), 16) % 31
         self.name = f"live_{name}_{os.getpid()}"
         self.port, self.demo_port = ports.choose(None), ports.choose(None)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -42,7 +40,7 @@ class Stack:
         self.directory = directory
         self._admin_url = os.environ["SMARTSUPPORT_TEST_DATABASE_URL"]
         self.database_url = urlunparse(urlparse(self._admin_url)._replace(path=f"/{self.name}"))
-        self.redis_url = f"{os.environ['SMARTSUPPORT_TEST_REDIS_URL'].rpartition('/')[0]}/{number}"
+        self.redis_url = valkey_numbers.claim()
         self.env = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"} | {
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
@@ -161,6 +159,7 @@ class Stack:
             self._connection.close()
         with psycopg.connect(self._admin_url, autocommit=True) as admin:
             admin.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+        valkey_numbers.give_back(self.redis_url)
 
     def _answers(self, url: str) -> bool:
         for name, process in list(self.processes.items()):  # another thread may end one meanwhile

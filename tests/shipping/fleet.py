@@ -22,18 +22,15 @@ import psycopg
 from psycopg.rows import dict_row
 
 from smartsupport.embedded import ports
-from tests import migrated
+from tests import migrated, valkey_numbers
 from tests.faults.soak_stack import AGENTS_YAML, API_KEY, JWT_SECRET
 from tests.live import warm
 from tests.live.stack import TLS, until
-from tests.servers import DATABASE_URL, OURS, REDIS_URL
+from tests.servers import DATABASE_URL, OURS
 from tests.shipping.nginx import COMPOSE, ROOT, Nginx
 
 PYTHON = Path(sys.executable)
 ADMIN_PASSWORD = "fleet-password-0123456789"
-VALKEY_DATABASES = range(
-    24, 32
-)  # beside those of xdist's workers (0 to 16, say) and of live stacks (32 to 62)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
@@ -102,8 +99,7 @@ class Fleet:
         self.admin_url = os.environ[DATABASE_URL]
         self.name = f"fleet_{os.getpid()}_{secrets.token_hex(4)}"
         self.database_url = urlunparse(urlparse(self.admin_url)._replace(path=f"/{self.name}"))
-        number = VALKEY_DATABASES[os.getpid() % len(VALKEY_DATABASES)]
-        self.redis_url = f"{os.environ[REDIS_URL].rpartition('/')[0]}/{number}"
+        self.redis_url = valkey_numbers.claim()
         self.web_ports = [ports.choose(None) for _ in range(webs)]
         self.demo_port = ports.choose(None)
         self.business_url = f"http://127.0.0.1:{self.demo_port}"
@@ -240,6 +236,7 @@ class Fleet:
             self._model.communicate()
         with psycopg.connect(self.admin_url, autocommit=True) as admin:
             admin.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+        valkey_numbers.give_back(self.redis_url)
 
 
 def token_for(subject: str) -> str:
