@@ -53,7 +53,7 @@ def _judged(
     return policy.judge(spec, tool, call["args"], context.bindings, name=call["name"], succeeded=succeeded)
 
 
-async def gate(state: State, runtime: Runtime[TurnContext]) -> Command[Literal["gate", "work"]]:
+async def gate(state: State, runtime: Runtime[TurnContext]) -> Command[Literal["gate", "act"]]:
     """Open the approval of the next write and wait for a person."""
     context, name = runtime.context, state["agents"][0]
     call = pending_calls(state["messages"])[0]
@@ -63,7 +63,7 @@ async def gate(state: State, runtime: Runtime[TurnContext]) -> Command[Literal["
         status = await context.journal.transact(lambda: open_call(context, name, call))
     if status == ActionStatus.AWAITING:
         return Command(goto="gate")
-    return Command(update={"gated": call["id"] if status else "", "refusal": status}, goto="work")
+    return Command(update={"gated": call["id"] if status else "", "refusal": status}, goto="act")
 
 
 def open_call(context: TurnContext, agent_name: str, call: dict[str, Any]) -> tuple[str, list[facts.Fact]]:

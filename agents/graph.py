@@ -8,13 +8,12 @@ first thing that is done about them: in between, nothing has happened that askin
 """
 
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any, Literal, cast
 
 import structlog
 from django.conf import settings
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
-from langgraph.graph import START, StateGraph
+from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
@@ -268,26 +267,10 @@ async def finish(state: State, runtime: Runtime[TurnContext]) -> dict[str, Any]:
     return {}
 
 
-async def work(state: State, runtime: Runtime[TurnContext]) -> Command[Literal["gate", "__end__"]]:
-    """All steps until a person may have to be asked, or to the end. To LangGraph they are one: each takes it half a
-    millisecond, for a state in between that nobody would read."""
-    steps: dict[str, Callable[..., Awaitable[Command[Any]]]] = {"route": route, "agent": agent, "act": act}
-    now: Any = {**state}
-    goto: Any = "act" if "agents" in state else "route"  # `act` is where a decision leads
-    while goto in steps:
-        command = await steps[goto](now, runtime)
-        update: Any = command.update or {}
-        now = {**now, **update, "messages": [*now["messages"], *update.get("messages", ())]}
-        goto = command.goto
-    if goto == "finish":
-        await finish(now, runtime)
-    added = now["messages"][len(state["messages"]) :]
-    return Command(update={**now, "messages": added}, goto="gate" if goto == "gate" else "__end__")
-
-
 def build() -> StateGraph[State, TurnContext]:
     graph = StateGraph(State, context_schema=TurnContext)
-    graph.add_node("work", work)
-    graph.add_node("gate", gate)
-    graph.add_edge(START, "work")
+    for node in (route, agent, gate, act, finish):
+        graph.add_node(node.__name__, node)
+    graph.add_edge(START, "route")
+    graph.add_edge("finish", END)
     return graph
