@@ -347,6 +347,9 @@ class Action(models.Model):
             models.Index(
                 fields=["dispatched_at"], name="action_dispatched", condition=models.Q(status="dispatching")
             ),
+            models.Index(
+                fields=["-created_at", "-id"], name="action_approved", condition=models.Q(status="approved")
+            ),
             models.Index(fields=["-created_at"], name="action_newest"),
             models.Index(fields=["-created_at"], name="action_unknown", condition=models.Q(status="unknown")),
             models.Index(

@@ -271,6 +271,24 @@ def test_approvals_by_who_decides_and_what_became_of_them(client: Client) -> Non
     assert client.get(f"{API}/interrupts?outcome=lost").status_code == 400
 
 
+def test_what_was_approved_and_is_not_sent_is_read_from_its_index(client: Client) -> None:
+    """There are few of them among all that was ever approved: no list of the newest would find them soon."""
+    waits = rows.waiting_for_staff()
+    Action.objects.filter(pk=waits.pk).update(status="approved")
+    with CaptureQueriesContext(connection) as asked:
+        told = client.get(f"{API}/interrupts?outcome=pending&cursor=").json()["data"]["interrupts"]
+    listed = [one["sql"] for one in asked if "ORDER BY" in one["sql"] and '"agents_action"' in one["sql"]]
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {listed[0]}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert [row["interrupt_id"] for row in told] == [str(waits.pk)]
+    assert len(listed) == 1
+    assert "action_approved" in plan, plan
+    assert "Sort" not in plan
+
+
 def test_agents_imports_and_steps_are_filtered(client: Client) -> None:
     rows.agent("order_lookup", rows.reading_tool())
     rows.agent("order_actions", rows.tool(), permission="write")
