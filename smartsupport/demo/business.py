@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 import sqlite3
@@ -57,7 +56,7 @@ class Business:
             fault = self._faults.strike(route.operation_id)
             if fault:
                 begun = self._books.resets
-                await asyncio.sleep(fault.slow_ms / 1000)
+                await self._faults.delay(fault)
                 if fault.drop == "before" or self._books.resets != begun:
                     return _hang_up(request)
                 if fault.fail:

@@ -5,6 +5,8 @@ A rule applies to one operation or to all of them. The first rule that matches a
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any
@@ -16,10 +18,12 @@ LONGEST_DELAY_MS = 600_000
 
 @dataclass
 class Fault:
-    """A rule. `drop` cuts the connection before or after acting, `times` is None until cleared."""
+    """A rule. `drop` cuts the connection before or after acting, `times` is None until cleared. `hold` keeps requests
+    waiting until the rules are cleared."""
 
     operation: str | None = None
     slow_ms: int = 0
+    hold: bool = False
     fail: int | None = None
     drop: str | None = None
     times: int | None = None
@@ -35,6 +39,7 @@ class FaultRules:
         self._seed = seed
         self._rules: list[Fault] = []
         self._random = Random(seed)
+        self._cleared = asyncio.Event()
 
     def add(self, rule: Any) -> dict[str, Any]:
         """Take a rule as it came in JSON. Raises Refusal (400) for anything that is not one."""
@@ -47,8 +52,10 @@ class FaultRules:
         return [asdict(fault) for fault in self._rules]
 
     def clear(self) -> int:
-        """Forget all rules and start the chances over. Returns how many there were."""
+        """Forget all rules, let go of what they hold and start the chances over. Returns how many there were."""
         count = len(self._rules)
+        self._cleared.set()
+        self._cleared = asyncio.Event()
         self._rules.clear()
         self._random = Random(self._seed)
         return count
@@ -66,11 +73,19 @@ class FaultRules:
             return fault
         return None
 
+    async def delay(self, fault: Fault) -> None:
+        """Wait for as long as the rule says; what is held, until it is cleared or for ten minutes."""
+        cleared = self._cleared
+        await asyncio.sleep(fault.slow_ms / 1000)
+        if fault.hold:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(cleared.wait(), LONGEST_DELAY_MS / 1000)
+
 
 def _parsed(rule: Any, operations: frozenset[str]) -> Fault:
     if not isinstance(rule, dict):
         raise malformed("A fault rule must be a JSON object.")
-    known = ("operation", "slow_ms", "fail", "drop", "times", "probability")
+    known = ("operation", "slow_ms", "hold", "fail", "drop", "times", "probability")
     for name in rule:
         if name not in known:
             raise malformed(f"{name} is not part of a fault rule. Known: {', '.join(known)}.")
@@ -81,13 +96,15 @@ def _parsed(rule: Any, operations: frozenset[str]) -> Fault:
     _check_whole(given, "slow_ms", 1, LONGEST_DELAY_MS)
     _check_whole(given, "fail", 400, 599)
     _check_whole(given, "times", 1, 1_000_000)
+    if given.get("hold", True) is not True:
+        raise malformed("hold must be true.")
     if given.get("drop", "before") not in ("before", "after"):
         raise malformed("drop must be before or after.")
     chance = given.get("probability", 1.0)
     if isinstance(chance, bool) or not isinstance(chance, int | float) or not 0 < chance <= 1:
         raise malformed("probability must be a number above 0 and at most 1.")
-    if not given.keys() & {"slow_ms", "fail", "drop"}:
-        raise malformed("A fault rule needs at least one of slow_ms, fail and drop.")
+    if not given.keys() & {"slow_ms", "hold", "fail", "drop"}:
+        raise malformed("A fault rule needs at least one of slow_ms, hold, fail and drop.")
     if "fail" in given and "drop" in given:
         raise malformed("A fault rule can fail or drop, not both.")
     return Fault(**given)

@@ -16,7 +16,10 @@ from tests.scripted_model.server import application
 
 
 async def serve(port: int, keep: int, attached: bool) -> None:
-    runner = web.AppRunner(application(keep=keep), access_log=None, shutdown_timeout=0.2)
+    # With `handler_cancellation` an answer that nobody waits for any more is not held, and does not hang for ever.
+    runner = web.AppRunner(
+        application(keep=keep), access_log=None, shutdown_timeout=0.2, handler_cancellation=True
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()

@@ -13,7 +13,7 @@ from urllib import request
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90
 
 
 class RunningModel:
@@ -36,10 +36,21 @@ class RunningModel:
     def forget(self) -> None:
         self._call("DELETE", "/_requests")
 
+    def holds(self, answers: int = 1) -> int:
+        """Wait until it holds so many answers, as rules with `hold` tell it; how many it holds then. Raises HTTPError
+        where it never does."""
+        held: int = self._call("GET", f"/_held?least={answers}")["held"]
+        return held
+
+    def release(self, answers: int | None = None) -> None:
+        """Go on with the answers that are held, or with so many of them: those held longest. Later ones are held."""
+        self._call("POST", "/_release" + ("" if answers is None else f"?count={answers}"))
+
     def clear(self) -> None:
-        """No rules and no remembered requests: as it was when it started."""
+        """No rules, no remembered requests and nothing held: as it was when it started."""
         self.script()
         self.forget()
+        self.release()
 
     def _call(self, method: str, path: str, content: Any = None) -> Any:
         body = None if content is None else json.dumps(content).encode()

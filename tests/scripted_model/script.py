@@ -20,7 +20,8 @@ class BadScript(ValueError):
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. Times are in milliseconds; pieces are what is sent between two delays."""
+    """One answer. Times are in milliseconds; pieces are what is sent between two delays. The first piece of a
+    stream says the role, and nothing else."""
 
     text: str = ""
     tool_calls: list[dict[str, Any]] = field(
@@ -32,6 +33,7 @@ class Reply:
     error: dict[str, Any] | None = None  # {"status", "message"?, "code"?, "retry_after"?, "body"? (raw)}
     in_stream_error: dict[str, Any] | None = None  # an error object sent after the pieces, as gateways do
     malformed: bool = False  # 200 with something that is not what was asked for
+    hold: int | None = None  # nothing after so many pieces (0: before the first byte) until a test lets go
     delay_ms: float = 0  # before the first byte
     token_delay_ms: float = 0  # between two pieces
     hang: bool = False  # after the first piece, silence
