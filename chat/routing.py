@@ -27,4 +27,4 @@ def _allowed_origins() -> list[str]:
 
 daphne_replies.install()
 websocket = OriginIfAny(URLRouter([path("ws", ChatConsumer.as_asgi())]), _allowed_origins())
-channels = ChannelNameRouter({"turns": TurnsConsumer.as_asgi()})
+channels = ChannelNameRouter({settings.TURNS_CHANNEL: TurnsConsumer.as_asgi()})

@@ -7,6 +7,7 @@ from uuid import UUID
 import structlog
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import transaction
 from redis.exceptions import RedisError
 
@@ -15,7 +16,6 @@ from smartsupport.lib import valkey
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "turns"
 LIST = "smartsupport:turns:wake"
 KEPT = 64
 """Wake-ups that nobody has taken yet. One worker that looks claims all that it can run."""
@@ -49,7 +49,7 @@ async def _tell(message: dict[str, str]) -> None:
     silent fails nobody."""
     try:
         async with asyncio.timeout(events.BROKER_SECONDS):
-            await get_channel_layer().send(CHANNEL, message)
+            await get_channel_layer().send(settings.TURNS_CHANNEL, message)
     except (RedisError, OSError) as error:
         log.warning("workers_not_told", message=message["type"], error=str(error))
 

@@ -257,6 +257,13 @@ def redis_url(directory: Path, *, debug: bool) -> str:
     return raw
 
 
+def beside_others(redis_url: str) -> str:
+    """What keeps messages apart where several deployments share one Valkey server. Its numbered databases keep keys
+    apart, but whoever listens hears what is published in any of them. "" for number 0, otherwise "-" and the number."""
+    number = int(urlsplit(redis_url).path.strip("/") or 0)
+    return f"-{number}" if number else ""
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's settings for a Postgres URL, with one connection pool per process."""
     config: dict[str, Any] = environ.Env.db_url_config(url)

@@ -97,12 +97,15 @@ TEMPLATES = [
 # Servers. The pool is per process; a thread gives its connection back after each piece of work.
 DATABASES = {"default": env.database(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# The channel of the turns workers, and what the names of all others begin with.
+BESIDE_OTHERS = env.beside_others(REDIS_URL)
+TURNS_CHANNEL = f"turns{BESIDE_OTHERS}"
 CHANNEL_LAYERS = {
     "default": {
         # A group message costs a fifth of the list-based layer's, and a named channel reaches every worker, which is
         # what `stop` wants.
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "smartsupport"},
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": f"smartsupport{BESIDE_OTHERS}"},
     }
 }
 CELERY_BROKER_URL = REDIS_URL

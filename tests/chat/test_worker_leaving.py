@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.conf import settings
 
 from chat.management.commands.runworker import TurnsWorker
 from tests.live.stack import until
@@ -21,7 +22,7 @@ def test_a_worker_that_leaves_leaves_quietly(
     server_environment: dict[str, str], valkey: "redis.Redis", tmp_path: Path, order: signal.Signals
 ) -> None:
     def listeners() -> int:
-        [(_, count)] = valkey.pubsub_numsub("turns")
+        [(_, count)] = valkey.pubsub_numsub(settings.TURNS_CHANNEL)
         return int(count)
 
     log, before = tmp_path / "log", listeners()

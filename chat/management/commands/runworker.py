@@ -82,6 +82,7 @@ class Command(ChannelsCommand):
             self.worker_class = Worker
         else:
             startup.require_whole_database()
+            options["channels"] = [settings.TURNS_CHANNEL]
             observing.tell(
                 "process_started", name="turns"
             )  # before Channels loads what the web process serves
