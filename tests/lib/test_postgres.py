@@ -1,11 +1,14 @@
-"""Every connection of ours gives up its locks when its process falls asleep in a transaction."""
+"""Connections beside Django's, and statements that are planned once."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from smartsupport import only_beat
-from smartsupport.lib.postgres import connection_parameters
+from smartsupport.lib.postgres import connection_parameters, prepared
 
 SHOW = "SHOW idle_in_transaction_session_timeout"
 
@@ -31,3 +34,50 @@ def test_the_lock_of_a_beat_whose_machine_is_gone_is_free_within_half_a_minute()
     assert 0 < seconds["tcp_keepalives_idle"]
     asked_for = seconds["tcp_keepalives_interval"] * seconds["tcp_keepalives_count"]
     assert seconds["tcp_keepalives_idle"] + asked_for <= 30
+
+
+@pytest.fixture
+def beside(transactional_db: None) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+    """Another program's connection, and a table of two columns that it changes."""
+    with psycopg.connect(**connection_parameters(connection), autocommit=True) as other:
+        other.execute("CREATE TABLE changing (id integer, name varchar(3))")
+        other.execute("INSERT INTO changing VALUES (1, 'Ada')")
+        try:
+            yield other
+        finally:
+            other.execute("DROP TABLE changing")
+
+
+def read() -> list[tuple[Any, ...]]:
+    with prepared() as cursor:
+        cursor.execute("SELECT id, name FROM changing WHERE id = %(id)s", {"id": 1})
+        return cursor.fetchall()
+
+
+def test_a_migration_that_widens_a_column_disturbs_nobody_who_reads_it(
+    beside: "psycopg.Connection[tuple[Any, ...]]",
+) -> None:
+    """Processes of the version before serve on during an upgrade, with statements that were planned for what was."""
+    for _ in range(3):
+        assert read() == [(1, "Ada")]
+
+    beside.execute("ALTER TABLE changing ALTER name TYPE varchar(200)")
+
+    assert [read() for _ in range(3)] == [[(1, "Ada")]] * 3
+
+
+def test_a_transaction_that_meets_a_widened_column_can_be_tried_again(
+    beside: "psycopg.Connection[tuple[Any, ...]]",
+) -> None:
+    for _ in range(3):
+        read()
+
+    with pytest.raises(OperationalError), transaction.atomic():
+        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        beside.execute("ALTER TABLE changing ALTER name TYPE varchar(200)")
+        read()
+
+    with transaction.atomic():
+        assert read() == [(1, "Ada")]

@@ -21,7 +21,7 @@ from smartsupport.lib.safe_http import (
     SafeClient,
 )
 
-from .wire import Internet, Names, Received, Wire, always, response
+from .wire import Internet, Names, Received, Wire, always, put_forward, response
 
 pytestmark = pytest.mark.asyncio
 
@@ -133,10 +133,11 @@ async def test_a_connection_dropped_after_the_request_may_have_acted() -> None:
 
 async def test_a_server_that_never_answers_may_have_acted() -> None:
     async def stay_silent(_: Received, __: asyncio.StreamWriter) -> None:
+        put_forward(60)
         await server.closing.wait()
 
     async with Wire(stay_silent) as server, SafeClient(allowed_hosts=[server.host]) as client:
-        error = await post(client, server.url, timeout=0.2)
+        error = await post(client, server.url, timeout=60)
 
         assert isinstance(error, DeadlineExceeded)
         assert error.sent is True

@@ -48,6 +48,32 @@ def always(answer: bytes) -> Answer:
     return reply
 
 
+def put_forward(seconds: float) -> None:
+    """The running loop's clock jumps: what was to happen within this time happens next, on a slow machine too."""
+    loop = asyncio.get_running_loop()
+    before = loop.time
+    vars(loop)["time"] = lambda: before() + seconds
+
+
+class Drip:
+    """A body of one byte a second, by the loop's clock, for as long as its reader listens; `sent` counts them. The
+    reader dials through `internet`."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.internet = Internet()
+
+    async def __call__(self, _: Received, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+        while not writer.is_closing():
+            seen = self.internet.reads
+            writer.write(b".")
+            self.sent += 1
+            while self.internet.reads == seen and not writer.is_closing():  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            put_forward(1)
+
+
 class Wire:
     """A server on loopback. `received` holds all requests, `connections` counts what was accepted."""
 
@@ -116,13 +142,19 @@ async def _read_request(reader: asyncio.StreamReader, number: int) -> Received:
 
 
 class Internet(httpcore.AsyncNetworkBackend):
-    """Leads addresses to local ports. `dialled` lists every (address, port) that was tried."""
+    """Leads addresses to local ports. `dialled` lists every (address, port) that was tried; `reads` counts how often
+    something of an answer was read."""
 
     def __init__(self, *servers: Wire, **routes: Wire) -> None:
         self._everywhere = servers[0].port if servers else None
         self._routes = {address: server.port for address, server in routes.items()}
         self._network = httpcore.AnyIOBackend()
         self.dialled: list[tuple[str, int]] = []
+        self.reads = 0
+
+    def lead_to(self, server: Wire) -> None:
+        """Every address from now on."""
+        self._everywhere = server.port
 
     async def connect_tcp(
         self,
@@ -136,7 +168,18 @@ class Internet(httpcore.AsyncNetworkBackend):
         local = self._routes.get(host, self._everywhere)
         if local is None:
             raise httpcore.ConnectError(f"no route to {host}")
-        return await self._network.connect_tcp("127.0.0.1", local, timeout=timeout)
+        return self._counted(await self._network.connect_tcp("127.0.0.1", local, timeout=timeout))
+
+    def _counted(self, stream: httpcore.AsyncNetworkStream) -> httpcore.AsyncNetworkStream:
+        read = stream.read
+
+        async def counted(most: int, timeout: float | None = None) -> bytes:
+            piece = await read(most, timeout)
+            self.reads += 1
+            return piece
+
+        vars(stream)["read"] = counted
+        return stream
 
 
 class Names:
