@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from django.db import connection as default
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
+from psycopg.pq import TransactionStatus
 
 M = TypeVar("M", bound=Model)
 OF_DJANGO = frozenset(
@@ -36,6 +37,21 @@ def lock_keeper(connection: BaseDatabaseWrapper) -> "psycopg.Connection[tuple[An
     return opened
 
 
+class _Planned(psycopg.Cursor[tuple[Any, ...]]):
+    """Its statements outlive a migration that gives a column another type, a longer `varchar` for instance: Postgres
+    refuses what it had planned for the old one, on every connection that is open then, and for as long."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+        """Raises psycopg.OperationalError where a transaction is lost by it: tried again, it finds nothing planned."""
+        try:
+            return super().execute(query, params, **options)
+        except psycopg.errors.FeatureNotSupported as outdated:
+            if self.connection.info.transaction_status != TransactionStatus.IDLE:
+                raise psycopg.OperationalError(str(outdated)) from outdated
+        self.connection.execute("DEALLOCATE ALL")
+        return super().execute(query, params, **options)
+
+
 @contextmanager
 def prepared() -> Iterator[CursorWrapper]:
     """A cursor of Django's connection whose statements Postgres parses and plans once per connection, and not each time
@@ -46,7 +62,7 @@ def prepared() -> Iterator[CursorWrapper]:
     raw = default.connection
     raw.prepare_threshold = 1  # from the second time on
     with default.wrap_database_errors:
-        cursor = psycopg.Cursor(raw)
+        cursor = _Planned(raw)
     with default._prepare_cursor(cursor) as wrapped:  # type: ignore[attr-defined]
         yield wrapped
 
