@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from django.test import Client
 from django.urls import get_resolver
+from drf_spectacular.validation import validate_schema
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from smartsupport.lib.api_view import ApiView
 from tests import rows
-from tests.api.published import METHODS, Operation, document, faults, operations
+from tests.api.published import METHODS, Operation, document, faults, operations, text
 
 NAMES = sorted(operations())
 CONTRACT = """
@@ -28,6 +30,8 @@ CONTRACT = """
 
 def test_it_is_valid_and_complete() -> None:
     OpenAPIV31SpecValidator(document()).validate()
+    validate_schema(document())
+    assert yaml.load(text("openapi"), yaml.CSafeLoader) == document()
 
     assert document()["openapi"].startswith("3.1")
     assert set(CONTRACT) <= set(document()["paths"])
