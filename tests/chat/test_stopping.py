@@ -1,9 +1,7 @@
-"""A turn is stopped wherever it is: it ends within two seconds, what was sent is recorded, what was said is kept, and
-no model ever sees half a tool call."""
+"""A turn is stopped wherever it is: it ends while the model or the business is still at it, what was sent is recorded,
+what was said is kept, and no model ever sees half a tool call."""
 
 import asyncio
-import time
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,8 +18,8 @@ from tests.agents.graph_script import (
     texts,
     turns,
 )
-from tests.chat.engine_stack import asked, struck
-from tests.chat.sockets import effects, events_of
+from tests.chat.engine_stack import struck
+from tests.chat.sockets import effects, events_of, text_of
 from tests.live.chatter import Chatter, Frame
 from tests.live.stack import Stack, until
 from tests.scripted_model.fixture import RunningModel
@@ -31,6 +29,8 @@ pytestmark = pytest.mark.xdist_group("live-scripted")
 QUESTION = "What is the status of order 1042?"
 PIECES = [f"piece {number} 单🙂 " for number in range(400)]
 READ = call("get_order_status", {"order_id": 1042})
+SAID = "".join(PIECES[:5])
+HALF: dict[str, Any] = {"chunks": PIECES, "hold": 6}  # `SAID`, and then nothing until the test lets go
 AGAIN: list[Rule] = [routed("order_lookup"), answers(text="Here again.", times=None)]
 
 
@@ -41,11 +41,9 @@ def stack(scripted_stack: Stack) -> Stack:
 
 
 async def stop(customer: Chatter) -> list[Frame]:
-    """Stop the turn: the frames up to its end, which is recorded within two seconds of the asking."""
-    asked_at = datetime.now(UTC)
+    """Stop the turn: the frames up to its end. Whatever it was at is held meanwhile, so that it did not wait for it."""
     await customer.send({"type": "stop", "thread_id": customer.thread_id})
     frames = await customer.until("message_complete")
-    assert (datetime.fromisoformat(frames[-1]["at"]) - asked_at).total_seconds() < 2
     assert frames[-1]["status"] == "stopped"
     return frames
 
@@ -75,31 +73,29 @@ async def goes_on(stack: Stack, model: RunningModel, customer: Chatter) -> None:
 
 
 async def test_what_was_said_until_then_is_kept(stack: Stack, scripted_model_server: RunningModel) -> None:
-    scripted_model_server.script(routed("order_lookup"), answers(chunks=PIECES, token_delay_ms=10))
+    scripted_model_server.script(routed("order_lookup"), answers(**HALF))
     async with Chatter(stack.socket_url) as customer:
         await customer.message(QUESTION)
-        while sum(frame["type"] == "token" for frame in customer.seen) < 5:
-            await customer.frame()
+        said = ""
+        while said != SAID:
+            said = text_of(customer.seen, (await customer.frame()).get("turn_id", ""))
         frames = await stop(customer)
 
         cut = one(frames, "agent_response")
-        streamed = "".join(frame["content"] for frame in customer.seen if frame["type"] == "token")
-        assert cut["cut"] is True
-        assert (cut["offset"], cut["end"]) == (0, len(cut["content"]))
-        assert "".join(PIECES).startswith(cut["content"])
-        assert cut["content"].startswith(streamed)  # whatever was shown is kept
+        assert (cut["content"], cut["cut"]) == (SAID, True)
+        assert (cut["offset"], cut["end"]) == (0, len(SAID))
         await customer.quiet()
         async with Chatter(stack.socket_url, cookie=customer.cookie) as later:
             await later.send({"type": "resume", "thread_id": customer.thread_id, "after": 0})
             assert events_of(await later.until("resumed"))[1:] == events_of(customer.seen)
         await goes_on(stack, scripted_model_server, customer)
 
-    said = [message["content"] for message in scripted_model_server.requests()[-1]["body"]["messages"]]
-    assert any(cut["content"].strip() in (text or "") for text in said)  # the next answer knows of it
+    told = [message["content"] for message in scripted_model_server.requests()[-1]["body"]["messages"]]
+    assert any(cut["content"].strip() in (text or "") for text in told)  # the next answer knows of it
 
 
 async def test_a_read_at_work_is_closed(stack: Stack, scripted_model_server: RunningModel) -> None:
-    stack.business.post("/_faults", json={"operation": "get_order_status", "slow_ms": 8_000})
+    stack.business.post("/_faults", json={"operation": "get_order_status", "hold": True})
     scripted_model_server.script(
         routed("order_lookup"), answers(READ, call("get_order_status", {"order_id": 1043}))
     )
@@ -120,10 +116,11 @@ async def test_a_call_that_was_chosen_and_not_made_is_not_made(
     """The model is in the middle of writing the call."""
     scripted_model_server.script(
         routed("order_actions"),
-        answers(call("cancel_order", {"order_id": 1042}), text="One", token_delay_ms=700),
+        answers(call("cancel_order", {"order_id": 1042}), text="One", hold=3),
     )
     async with Chatter(stack.socket_url) as customer:
         await customer.message("Cancel order 1042")
+        scripted_model_server.holds()
         await customer.until("token")
         frames = await stop(customer)
 
@@ -150,14 +147,13 @@ async def test_a_waiting_turn_ends_at_once_with_its_approval(
 
 
 async def test_queued_messages_end_together(stack: Stack, scripted_model_server: RunningModel) -> None:
-    scripted_model_server.script({"match": {"structured": True}, "reply": {"delay_ms": 60_000}, "times": 1})
+    scripted_model_server.script({"match": {"structured": True}, "reply": {"hold": 0}})
     async with Chatter(stack.socket_url) as customer:
         await customer.message(QUESTION)
-        asked(scripted_model_server, 1)
+        scripted_model_server.holds()
         for text in ("Two", "Three"):
             await customer.message(text)
             await customer.until("accepted")
-        scripted_model_server.script({"match": {"structured": True}, "reply": {"delay_ms": 60_000}})
         await stop(customer)
         await stop(customer)
 
@@ -170,7 +166,7 @@ async def test_one_turn_does_not_wait_for_what_another_has_sent(
     stack: Stack, scripted_model_server: RunningModel
 ) -> None:
     """Both run in the same worker."""
-    stack.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 6_000, "times": 1})
+    stack.business.post("/_faults", json={"operation": "cancel_order", "hold": True})
     scripted_model_server.script(
         {
             "match": {"structured": True, "last_user_contains": "Cancel"},
@@ -179,7 +175,7 @@ async def test_one_turn_does_not_wait_for_what_another_has_sent(
         routed("order_lookup"),
         answers(call("cancel_order", {"order_id": 1042}), agent="order_actions"),
         answers(text="Cancelled.", agent="order_actions"),
-        answers(chunks=PIECES, token_delay_ms=10, agent="order_lookup"),
+        answers(**HALF, agent="order_lookup"),
     )
     async with Chatter(stack.socket_url) as slow, Chatter(stack.socket_url) as quick:
         await slow.say("Cancel order 1042")
@@ -188,11 +184,10 @@ async def test_one_turn_does_not_wait_for_what_another_has_sent(
         await quick.message(QUESTION)
         await quick.until("token")
 
-        started = time.monotonic()
         await stop(quick)
 
-        assert time.monotonic() - started < 1
         assert "tool_returned" not in kinds(stack, slow.thread_id)
+        assert stack.business.delete("/_faults").json() == {"cleared": 1}
         assert (await slow.until("message_complete"))[-1]["status"] == "completed"
     assert [action["status"] for action in actions(stack, slow.thread_id)] == ["succeeded"]
 
@@ -200,7 +195,7 @@ async def test_one_turn_does_not_wait_for_what_another_has_sent(
 async def test_what_was_sent_is_recorded_after_the_end_where_it_takes_longer(
     stack: Stack, scripted_model_server: RunningModel
 ) -> None:
-    stack.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 3_500, "times": 1})
+    stack.business.post("/_faults", json={"operation": "cancel_order", "hold": True})
     scripted_model_server.script(routed("order_actions"), answers(call("cancel_order", {"order_id": 1042})))
     async with Chatter(stack.socket_url) as customer:
         await customer.say("Cancel order 1042")
@@ -210,11 +205,12 @@ async def test_what_was_sent_is_recorded_after_the_end_where_it_takes_longer(
         scripted_model_server.script(*AGAIN)
 
         again = await customer.say("And now?")  # while the business is still at it
-        if "tool_result" not in [frame["type"] for frame in again]:
-            again += await customer.until("tool_result")
+        stack.business.delete("/_faults")
+        late = await customer.until("tool_result")
 
         assert texts(again) == ["Here again."]
-        assert one(again, "tool_result")["ok"] is True
+        assert "tool_result" not in [frame["type"] for frame in again]
+        assert one(late, "tool_result")["ok"] is True
         assert_calls_are_answered(stack, scripted_model_server, customer.thread_id)
     assert [action["status"] for action in actions(stack, customer.thread_id)] == ["succeeded"]
     assert len(effects(stack, 1042)) == 1
@@ -270,18 +266,16 @@ def said_before_the_end(log: list[dict[str, Any]]) -> bool:
 
 
 async def test_over_the_api(stack: Stack, scripted_model_server: RunningModel) -> None:
-    scripted_model_server.script(routed("order_lookup"), answers(chunks=PIECES, token_delay_ms=10))
+    scripted_model_server.script(routed("order_lookup"), answers(**HALF))
     async with Chatter(stack.socket_url) as customer:
         await customer.message(QUESTION)
         await customer.until("token")
-        started = time.monotonic()
 
         answer = stack.api.post(f"/conversations/{customer.thread_id}/stop")
         frames = await customer.until("message_complete")
 
         assert (answer.status_code, answer.json()["data"]["stopping"]) == (202, True)
         assert frames[-1]["status"] == "stopped"
-        assert time.monotonic() - started < 2
         assert stack.api.post(f"/conversations/{customer.thread_id}/stop").json()["data"]["stopping"] is False
 
 
@@ -289,37 +283,33 @@ async def test_a_stop_of_which_the_worker_was_not_told(
     stack: Stack, scripted_model_server: RunningModel
 ) -> None:
     """The broker was away when somebody asked for it: the worker looks by itself."""
-    scripted_model_server.script(routed("order_lookup"), answers(chunks=PIECES, token_delay_ms=20))
+    scripted_model_server.script(routed("order_lookup"), answers(**HALF))
     async with Chatter(stack.socket_url) as customer:
         await customer.message(QUESTION)
         begun = await customer.until("token")
-        asked_at = datetime.now(UTC)
 
         stack.db("UPDATE chat_turn SET stop_requested = true WHERE id = %s", begun[0]["turn_id"])
         frames = await customer.until("message_complete")
 
     assert frames[-1]["status"] == "stopped"
-    assert (datetime.fromisoformat(frames[-1]["at"]) - asked_at).total_seconds() < 2
 
 
 async def test_interrupting_with_the_next_message(stack: Stack, scripted_model_server: RunningModel) -> None:
-    scripted_model_server.script(routed("order_lookup"), answers(chunks=PIECES, token_delay_ms=10))
+    scripted_model_server.script(routed("order_lookup"), answers(**HALF))
     async with Chatter(stack.socket_url) as customer:
         await customer.message(QUESTION)
         begun = await customer.until("token")
-        asked_at = datetime.now(UTC)
         await customer.message("Never mind: 1043?", multitask_strategy="interrupt")
         first = await customer.until("message_complete")
         second = await customer.until("message_complete")
 
     assert (first[-1]["turn_id"], first[-1]["status"]) == (begun[0]["turn_id"], "stopped")
-    assert (datetime.fromisoformat(first[-1]["at"]) - asked_at).total_seconds() < 2
     assert one(first, "accepted")["position"] == 1
     assert (second[-1]["turn_id"], second[-1]["status"]) == (one(first, "accepted")["turn_id"], "completed")
 
 
 async def test_refusing_the_next_message(stack: Stack, scripted_model_server: RunningModel) -> None:
-    scripted_model_server.script(routed("order_lookup"), answers(chunks=PIECES[:60], token_delay_ms=10))
+    scripted_model_server.script(routed("order_lookup"), answers(**HALF))
     async with Chatter(stack.socket_url) as customer:
         await customer.message(QUESTION)
         await customer.until("token")
@@ -327,6 +317,7 @@ async def test_refusing_the_next_message(stack: Stack, scripted_model_server: Ru
         refused = await customer.until("error")
         await customer.message("x", multitask_strategy="rollback")
         unknown = await customer.until("error")
+        scripted_model_server.release()
         await customer.until("message_complete")
 
     assert refused[-1] == {
@@ -342,10 +333,10 @@ async def test_two_sockets_queue_into_one_next_turn(
     stack: Stack, scripted_model_server: RunningModel
 ) -> None:
     model = scripted_model_server
-    model.script(routed("order_lookup"), answers(text="First.", delay_ms=600), answers(text="All three."))
+    model.script(routed("order_lookup"), answers(text="First.", hold=0), answers(text="All three."))
     async with Chatter(stack.socket_url) as here, Chatter(stack.socket_url) as nobody:
         await here.message(QUESTION)
-        asked(model, 2)
+        model.holds()
         async with Chatter(stack.socket_url, cookie=here.cookie) as there:
             there.thread_id = here.thread_id
             await there.message("Two")
@@ -353,6 +344,8 @@ async def test_two_sockets_queue_into_one_next_turn(
             await here.message("Three")
             await here.until("accepted")
             await there.message("Four")
+            await there.until("accepted")
+            model.release()
             await there.until("message_complete")
             until(lambda: len(turns(stack, here.thread_id)) == 2)
             ended = await there.until("message_complete")

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.live.stack import JWT_SECRET
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 Frame = dict[str, Any]
 
 
