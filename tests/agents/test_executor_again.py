@@ -15,7 +15,7 @@ from agents.models import Action, ActionStatus, Tool
 from chat import events
 from chat.journal import TurnJournal
 from chat.models import Event, Turn, TurnStatus
-from tests.agents.test_executor import arrived, journal, kinds, returned, slow
+from tests.agents.test_executor import arrived, held, journal, kinds, returned
 from tests.at_once import at_once
 from tests.demo.program import Program
 from tests.factories import approved_action, claim, execute, on_loop
@@ -44,11 +44,11 @@ def test_executors_at_the_same_time_have_one_effect(
 ) -> None:
     Tool.objects.update(repeat_safe=repeat_safe)
     tools["cancel_order"].refresh_from_db()
-    slow(shop, 100)
-    action, held = approved_action(tools["cancel_order"], order_id=1042)
+    shop.post("/_faults", json={"operation": "cancel_order", "slow_ms": 100})
+    action, claimed = approved_action(tools["cancel_order"], order_id=1042)
 
     async def several() -> list[Any]:
-        work = [executor.execute(action.pk, TurnJournal(held, {})) for _ in range(6)]
+        work = [executor.execute(action.pk, TurnJournal(claimed, {})) for _ in range(6)]
         return await asyncio.gather(*work, return_exceptions=True)
 
     outcomes = on_loop(several())
@@ -74,28 +74,32 @@ def test_a_worker_that_lost_its_turn_sends_nothing(tools: dict[str, Tool], shop:
 
 
 def test_a_turn_that_is_to_stop_sends_nothing(tools: dict[str, Tool], shop: httpx.Client) -> None:
-    action, held = approved_action(tools["cancel_order"], order_id=1042)
+    action, claimed = approved_action(tools["cancel_order"], order_id=1042)
     Turn.objects.filter(pk=action.turn_id).update(stop_requested=True)
 
     with pytest.raises(StaleTurn):
-        execute(action, held)
+        execute(action, claimed)
 
     assert journal(shop) == []
     assert Action.objects.get(pk=action.pk).status == ActionStatus.APPROVED
 
 
 def test_what_a_dead_worker_may_have_sent_is_sent_again_with_the_same_key(
-    tools: dict[str, Tool], shop: httpx.Client
+    tools: dict[str, Tool], shop: httpx.Client, demo: Program
 ) -> None:
-    slow(shop, 400)
+    held(shop)
     action, first = approved_action(tools["cancel_order"], order_id=1042)
 
     def second() -> Action:
-        arrived_at(shop)
+        arrived(demo)
         lose_lease(action)
         return execute(action, claim("two"))
 
-    outcomes = at_once([lambda: execute(action, first), second])
+    def both_are_there() -> None:
+        arrived(demo, times=2)
+        shop.delete("/_faults")
+
+    outcomes = at_once([lambda: execute(action, first), second, both_are_there])
 
     assert [outcome.status for outcome in outcomes if isinstance(outcome, Action)] == [
         "succeeded",
@@ -107,21 +111,18 @@ def test_what_a_dead_worker_may_have_sent_is_sent_again_with_the_same_key(
     assert Action.objects.get(pk=action.pk).attempts == 2
 
 
-def arrived_at(shop: httpx.Client) -> None:
-    while shop.get("/_faults").json()[0]["fired"] < 1:
-        pass
-
-
 def test_what_is_not_safe_to_repeat_is_given_up_and_put_right_by_who_saw_the_answer(
     tools: dict[str, Tool], shop: httpx.Client, demo: Program
 ) -> None:
-    slow(shop, 800)
+    held(shop)
     action, first = approved_action(not_repeatable(tools), order_id=1042)
 
     def second() -> Action:
         arrived(demo)
         lose_lease(action)
-        return execute(action, claim("two"))
+        given_up = execute(action, claim("two"))
+        shop.delete("/_faults")
+        return given_up
 
     saw, gave_up = at_once([lambda: execute(action, first), second])
 
@@ -180,19 +181,19 @@ def test_a_refused_door_says_nothing_of_what_the_dead_worker_sent(
 
 
 def test_what_was_sent_is_recorded_though_the_caller_is_cancelled(
-    tools: dict[str, Tool], shop: httpx.Client
+    tools: dict[str, Tool], shop: httpx.Client, demo: Program
 ) -> None:
-    slow(shop, 300)
-    action, held = approved_action(tools["cancel_order"], order_id=1042)
+    held(shop)
+    action, claimed = approved_action(tools["cancel_order"], order_id=1042)
 
     async def leave_early() -> None:
-        running = asyncio.create_task(executor.execute(action.pk, TurnJournal(held, {})))
-        while await asyncio.to_thread(lambda: shop.get("/_faults").json()[0]["fired"]) < 1:
-            pass
+        running = asyncio.create_task(executor.execute(action.pk, TurnJournal(claimed, {})))
+        await asyncio.to_thread(arrived, demo)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        await executor.drain(20)
+        await asyncio.to_thread(shop.delete, "/_faults")
+        await executor.drain(60)
 
     on_loop(leave_early())
 

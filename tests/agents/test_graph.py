@@ -1,5 +1,6 @@
 """A turn over the wire: reads, the text around tool calls, and what becomes of calls that may not be made."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.agents.graph_script import (
     routed,
     texts,
 )
+from tests.chat.engine_stack import struck
 from tests.live.chatter import Chatter, types
 from tests.live.stack import Stack
 from tests.scripted_model.fixture import RunningModel
@@ -95,7 +97,7 @@ async def test_somebody_elses_order_does_not_exist(stack: Stack, model: RunningM
 
 
 async def test_reads_of_one_answer_run_at_once(stack: Stack, model: RunningModel) -> None:
-    stack.business.post("/_faults", json={"slow_ms": 700})
+    stack.business.post("/_faults", json={"hold": True})
     reads = [
         call("get_order_status", ORDER),
         call("get_tracking_info", ORDER),
@@ -104,7 +106,10 @@ async def test_reads_of_one_answer_run_at_once(stack: Stack, model: RunningModel
     model.script(routed("order_lookup"), answers(*reads), answers(text="All of it."))
 
     async with Chatter(stack.socket_url) as customer:
-        frames = await customer.say("Tell me about orders 1042 and 1043")
+        saying = asyncio.ensure_future(customer.say("Tell me about orders 1042 and 1043"))
+        await asyncio.to_thread(struck, stack, 3)
+        stack.business.delete("/_faults")
+        frames = await saying
 
     assert texts(frames) == ["All of it."]
     times = [

@@ -125,10 +125,10 @@ def breaks_off_the_request(wanted: Trial) -> list[Step]:
 def test_who_leaves_ends_the_call_of_the_model_and_pays_for_no_other(
     model: RunningModel, orders: Agent, leave: Callable[[Trial], list[Step]]
 ) -> None:
-    model.script(routed("orders"), answers(text="Too late", delay_ms=20_000))
+    model.script(routed("orders"), answers(text="Too late", delay_ms=120_000))
     told = leave(trial())
 
-    taken = [streaming._room.acquire(timeout=5) for _ in range(streaming.AT_ONCE)]
+    taken = [streaming._room.acquire(timeout=60) for _ in range(streaming.AT_ONCE)]
     for _ in filter(None, taken):
         streaming._room.release()
     close_threads()

@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.live.stack import API_KEY, ROOT, Stack
 
 EVERYTHING = ("examples", "coverage", "fuzzing", "stateful")
+FIRST_OF_EACH = "FUZZ_FIRST_OF_EACH"
+"""In the environment: of the cases of the coverage phase only the first of each kind (fuzz_hooks.py)."""
 
 
 def seed(stack: Stack) -> None:
@@ -33,7 +35,8 @@ def run(
     report: Path,
 ) -> tuple[int, str]:
     """The exit code (0: nothing was found) and what schemathesis told. For so many `seconds`, or else so many
-    `examples` of each operation: these are the same in every run, however fast the machine."""
+    `examples` of each operation and the first case of each kind: these are the same in every run, however fast the
+    machine."""
     amount = ["--max-time", str(seconds)] if seconds else ["--max-examples", str(examples)]
     words = [
         str(Path(sys.executable).parent / "st"),
@@ -47,6 +50,7 @@ def run(
     ]  # fmt: skip
     env = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     env |= {"SCHEMATHESIS_HOOKS": "tests.api.fuzz_hooks", "PYTHONPATH": str(ROOT)}
+    env |= {} if seconds else {FIRST_OF_EACH: "yes"}
     done = subprocess.run(words, cwd=report, env=env, capture_output=True, text=True, timeout=seconds + 600)
     return done.returncode, done.stdout + done.stderr
 

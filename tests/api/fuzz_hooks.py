@@ -1,6 +1,7 @@
 """What schemathesis has to know of this API (`SCHEMATHESIS_HOOKS`). No check is left out: a failure is dropped only
 where a request that is well formed is refused for what is stored, or for what several fields say together."""
 
+import os
 from typing import Any
 
 import schemathesis
@@ -66,6 +67,25 @@ def error_of(response: Any) -> dict[str, Any]:
         return {}
     found = body.get("error") if isinstance(body, dict) else None
     return found if isinstance(found, dict) else {}
+
+
+_met: set[tuple[Any, ...]] = set()
+
+
+def first_of_its_kind(context: Any, case: Any) -> bool:
+    """False drops it: not the first of its operation with this fault, or this merit, in this parameter. What is left
+    is a fixed part of the coverage phase, 1,400 of its 4,700 cases."""
+    phase = case.meta.phase
+    if phase.name.value != "coverage":
+        return True
+    kind = (case.operation.label, phase.data.scenario, phase.data.parameter_location, phase.data.parameter)
+    new = kind not in _met
+    _met.add(kind)
+    return new
+
+
+if os.environ.get("FUZZ_FIRST_OF_EACH"):
+    schemathesis.hook("filter_case")(first_of_its_kind)
 
 
 @schemathesis.hook

@@ -13,7 +13,7 @@ from tests.api.fuzz import run, seed
 from tests.live.stack import Stack
 
 pytestmark = pytest.mark.xdist_group("live-fuzz")
-EXAMPLES = 5
+EXAMPLES = 3
 """Of each operation, in each phase."""
 
 
