@@ -36,14 +36,20 @@ class Site:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128  # the system drops who is one too many, who comes again a second later
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.origin = f"http://{name}.localhost:{self.server.server_port}"
 
 
 @contextmanager
 def running_site(name: str) -> Iterator[Site]:
     site = Site(name)
-    thread = threading.Thread(target=site.server.serve_forever, name=f"site-{name}", daemon=True)
+    thread = threading.Thread(
+        target=site.server.serve_forever, args=(0.02,), name=f"site-{name}", daemon=True
+    )
     thread.start()
     try:
         yield site

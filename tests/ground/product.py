@@ -72,8 +72,8 @@ class Product:
         """Wait for its end and for the end of everything it started; its exit status."""
         status = self.process.wait(timeout=PATIENCE_SECONDS)
         until(lambda: not self.processes())
-        self._reader.join(timeout=10)
-        while (line := self._arrived.get(timeout=10)) is not None:
+        self._reader.join(timeout=60)
+        while (line := self._arrived.get(timeout=60)) is not None:
             self.lines.append(line)
         assert self.process.stdout is not None
         self.process.stdout.close()
@@ -100,7 +100,7 @@ class Product:
             self.process.kill()
             self.process.wait()
         until(lambda: not self.processes())
-        self._reader.join(timeout=10)
+        self._reader.join(timeout=60)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

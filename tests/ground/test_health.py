@@ -10,6 +10,13 @@ from structlog.testing import capture_logs
 from smartsupport.lib import heartbeat
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for a while forgets no worker and gives up no server."""
+    monkeypatch.setattr(heartbeat, "TTL_SECONDS", 600)
+    monkeypatch.setattr(heartbeat, "TIMEOUT_SECONDS", 60)
+
+
 def test_the_process_says_that_it_is_up(client: Client) -> None:
     answer = client.get("/healthz")
 

@@ -97,7 +97,7 @@ def logged(log_format: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     return ended.stderr
 

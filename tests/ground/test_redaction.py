@@ -82,7 +82,7 @@ def test_nothing_planted_is_found_in_what_any_logger_wrote(log_format: str) -> N
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     written = ended.stdout + ended.stderr
 

@@ -65,7 +65,7 @@ def production() -> dict[str, Any]:
     kept = {name: value for name, value in os.environ.items() if name not in OURS}
     env = kept | PRODUCTION | {"DJANGO_SETTINGS_MODULE": "smartsupport.settings"}
     command = [sys.executable, "-c", READ]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=180)
     values: dict[str, Any] = json.loads(done.stdout)
     return values
 
@@ -144,10 +144,10 @@ async def test_the_door_of_mcp_lets_nothing_be_guessed_or_kept(settings: Any) ->
     scope = {"type": "http", "method": "GET", "path": "/mcp", "headers": [], "query_string": b""}
     asked = ApplicationCommunicator(serve, scope)
 
-    begun = await asked.receive_output(timeout=10)
+    begun = await asked.receive_output(timeout=60)
 
     headers = dict(begun["headers"])
     assert begun["status"] == 405
     assert headers[b"x-content-type-options"] == b"nosniff"
     assert headers[b"cache-control"] == b"no-store"
-    await asked.wait()
+    await asked.wait(timeout=60)

@@ -164,7 +164,7 @@ def run(command: list[str], env: dict[str, str]) -> "subprocess.CompletedProcess
     clean = {
         name: value for name, value in os.environ.items() if name not in {*OURS, "DJANGO_SETTINGS_MODULE"}
     }
-    return subprocess.run(command, cwd=ROOT, env=clean | env, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=ROOT, env=clean | env, capture_output=True, text=True, timeout=180)
 
 
 def assert_names(sentence: str, variable: str) -> None:

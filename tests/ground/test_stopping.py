@@ -3,15 +3,18 @@
 import signal
 import subprocess
 import sys
+from typing import IO
 
 from tests.ground.product import ROOT
 
+# Between two looks it waits until it is told to go on.
 WATCHING = """
+import sys
 from smartsupport.supervisor.stopping import Stop, Watch
 
 watch = Watch(parent_counts=True)
 try:
-    watch.until(lambda: print("looking", flush=True))
+    watch.until(lambda: print("waiting", flush=True) or not sys.stdin.readline(), pause=0)
 except Stop:
     print("stopped", flush=True)
 """
@@ -25,21 +28,32 @@ def test_a_parent_that_held_interrupts_back_while_it_started_us_can_be_interrupt
     _block(signal.SIG_BLOCK)
     try:
         watching = subprocess.Popen(
-            [sys.executable, "-c", WATCHING], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WATCHING],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        assert watching.stdout is not None
-        assert watching.stdout.readline() == "looking\n"
-        _block(signal.SIG_UNBLOCK)
-        for _ in range(3):  # at least one whole look since
-            assert watching.stdout.readline() == "looking\n"
-        _block(signal.SIG_BLOCK)
+        with watching:
+            try:
+                assert watching.stdin is not None
+                assert watching.stdout is not None
+                assert watching.stdout.readline() == "waiting\n"
+                assert _look(watching.stdin, watching.stdout) == "waiting\n"
+                _block(signal.SIG_UNBLOCK)
+                assert _look(watching.stdin, watching.stdout) == "waiting\n"
+                _block(signal.SIG_BLOCK)
 
-        lines = watching.stdout.read().splitlines()
-
-        assert lines[-1] == "stopped"
-        assert watching.wait(10) == 0
+                assert _look(watching.stdin, watching.stdout) == "stopped\n"
+                assert watching.wait(60) == 0
+            finally:
+                watching.kill()
     finally:
         _block(signal.SIG_UNBLOCK)
-        watching.kill()
-        watching.stdout.close()
-        watching.wait()
+
+
+def _look(told: IO[str], says: IO[str]) -> str:
+    """Let it look once; what it says afterwards."""
+    told.write("\n")
+    told.flush()
+    return says.readline()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -57,7 +57,9 @@ def parent_of(mark: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
             yield parent
         finally:
             for pid in marked(mark):
-                os.kill(pid, signal.SIGKILL)
+                # It may end just now by itself.
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("words", [[], ["stubborn"]])
@@ -86,7 +88,7 @@ def _parent_id(pid: int) -> int:
 def test_the_status_of_the_command_is_told(tmp_path: Path) -> None:
     ended = tethered.start([sys.executable, "-c", "import sys; sys.exit(7)"])
 
-    assert ended.wait(timeout=10) == 7
+    assert ended.wait(timeout=60) == 7
     assert ended.stdin is not None
     ended.stdin.close()
 
@@ -101,8 +103,8 @@ def test_a_second_command_with_the_same_lock_waits_for_the_first(tmp_path: Path)
 
     assert order.read_text() == "first began "
     first.terminate()
-    first.wait(timeout=10)
-    second.wait(timeout=10)
+    first.wait(timeout=60)
+    second.wait(timeout=60)
 
     assert order.read_text() == "first began second ran"
     for each in (first, second):

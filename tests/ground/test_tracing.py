@@ -243,6 +243,7 @@ def test_a_collector_that_is_away_holds_a_process_up_for_a_few_seconds_only(
     from smartsupport.tracing import provider as sending
 
     monkeypatch.setattr(sending, "FLUSH_MILLISECONDS", 300)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "600")
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and answers nobody
         settings.OTEL_EXPORTER_OTLP_ENDPOINT = f"http://127.0.0.1:{silent.getsockname()[1]}"
         made, end = sending.make("turns")
@@ -250,7 +251,7 @@ def test_a_collector_that_is_away_holds_a_process_up_for_a_few_seconds_only(
         began = time.monotonic()
         end()
 
-    assert 0.3 <= time.monotonic() - began < 5
+    assert 0.3 <= time.monotonic() - began < 60, "and not for as long as the exporter would try"
 
 
 def test_every_metric_has_its_unit_and_its_line_in_the_documentation() -> None:

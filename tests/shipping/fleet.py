@@ -45,7 +45,7 @@ class Program:
     cwd: Path = ROOT
     process: warm.Group | None = None
 
-    def start(self, *, grace: float = 30) -> None:
+    def start(self, *, grace: float = 120) -> None:
         with (self.folder / f"{self.name}.log").open("ab") as output:
             self.process = warm.Group(
                 self.command[1:], grace=grace, env=self.env, cwd=self.cwd, output=output
@@ -66,7 +66,7 @@ class Program:
 
     def _gone(self) -> int:
         assert self.process is not None
-        status = self.process.wait(timeout=90)
+        status = self.process.wait(timeout=180)
         self.process = None
         return status
 

@@ -94,10 +94,17 @@ def main_file(folder: Path) -> str:
 
 
 class Nginx:
-    """In front of `web_ports`. `url` is its HTTPS address, `plain_url` its HTTP one; `tls` trusts its certificate."""
+    """In front of `web_ports`. `url` is its HTTPS address, `plain_url` its HTTP one; `tls` trusts its certificate.
 
-    def __init__(self, folder: Path, web_ports: list[int], **changed: str) -> None:
+    `slow_refill`: what may be asked so often in a second is allowed so often in a minute, so that a test of a limit
+    need not be quick.
+    """
+
+    def __init__(
+        self, folder: Path, web_ports: list[int], *, slow_refill: bool = False, **changed: str
+    ) -> None:
         self.folder = folder
+        self.slow_refill = slow_refill
         self.port, self.plain_port = ports.choose(None), ports.choose(None)
         self.url, self.plain_url = f"https://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.plain_port}"
         self.socket_url = f"wss://127.0.0.1:{self.port}/ws"
@@ -126,20 +133,24 @@ class Nginx:
             (self.folder / name).mkdir(parents=True)
         certify(self.certificate, self.certificate.with_name("privkey.pem"))
         self.tls = ssl.create_default_context(cafile=str(self.certificate))
-        (self.folder / "conf.d" / "default.conf").write_text(rendered(self.environment))
+        text = rendered(self.environment)
+        if self.slow_refill:
+            text, found = re.subn(r"(limit_req_zone .* rate=\d+)r/s;", r"\1r/m;", text)
+            assert found == 2
+        (self.folder / "conf.d" / "default.conf").write_text(text)
         main = self.folder / "nginx.conf"
         main.write_text(main_file(self.folder))
         with (self.folder / "output.log").open("ab") as output:
             command = [program(), "-p", self.folder, "-c", main, "-g", "daemon off;"]
             # As a container is stopped: QUIT lets it finish what it has begun.
-            self._process = tethered.start(command, stop_signal="QUIT", grace_seconds=5, output=output)
+            self._process = tethered.start(command, stop_signal="QUIT", grace_seconds=60, output=output)
         until(self._answers)
 
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, (self.folder / "output.log").read_text()
         try:
-            answer = httpx.get(f"{self.plain_url}/healthz/nginx", trust_env=False, timeout=5)
+            answer = httpx.get(f"{self.plain_url}/healthz/nginx", trust_env=False, timeout=60)
         except httpx.HTTPError:
             return False
         return answer.status_code == 200

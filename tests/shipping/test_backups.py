@@ -467,7 +467,7 @@ def test_no_turns_process_starts_on_half_of_a_backup(operator: Operator) -> None
             env=os.environ | {"DATABASE_URL": there.url, "DJANGO_SETTINGS_MODULE": "smartsupport.settings"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
 
     assert done.returncode == 1

@@ -30,14 +30,14 @@ async def test_it_sends_sockets_on_finishes_what_it_has_begun_and_lets_nobody_in
             stopped = asyncio.create_task(asyncio.to_thread(leaving.stop))
 
             with pytest.raises(ConnectionClosed) as closed:
-                await asyncio.wait_for(tab.recv(), 30)
+                await asyncio.wait_for(tab.recv(), 60)
             assert closed.value.rcvd is not None
             assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
                 1012,
                 "The server restarts. Connect again.",
             )
             assert not begun.done()
-            async with httpx.AsyncClient(headers=AS_NGINX, trust_env=False) as stranger:
+            async with httpx.AsyncClient(headers=AS_NGINX, trust_env=False, timeout=60) as stranger:
                 with pytest.raises(httpx.ConnectError):
                     await stranger.get(url)
             await lock.rollback()
@@ -60,6 +60,6 @@ async def waits_for_the_lock(lock: "psycopg.AsyncConnection[tuple[object, ...]]"
     """Until somebody waits for what `lock` holds."""
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'agents_agent'::regclass"
     found: tuple[object, ...] | None = None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (found and found[0]):
             found = await (await lock.execute(waiting)).fetchone()

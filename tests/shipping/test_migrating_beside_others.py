@@ -55,7 +55,7 @@ def test_a_long_transaction_makes_the_migration_wait_and_nobody_else(url: str, t
         first, second = migrating(url, one), migrating(url, other_one)
         try:
             until(lambda: other.execute(WAITING).fetchone() != (0,))
-            other.execute("SET statement_timeout = '5s'")
+            other.execute("SET statement_timeout = '60s'")
             # Behind a lock that is waited for, this would be cancelled.
             other.execute("SELECT count(*) FROM chat_conversation")
             until(lambda: "of a report" in said())

@@ -22,12 +22,14 @@ TOO_LARGE = 13 * 1024 * 1024
 @pytest.fixture
 def visitor(production: Fleet) -> Iterator[httpx.Client]:
     """A browser, as far as HTTP goes."""
-    with httpx.Client(base_url=production.url, verify=production.nginx.tls, trust_env=False) as client:
+    with httpx.Client(
+        base_url=production.url, verify=production.nginx.tls, trust_env=False, timeout=60
+    ) as client:
         yield client
 
 
 def plain(production: Fleet, method: str, path: str, **more: object) -> httpx.Response:
-    with httpx.Client(base_url=production.nginx.plain_url, trust_env=False) as client:
+    with httpx.Client(base_url=production.nginx.plain_url, trust_env=False, timeout=60) as client:
         return client.request(method, path, **more)  # type: ignore[arg-type]
 
 
@@ -57,6 +59,7 @@ def test_pages_come_with_each_security_header_once(visitor: httpx.Client) -> Non
         style[1]: 200,
         "/no/such/page": 404,
         "/api/v1/agents": 401,
+        "/readyz": 200,
     }
     for path, status in known.items():
         answer = visitor.get(path)
@@ -120,7 +123,7 @@ def test_old_tls_is_refused_and_http2_is_spoken(production: Fleet) -> None:
     def agreed(context: ssl.SSLContext) -> tuple[str | None, str | None]:
         context.set_alpn_protocols(["h2", "http/1.1"])
         with (
-            socket.create_connection(("127.0.0.1", production.nginx.port), timeout=10) as raw,
+            socket.create_connection(("127.0.0.1", production.nginx.port), timeout=60) as raw,
             context.wrap_socket(raw, server_hostname="127.0.0.1") as secure,
         ):
             return secure.version(), secure.selected_alpn_protocol()
@@ -188,22 +191,16 @@ def test_what_is_for_operators_or_for_nginx_itself_is_not_there(visitor: httpx.C
         assert visitor.get(path).status_code == 404, path
 
 
-def test_readiness_is_not_for_crowds(visitor: httpx.Client) -> None:
-    answers = [visitor.get("/readyz").status_code for _ in range(25)]
-
-    assert answers[:5] == [200] * 5
-    assert 429 in answers
-    assert visitor.get("/healthz").status_code == 200
-
-
 def test_a_request_keeps_the_name_that_its_caller_gave_it(production: Fleet, visitor: httpx.Client) -> None:
     visitor.get("/api/v1/agents", headers={"X-Request-ID": "the-callers-own-id-1"})
     visitor.get("/api/v1/agents", headers={"X-Request-ID": 'no"id {}'})
 
+    def told() -> str:
+        return "".join(one.log() for name, one in production.programs.items() if name.startswith("web"))
+
     until(lambda: "the-callers-own-id-1" in production.nginx.logged())
-    told = [program.log() for name, program in production.programs.items() if name.startswith("web")]
-    assert any("the-callers-own-id-1" in text for text in told), told[0][-2000:]
-    assert 'no"id' not in production.nginx.logged() + "".join(told)
+    until(lambda: "the-callers-own-id-1" in told())
+    assert 'no"id' not in production.nginx.logged() + told()
 
 
 def test_the_log_says_what_happened_and_no_secret(production: Fleet, visitor: httpx.Client) -> None:

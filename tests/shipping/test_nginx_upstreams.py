@@ -19,12 +19,14 @@ REAL_ADDRESS = "set_real_ip_from 127.0.0.0/8; real_ip_header proxy_protocol;"
 
 
 @contextmanager
-def behind(folder: Path, web_ports: list[int], **changed: str) -> Iterator[tuple[Nginx, httpx.Client]]:
+def behind(
+    folder: Path, web_ports: list[int], *, slow_refill: bool = False, **changed: str
+) -> Iterator[tuple[Nginx, httpx.Client]]:
     """nginx in front of these ports, and a client of it."""
-    nginx = Nginx(folder / "nginx", web_ports, **changed)
+    nginx = Nginx(folder / "nginx", web_ports, slow_refill=slow_refill, **changed)
     try:
         nginx.start()
-        with httpx.Client(base_url=nginx.url, verify=nginx.tls, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=nginx.url, verify=nginx.tls, trust_env=False, timeout=60) as client:
             yield nginx, client
     finally:
         nginx.stop()
@@ -66,7 +68,7 @@ def test_one_answer_that_fails_takes_no_process_out_of_service(tmp_path: Path) -
 
 def test_each_page_is_whole_and_only_the_one_that_waits_asks_again(tmp_path: Path) -> None:
     few = {"SUPPORT_REQUESTS_PER_SECOND": "1", "SUPPORT_BURST": "3", "SUPPORT_MAX_BODY": "1k"}
-    with behind(tmp_path, [ports.choose(None)], **few) as (_, client):
+    with behind(tmp_path, [ports.choose(None)], slow_refill=True, **few) as (_, client):
         large = client.post("/admin/x/", content=b"x" * 5_000)
         away, head = client.get("/"), client.head("/")
         many = [client.get("/") for _ in range(5)][-1]
@@ -119,12 +121,12 @@ def test_a_stream_is_passed_on_event_by_event(tmp_path: Path, path: str) -> None
 
 def test_one_address_may_ask_only_so_much_and_files_do_not_count(tmp_path: Path) -> None:
     few = {"SUPPORT_REQUESTS_PER_SECOND": "1", "SUPPORT_BURST": "2"}
-    with Upstream(greet) as there, behind(tmp_path, [there.port], **few) as (_, client):
+    with Upstream(greet) as there, behind(tmp_path, [there.port], slow_refill=True, **few) as (_, client):
         of_the_api = [client.get("/api/v1/x") for _ in range(5)]
         page = client.get("/")
         files = [client.get("/static/x.js").status_code for _ in range(30)]
 
-        assert [answer.status_code for answer in of_the_api[:2]] == [200, 200]
+        assert [answer.status_code for answer in of_the_api] == [200, 200, 200, 429, 429]
         refused = of_the_api[-1]
         assert refused.status_code == 429
         assert refused.json()["error"]["code"] == "rate_limited"
@@ -133,9 +135,17 @@ def test_one_address_may_ask_only_so_much_and_files_do_not_count(tmp_path: Path)
         assert "<h1>Too much at once</h1>" in page.text
         assert files == [200] * 30
         arrived = sum(head.startswith(b"GET /api/") for head in there.requests)
-        assert arrived == sum(answer.status_code == 200 for answer in of_the_api), (
-            "the others went no further"
-        )
+        assert arrived == 3, "the others went no further"
+
+
+def test_readiness_is_not_for_crowds(tmp_path: Path) -> None:
+    with Upstream(greet) as there, behind(tmp_path, [there.port], slow_refill=True) as (_, client):
+        answers = [client.get("/readyz").status_code for _ in range(14)]
+        others = [client.get("/healthz").status_code for _ in range(3)]
+
+    assert answers == [200] * 11 + [429] * 3
+    assert others == [200] * 3
+    assert len(there.requests) == 11 + 3
 
 
 SECURITY = ("Strict-Transport-Security", "X-Content-Type-Options", "Content-Security-Policy")
@@ -171,7 +181,7 @@ def test_behind_a_balancer_the_proxy_protocol_says_who_the_visitor_is(tmp_path: 
         "SUPPORT_REAL_ADDRESS": given["SUPPORT_REAL_ADDRESS"],
     }
     with Upstream(greet) as there, behind(tmp_path, [there.port], **changed) as (nginx, _):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
             raw.sendall(b"PROXY TCP4 203.0.113.9 10.0.0.1 51000 443\r\n")
             with nginx.tls.wrap_socket(raw, server_hostname="127.0.0.1") as secure:
                 secure.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n")

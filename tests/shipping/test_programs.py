@@ -1,6 +1,7 @@
 """Each service's own command, started as compose.yml says, and its health check: good while it lives, bad when not."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -35,7 +36,8 @@ def test_a_health_check_is_bad_when_a_program_has_said_nothing_for_long(
 
     assert (nothing.returncode, now.returncode, long_ago.returncode) == (1, 0, 1)
     assert "no process here has said that it lives" in nothing.stderr
-    assert "60 seconds ago" in long_ago.stderr
+    [seconds] = re.findall(r"said that it lives (\d+) seconds ago", long_ago.stderr)
+    assert int(seconds) >= 60
 
 
 def test_a_health_check_of_web_is_bad_when_nobody_listens(production: Fleet) -> None:

@@ -8,6 +8,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.faults.soak_audit import SEEN_BY_CUSTOMERS
 from tests.live.chatter import Chatter, Frame
+from tests.live.stack import TLS
 from tests.shipping.fleet import Fleet, token_for
 
 pytestmark = pytest.mark.xdist_group("shipping")
@@ -60,7 +61,7 @@ def cancellable_orders(production: Fleet, many: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for subject in CANDIDATES:
         url = f"{production.business_url}/shop/customers/{subject}/orders"
-        rows = httpx.get(url, trust_env=False).json()["orders"]
+        rows = httpx.get(url, trust_env=False, timeout=60, verify=TLS).json()["orders"]
         open_ones = [row["order_id"] for row in rows if row["status"] in ("paid", "processing")]
         if open_ones:
             found[subject] = open_ones[0]
@@ -71,7 +72,8 @@ def cancellable_orders(production: Fleet, many: int) -> dict[str, int]:
 
 def keys_of_effects(production: Fleet, order: int) -> list[str]:
     """The idempotency keys with which something was done to an order in the business."""
-    journal = httpx.get(f"{production.business_url}/_journal", trust_env=False).json()
+    url = f"{production.business_url}/_journal"
+    journal = httpx.get(url, trust_env=False, timeout=60, verify=TLS).json()
     return [entry["idempotency_key"] for entry in journal if f"/orders/{order}/" in entry["path"] + "/"]
 
 

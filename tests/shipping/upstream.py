@@ -15,7 +15,7 @@ class Upstream:
     def __init__(self, answer: Answer) -> None:
         self.requests: list[bytes] = []
         self._answer = answer
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -70,7 +70,7 @@ class Trickle:
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: first\n\n"
         )
-        self.go_on.wait(30)
+        self.go_on.wait(60)
         connection.sendall(b"data: second\n\n")
 
 
