@@ -9,7 +9,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Concat, Left
 from django.utils import timezone
 
-from agents import approvals, executor
+from agents import approvals, executor, repetition
 from agents.models import Action, ActionStatus
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ def doubt(action_id: UUID, why: str) -> bool:
     action = approvals.locked(action_id)
     values = {
         "status": ActionStatus.UNKNOWN,
-        "finished_at": timezone.now(),
+        "finished_at": None,
         "error_kind": "unknown",
         "error_message": why,
     }
@@ -42,6 +42,14 @@ def doubt(action_id: UUID, why: str) -> bool:
     approvals.settled.send(Action, action=action, fact=executor.returned_fact(action, None))
     log.warning("action_in_doubt", action_id=str(action_id), tool=action.tool_name, was=was)
     return True
+
+
+def hold_back() -> int:
+    """Let the jobs repeat nothing of unknown outcome, as they count from when an attempt ended: staff may have settled
+    it since, or have done it by hand. Whoever has looked may still send it again. Returns how many were held back."""
+    recent = timezone.now() - repetition.WITHIN
+    repeated = Action.objects.filter(status=ActionStatus.UNKNOWN, decided_at__gt=recent)
+    return repeated.exclude(finished_at=None).update(finished_at=None)
 
 
 def warn_deciders() -> int:

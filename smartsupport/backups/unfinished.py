@@ -5,6 +5,7 @@ nothing of, so after a restore none of it goes on by itself:
   would happen twice where a business honours no Idempotency-Key.
 - Its turn, and every turn that is older than RECENT, ends as failed, and its customer is told: an old question that is
   answered days later, perhaps for the second time, helps nobody.
+- What was unknown already is not repeated by the jobs: in that time it may have been settled, or done by hand.
 - What waits for a decision in time goes on waiting: a person decides it, and is told to look first.
 """
 
@@ -53,10 +54,11 @@ def settle(made_at: datetime) -> Settled:
     doubtful = Action.objects.filter(pk__in=[action_id for action_id, _ in unsettled])
     turns = set(doubtful.values_list("turn_id", flat=True))
     unknown = [(action_id, tool) for action_id, tool in unsettled if restored.doubt(action_id, why)]
+    held_back = restored.hold_back()
     detail = f"Restored from a backup of {made}: it had not ended then."
     ended = sum(_end(turn_id, detail) for turn_id in _to_end(turns))
     waiting = restored.warn_deciders()
-    log.info("restored_unfinished", unknown=len(unknown), ended=ended, waiting=waiting)
+    log.info("restored_unfinished", unknown=len(unknown), held_back=held_back, ended=ended, waiting=waiting)
     return Settled(unknown, ended, waiting)
 
 

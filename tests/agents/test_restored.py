@@ -7,10 +7,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from agents import restored, settlement
+from agents import repetition, restored, settlement
 from agents.approvals import Decider
 from agents.models import Action, ActionStatus
-from chat.models import Event
+from chat.models import Event, Turn, TurnStatus
+from smartsupport.backups import unfinished
 from tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +70,21 @@ def test_whoever_has_to_decide_is_told_once_to_look_first() -> None:
     assert waits.message == f"{restored.LOOK_FIRST}{'q' * 500}"[:500]
     assert waits.arguments_hash == waits.expected_hash()
     assert Action.objects.get(pk=late.pk).message == late.message
+
+
+@pytest.mark.parametrize(("status", "repeats"), [("unknown", 0), ("unknown", 2), ("dispatching", 1)])
+def test_the_jobs_send_nothing_again_that_staff_may_have_settled_since(status: str, repeats: int) -> None:
+    """What nobody knew of then may be settled, or done by hand, in a time that the backup knows nothing of."""
+    turn = rows.turn(rows.customer())
+    action = rows.action(turn, rows.tool("cancel_order", repeat_safe=True), order_id="1042")
+    long_ago = timezone.now() - timedelta(hours=2)
+    wanted = {"status": status, "repeats": repeats, "decided_at": long_ago, "finished_at": long_ago}
+    Action.objects.filter(pk=action.pk).update(**wanted)
+    Turn.objects.filter(pk=turn.pk).update(status=TurnStatus.COMPLETED, sealed_at=long_ago)
+
+    unfinished.settle(timezone.now())
+
+    assert Action.objects.get().status == ActionStatus.UNKNOWN
+    Action.objects.exclude(finished_at=None).update(finished_at=long_ago)
+    assert not repetition.due().exists()
+    assert repetition.is_repeatable(Action.objects.get()), "staff still may"
