@@ -3,6 +3,7 @@ sentence that names the variable (`smartsupport.environment`). docs/configuratio
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -111,12 +112,17 @@ CHANNEL_LAYERS = {
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True  # results live in our own tables
+CELERY_RESULT_EXPIRES = None  # so beat has none to clear up
 # Acknowledged before they run: what a task does is found again by the next sweep, and acknowledging over a connection
 # that has gone meanwhile would end the worker.
 CELERY_TASK_ACKS_LATE = False
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
-CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "smartsupport:celery:", "visibility_timeout": 600}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "smartsupport:celery:",
+    "visibility_timeout": 600,
+    "priority_steps": [0],  # nothing of ours has another, and each makes one more list of every queue
+}
 CELERY_TIMEZONE = "UTC"
 # Beside each app's `tasks`, which Celery finds by itself.
 CELERY_IMPORTS = [
@@ -125,7 +131,7 @@ CELERY_IMPORTS = [
     "agents.spending.jobs",
     "smartsupport.retention.tasks",
 ]
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-turns": {
         "task": "chat.sweep_turns",
         "schedule": 5.0,
@@ -208,6 +214,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
 }
+# Each in a queue of its own, so that beat sees whether one waits, and adds no second (smartsupport.one_each).
+for _name, _entry in CELERY_BEAT_SCHEDULE.items():
+    _entry["options"]["queue"] = _name
+CELERY_TASK_QUEUES = {name: {"exchange": name} for name in ("celery", *CELERY_BEAT_SCHEDULE)}
+CELERY_BEAT_SCHEDULER = "smartsupport.one_each:OneEach"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # Security. Behind a proxy that ends TLS, TRUST_PROXY_HEADERS lets X-Forwarded-Proto say so, and X-Forwarded-For from

@@ -11,12 +11,11 @@ from django.db import DatabaseError, connection, transaction
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from smartsupport.lib import heartbeat
+from smartsupport.lib import heartbeat, jobs_queued
 
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 2
-JOBS_QUEUE = "smartsupport:celery:celery"
 # Each line reads a partial index of what is unfinished, but for the spending, which is 64 rows a day.
 _WAITING = """
 SELECT 'turns', status, count(*), extract(epoch FROM now() - min(queued_at)) FROM chat_turn
@@ -107,7 +106,7 @@ def _counts_and_ages(name: str, what: str, label: str, found: dict[str, tuple[An
 def _from_valkey() -> Iterable[Metric]:
     patience = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
     with redis.Redis.from_url(settings.REDIS_URL, **patience) as client:
-        queued = client.llen(JOBS_QUEUE)
+        queued = jobs_queued.count(client)
     yield GaugeMetricFamily("smartsupport_jobs_queued", "Jobs that wait for a worker.", value=float(queued))
     yield GaugeMetricFamily(
         "smartsupport_turns_workers",
