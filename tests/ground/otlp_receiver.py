@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -26,22 +26,29 @@ class ReceivedSpan:
 
 
 class Receiver:
-    """`refusing`: answer everything with 503 instead."""
+    """`silent()`: answer nobody for a while; `unanswered` is how many wait."""
 
     def __init__(self) -> None:
         self.spans: list[ReceivedSpan] = []
         self.raw = b""
-        self.refusing = False
+        self.unanswered = 0
+        self._answers = threading.Event()
+        self._answers.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path == "/v1/traces" and not receiver.refusing:
+                receiver.unanswered += 1
+                receiver._answers.wait()
+                receiver.unanswered -= 1
+                if self.path == "/v1/traces":
                     receiver.take(body)
-                self.send_response(503 if receiver.refusing else 200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                # Who has waited for an answer may be gone.
+                with suppress(ConnectionError):
+                    self.send_response(200)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -52,6 +59,14 @@ class Receiver:
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        self._answers.clear()
+        try:
+            yield
+        finally:
+            self._answers.set()
 
     def take(self, body: bytes) -> None:
         self.raw += body

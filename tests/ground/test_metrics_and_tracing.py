@@ -1,5 +1,6 @@
 """Metrics and traces of the product as it runs: web, turns and jobs with a port each; real scrapes, a real receiver."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -20,12 +22,15 @@ from smartsupport.embedded import ports
 from tests.ground.otlp_receiver import ReceivedSpan, Receiver, receiving
 from tests.ground.product import ROOT
 from tests.live.chatter import Chatter
-from tests.live.stack import Stack, until
+from tests.live.stack import TLS, Stack, until
 from tests.live.warm import Forked
 
 pytestmark = pytest.mark.xdist_group("observed")
 TOKEN = "a-token-for-whoever-collects-metrics"
 SECRETS = ("Cancel order", "1063", "cus_1001", "Ada")
+
+# Each process sends its own when it comes to it.
+PARTS = Counter({"message": 1, "approval": 1, "turn": 2, "execute_tool cancel_order": 1})
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -47,12 +52,17 @@ class Observed(Stack):
             return door.connect_ex(("127.0.0.1", self.metrics[process])) == 0
 
     def samples(self, process: str) -> Samples:
-        answer = httpx.get(f"http://127.0.0.1:{self.metrics[process]}/metrics", trust_env=False)
-        return parsed(answer.text)
+        url = f"http://127.0.0.1:{self.metrics[process]}/metrics"
+        return parsed(httpx.get(url, trust_env=False, timeout=60, verify=TLS).text)
 
     def deployment(self) -> Samples:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return parsed(httpx.get(f"{self.url}/metrics", headers=headers, trust_env=False).text)
+        url = f"{self.url}/metrics"
+        return parsed(httpx.get(url, headers=headers, trust_env=False, timeout=60, verify=TLS).text)
+
+    def is_ready(self) -> bool:
+        """Whether a turns worker is at work, too."""
+        return self._answers(f"{self.url}/readyz")
 
 
 def parsed(text: str) -> Samples:
@@ -84,6 +94,8 @@ def stack(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "METRICS_TOKEN": TOKEN,
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
+        # Whoever waits for a receiver that does not answer waits for longer than any test.
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "600",
     }
     product = Observed("observed", tmp_path_factory.mktemp("observed"), **env)
     try:
@@ -101,19 +113,20 @@ def stack(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Itera
 async def test_a_turn_is_counted_and_traced_and_nothing_of_the_customer_is_told(
     stack: Observed, receiver: Receiver
 ) -> None:
-    before = stack.samples("turns")
+    before, began = stack.samples("turns"), time.monotonic()
     async with Chatter(stack.socket_url) as customer:
         [accepted, *_] = await customer.say("Cancel order 1063")
-        waiting = stack.deployment()
+        # The customer is asked a moment before the turn is put aside.
+        waiting = await asyncio.to_thread(until, lambda: _waits(stack.deployment()))
         await customer.answer(True)
     turn_id = UUID(accepted["turn_id"])
 
     # What waits, told by the web process for the whole deployment.
     assert value(waiting, "smartsupport_approvals_waiting", approver="customer") == 1
-    assert value(waiting, "smartsupport_turns", state="waiting") == 1
     assert value(waiting, "smartsupport_turns_workers") == 1
     assert value(waiting, "smartsupport_scrape_ok") == 2
-    assert value(waiting, "smartsupport_approvals_waiting_oldest_seconds", approver="customer") < 60
+    oldest = value(waiting, "smartsupport_approvals_waiting_oldest_seconds", approver="customer")
+    assert 0 <= oldest <= time.monotonic() - began
 
     # What was done, told by the process that did it.
     def grown(name: str, **labels: str) -> float:
@@ -126,17 +139,18 @@ async def test_a_turn_is_counted_and_traced_and_nothing_of_the_customer_is_told(
     assert grown("smartsupport_approvals_total", event="opened", by="customer") == 1
     assert grown("smartsupport_model_call_seconds_count", provider="offline", outcome="ok") >= 2
     assert value(stack.samples("turns"), "smartsupport_turns_running") == 0
-    web = stack.samples("web")
     waited = {"resolution": "approved", "approver": "customer"}
-    assert value(web, "smartsupport_approval_wait_seconds_count", **waited) == 1
-    assert 0 < value(web, "smartsupport_approval_wait_seconds_sum", **waited) < 60
+    until(lambda: value(stack.samples("web"), "smartsupport_approval_wait_seconds_count", **waited) == 1)
+    web = stack.samples("web")
+    seconds = value(web, "smartsupport_approval_wait_seconds_sum", **waited)
+    assert 0 < seconds <= time.monotonic() - began
     assert value(web, "process_resident_memory_bytes") > 10_000_000
     assert not [name for name, _ in web if name.endswith("_created")], "a series more of each, for nobody"
     assert value(web, "smartsupport_messages_total") == 1
     assert value(web, "smartsupport_approvals_total", event="approved", by="customer") == 1
 
     # One trace, named by the turn, of all processes.
-    until(lambda: _named(receiver.of(turn_id.hex), "turn")[1:])
+    until(lambda: PARTS <= Counter(span.name for span in receiver.of(turn_id.hex)))
     trace = receiver.of(turn_id.hex)
     [root] = _named(trace, "message")
     runs = _named(trace, "turn")
@@ -168,7 +182,7 @@ def test_jobs_are_counted_over_all_children(stack: Observed, receiver: Receiver)
         name = "smartsupport_job_seconds_count"
         try:
             return value(stack.samples("jobs"), name, job="chat.sweep_turns", outcome="ok")
-        except httpx.ConnectError:  # it is still starting
+        except httpx.TransportError:  # it is still starting
             return 0
 
     until(lambda: swept() >= 1)
@@ -178,20 +192,20 @@ def test_jobs_are_counted_over_all_children(stack: Observed, receiver: Receiver)
 async def test_a_receiver_that_does_not_answer_delays_no_turn_and_no_stop(
     stack: Observed, receiver: Receiver
 ) -> None:
-    receiver.refusing = True
-    async with Chatter(stack.socket_url) as customer:
-        frames = await customer.say("What is the status of order 1042?")
-    before = time.monotonic()
-    stack.kill("turns", signal.SIGTERM)
+    with receiver.silent():
+        async with Chatter(stack.socket_url) as customer:
+            frames = await customer.say("What is the status of order 1042?")
+        assert frames[-1]["status"] == "completed"
+        await asyncio.to_thread(until, lambda: receiver.unanswered)
 
-    assert frames[-1]["status"] == "completed"
-    assert time.monotonic() - before < 15  # of which most is not ours: the loop's end, a busy machine
-    receiver.refusing = False
+        # It is gone although nobody has answered it, and waits for no more than a part of ten minutes.
+        stack.kill("turns", signal.SIGTERM)
 
 
 async def test_the_rest_is_sent_when_a_worker_leaves(stack: Observed, receiver: Receiver) -> None:
     stack.env["OTEL_BSP_SCHEDULE_DELAY"] = "600000"  # it would send by itself in ten minutes
     stack.run("turns", "manage.py", "runworker", "turns")
+    await asyncio.to_thread(until, stack.is_ready)
     async with Chatter(stack.socket_url) as customer:
         [accepted, *_] = await customer.say("What is the status of order 1043?")
     turn_id = UUID(accepted["turn_id"])
@@ -206,18 +220,23 @@ async def test_the_rest_is_sent_when_a_worker_leaves(stack: Observed, receiver: 
 @pytest.mark.parametrize("given", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"])
 def test_the_deployments_numbers_need_the_token(stack: Observed, given: str | None) -> None:
     answer = httpx.get(
-        f"{stack.url}/metrics", headers={"Authorization": given} if given else {}, trust_env=False
+        f"{stack.url}/metrics",
+        headers={"Authorization": given} if given else {},
+        trust_env=False,
+        timeout=60,
+        verify=TLS,
     )
 
     assert answer.status_code == 401
     assert "smartsupport_" not in answer.text
-    posted = httpx.post(f"{stack.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    posted = httpx.post(f"{stack.url}/metrics", headers=bearer, trust_env=False, timeout=60, verify=TLS)
     assert posted.status_code == 405
 
 
 def test_whoever_collects_needs_no_host_name_of_ours(stack: Observed) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}", "Host": "10.0.0.7:8000"}
-    answer = httpx.get(f"{stack.url}/metrics", headers=headers, trust_env=False)
+    answer = httpx.get(f"{stack.url}/metrics", headers=headers, trust_env=False, timeout=60, verify=TLS)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (
         200,
@@ -245,10 +264,15 @@ def test_off_means_that_nothing_is_loaded() -> None:
         env=env | {"DJANGO_SETTINGS_MODULE": "smartsupport.settings"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
     )
 
     assert (answer.returncode, answer.stdout.strip()) == (0, "[]"), answer.stderr[-2000:]
+
+
+def _waits(samples: Samples) -> Samples | None:
+    """They, where one turn waits."""
+    return samples if value(samples, "smartsupport_turns", state="waiting") == 1 else None
 
 
 def _named(spans: list[ReceivedSpan], name: str) -> list[ReceivedSpan]:
