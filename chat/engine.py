@@ -112,6 +112,7 @@ class TurnEngine:
             self._listening.cancel()  # what is announced from now on is for others
         async with self._claiming:  # nothing is claimed any more once this was held
             tasks = [run.task for run in self._running.values() if run.task is not None]
+        log.info("turns_worker_leaves", worker=self.name, turns=len(tasks))
         if tasks:
             await asyncio.wait(tasks, timeout=timeout)
         for run in list(self._running.values()):

@@ -1,5 +1,5 @@
-"""Stacks whose times are short enough to wait for: one whose turns workers are killed, by its lease and its drain, and
-one that gives up turns of which nothing comes."""
+"""Stacks for what may happen to a turn: one whose turns workers are killed and leave, and one that gives up turns of
+which nothing comes. Nobody waits for a lease to run out: tests end it in its row, however slow this machine is."""
 
 import signal
 from collections.abc import Iterator
@@ -8,10 +8,11 @@ import pytest
 
 from tests.live.fixtures import _started
 from tests.live.stack import Stack, until
+from tests.live.warm import Forked
 from tests.scripted_model.fixture import RunningModel
 
-LEASE_SECONDS = 3
-IDLE_SECONDS = 3
+IDLE_SECONDS = 6
+TOOL_SECONDS = IDLE_SECONDS - 1
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +23,7 @@ def _mortal_stack(
         "LLM_PROVIDER": "openai",
         "OPENAI_API_KEY": "none",
         "OPENAI_BASE_URL": scripted_model_server.url,
-        "TURN_LEASE_SECONDS": str(LEASE_SECONDS),
-        "TURN_DRAIN_SECONDS": "1",
+        "TURN_DRAIN_SECONDS": "60",
     }
     yield from _started(Stack("mortal", tmp_path_factory.mktemp("mortal"), **env))
 
@@ -50,7 +50,7 @@ def _impatient_stack(
         "LLM_PROVIDER": "openai",
         "OPENAI_API_KEY": "none",
         "OPENAI_BASE_URL": scripted_model_server.url,
-        "TOOL_TIMEOUT_SECONDS": str(IDLE_SECONDS - 1),
+        "TOOL_TIMEOUT_SECONDS": str(TOOL_SECONDS),
         "TURN_IDLE_SECONDS": str(IDLE_SECONDS),
         "SHOW_REASONING": "true",
     }
@@ -59,19 +59,17 @@ def _impatient_stack(
 
 @pytest.fixture
 def impatient(_impatient_stack: Stack, scripted_model_server: RunningModel) -> Stack:
-    """A stack that ends a turn of which nothing comes for three seconds, and shows what its model thinks."""
+    """A stack that ends a turn of which nothing comes for `IDLE_SECONDS`, and shows what its model thinks."""
     scripted_model_server.clear()
     _impatient_stack.business.post("/_reset")
     _impatient_stack.business.delete("/_faults")
     return _impatient_stack
 
 
-def worker(stack: Stack, name: str = "turns") -> None:
+def worker(stack: Stack, name: str = "turns", **env: str) -> None:
     """Start a turns worker and wait until it claims turns."""
-    started = (
-        stack.log(name).count("turns_worker_started") if (stack.directory / f"{name}.log").exists() else 0
-    )
-    stack.run(name, "manage.py", "runworker", "turns")
+    started = stack.log(name).count("turns_worker_started")
+    stack.run(name, "manage.py", "runworker", "turns", **env)
     until(
         lambda: (
             stack.log(name).count("turns_worker_started") > started
@@ -81,9 +79,10 @@ def worker(stack: Stack, name: str = "turns") -> None:
     assert stack.processes[name].poll() is None, stack.log(name)[-3000:]
 
 
-def asked(model: RunningModel, requests: int) -> None:
-    """Wait until the model has been asked so many times."""
-    until(lambda: len(model.requests(summary=True)) >= requests)
+def jobs(stack: Stack) -> None:
+    """Start the background jobs, with what runs them regularly. They are killed with SIGTERM."""
+    celery = ("-m", "celery", "-q", "-A", "smartsupport", "worker")
+    stack.run("jobs", *celery, "--beat", "--concurrency", "1", "--pool", "solo")
 
 
 def struck(stack: Stack, times: int = 1) -> None:
@@ -91,6 +90,25 @@ def struck(stack: Stack, times: int = 1) -> None:
     until(lambda: stack.business.get("/_faults").json()[0]["fired"] >= times)
 
 
+def die(stack: Stack, name: str = "turns") -> None:
+    """Kill a worker, and let the leases of its turns have run out."""
+    stack.kill(name)
+    lapse(stack)
+
+
+def lapse(stack: Stack) -> None:
+    stack.db("UPDATE chat_turn SET lease_until = now() - interval '1 second' WHERE status = 'running'")
+
+
 def leave(stack: Stack, name: str = "turns") -> None:
     """End a worker as a deployment does."""
     stack.kill(name, signal.SIGTERM)
+
+
+def leaving(stack: Stack, name: str = "turns") -> Forked:
+    """Ask a worker to end, and wait until it only finishes what it is at. It is the caller's to wait for."""
+    left = stack.log(name).count("turns_worker_leaves")
+    process = stack.processes.pop(name)
+    process.terminate()
+    until(lambda: stack.log(name).count("turns_worker_leaves") > left)
+    return process

@@ -6,14 +6,13 @@ import pytest
 
 from smartsupport.lib.threads import IDLE_SECONDS
 from tests.agents.graph_script import actions, answers, assert_sound, call, routed, texts, turns
-from tests.chat.engine_stack import asked, struck
+from tests.chat.engine_stack import struck
 from tests.live.chatter import Chatter, types
 from tests.live.stack import Stack, until
 from tests.scripted_model.fixture import RunningModel
 
 pytestmark = pytest.mark.xdist_group("live-mortal")
 CANCEL = call("cancel_order", {"order_id": 1042})
-SLOW_MS = 1_500
 
 
 def hang_up(stack: Stack) -> None:
@@ -41,13 +40,18 @@ async def test_while_nobody_does_anything(mortal: Stack, scripted_model_server: 
 
 async def test_while_the_model_answers(mortal: Stack, scripted_model_server: RunningModel) -> None:
     model = scripted_model_server
-    model.script(routed("order_lookup"), answers(text="Being packed.", delay_ms=SLOW_MS, times=None))
+    model.script(
+        routed("order_lookup"),
+        answers(text="Being packed.", hold=0),
+        answers(text="Being packed.", times=None),
+    )
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
-        asked(model, 2)
-        hang_up(mortal)
         await customer.until("accepted")
+        model.holds()
+        hang_up(mortal)
+        model.release()
         until(lambda: turns(mortal, customer.thread_id)[0]["status"] == "completed")
 
     said = [
@@ -60,7 +64,7 @@ async def test_while_the_model_answers(mortal: Stack, scripted_model_server: Run
 
 
 async def test_between_an_approval_and_its_effect(mortal: Stack, scripted_model_server: RunningModel) -> None:
-    mortal.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": SLOW_MS, "times": 1})
+    mortal.business.post("/_faults", json={"operation": "cancel_order", "hold": True, "times": 1})
     model = scripted_model_server
     model.script(routed("order_actions"), answers(CANCEL), answers(text="Cancelled.", times=None))
 
@@ -69,6 +73,7 @@ async def test_between_an_approval_and_its_effect(mortal: Stack, scripted_model_
         await customer.decide(True)
         struck(mortal)
         hang_up(mortal)
+        mortal.business.delete("/_faults")
         until(lambda: turns(mortal, customer.thread_id)[0]["status"] == "completed")
         frames = await customer.until("message_complete")
 

@@ -18,7 +18,7 @@ from tests.agents.graph_script import (
     texts,
     turns,
 )
-from tests.chat.engine_stack import asked, struck, worker
+from tests.chat.engine_stack import die, lapse, struck, worker
 from tests.live.chatter import Chatter
 from tests.live.stack import Stack, until
 from tests.scripted_model.fixture import RunningModel
@@ -26,19 +26,22 @@ from tests.scripted_model.fixture import RunningModel
 pytestmark = pytest.mark.xdist_group("live-mortal")
 ORDER = {"order_id": 1042}
 CANCEL = call("cancel_order", ORDER)
-LONG_MS = 30_000
+
+
+def at_the_agent(stack: Stack, model: RunningModel, customer: Chatter) -> None:
+    """The model is at an agent's answer, and the route is recorded, which is done meanwhile."""
+    model.holds()
+    until(lambda: "routed" in kinds(stack, customer.thread_id))
 
 
 async def test_while_the_model_answers(mortal: Stack, scripted_model_server: RunningModel) -> None:
     model = scripted_model_server
-    model.script(
-        routed("order_lookup"), answers(text="Never seen.", delay_ms=LONG_MS), answers(text="Being packed.")
-    )
+    model.script(routed("order_lookup"), answers(text="Never seen.", hold=0), answers(text="Being packed."))
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
-        asked(model, 2)
-        mortal.kill("turns")
+        at_the_agent(mortal, model, customer)
+        die(mortal)
         worker(mortal)
         frames = await customer.until("message_complete")
 
@@ -53,14 +56,12 @@ async def test_while_the_model_answers(mortal: Stack, scripted_model_server: Run
 
 async def test_in_the_middle_of_a_streamed_text(mortal: Stack, scripted_model_server: RunningModel) -> None:
     model = scripted_model_server
-    model.script(
-        routed("order_lookup"), answers(text="Half a", hang=True), answers(text="It is being packed.")
-    )
+    model.script(routed("order_lookup"), answers(text="Half a", hold=2), answers(text="It is being packed."))
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
-        asked(model, 2)
-        mortal.kill("turns")
+        at_the_agent(mortal, model, customer)
+        die(mortal)
         worker(mortal)
         frames = await customer.until("message_complete")
 
@@ -71,7 +72,7 @@ async def test_in_the_middle_of_a_streamed_text(mortal: Stack, scripted_model_se
 
 
 async def test_while_a_read_runs(mortal: Stack, scripted_model_server: RunningModel) -> None:
-    mortal.business.post("/_faults", json={"operation": "get_order_status", "slow_ms": LONG_MS, "times": 1})
+    mortal.business.post("/_faults", json={"operation": "get_order_status", "hold": True, "times": 1})
     model = scripted_model_server
     model.script(
         routed("order_lookup"), answers(call("get_order_status", ORDER)), answers(text="Being packed.")
@@ -80,7 +81,8 @@ async def test_while_a_read_runs(mortal: Stack, scripted_model_server: RunningMo
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
         struck(mortal)
-        mortal.kill("turns")
+        until(lambda: "tool_called" in kinds(mortal, customer.thread_id))  # recorded while it is under way
+        die(mortal)
         worker(mortal)
         frames = await customer.until("message_complete")
 
@@ -115,19 +117,19 @@ async def test_while_an_approval_waits(mortal: Stack, scripted_model_server: Run
 async def test_after_a_dispatch_that_is_safe_to_repeat(
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
-    mortal.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 4_000, "times": 1})
+    mortal.business.post("/_faults", json={"operation": "cancel_order", "hold": True, "times": 1})
     scripted_model_server.script(routed("order_actions"), answers(CANCEL), answers(text="Cancelled."))
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.say("Cancel order 1042")
         await customer.decide(True)
         struck(mortal)
-        mortal.kill("turns")
+        die(mortal)
         worker(mortal)
         done = await customer.until("message_complete")
 
     assert texts(done) == ["Cancelled."]
-    until(lambda: len(mortal.journal("cancel_order")) > 0)
+    mortal.business.delete("/_faults")  # what the dead one has sent is acted on last
     [effect] = mortal.journal("cancel_order")
     [action] = actions(mortal, customer.thread_id)
     assert effect["idempotency_key"] == str(action["id"])
@@ -141,7 +143,7 @@ async def test_after_a_dispatch_that_is_not_safe_to_repeat(
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
     mortal.db("UPDATE agents_tool SET repeat_safe = false WHERE name = 'cancel_order'")
-    mortal.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 1_000})
+    mortal.business.post("/_faults", json={"operation": "cancel_order", "hold": True})
     scripted_model_server.script(
         routed("order_actions"), answers(CANCEL), answers(text="Our staff will check.")
     )
@@ -150,7 +152,7 @@ async def test_after_a_dispatch_that_is_not_safe_to_repeat(
             await customer.say("Cancel order 1042")
             await customer.decide(True)
             struck(mortal)
-            mortal.kill("turns")
+            die(mortal)
             worker(mortal)
             done = await customer.until("message_complete")
     finally:
@@ -161,7 +163,10 @@ async def test_after_a_dispatch_that_is_not_safe_to_repeat(
     assert result["error"]["kind"] == "unknown"
     assert [action["status"] for action in actions(mortal, customer.thread_id)] == ["unknown"]
     assert mortal.business.get("/_faults").json()[0]["fired"] == 1
-    assert len(mortal.journal("cancel_order")) <= 1
+    assert mortal.journal() == []
+    mortal.business.delete("/_faults")
+    until(lambda: mortal.journal())
+    assert len(mortal.journal("cancel_order")) == 1
     assert_sound(mortal, customer.thread_id)
 
 
@@ -189,14 +194,12 @@ async def test_a_turn_that_was_stopped_after_its_worker_had_died_is_not_taken_up
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
     model = scripted_model_server
-    model.script(
-        routed("order_lookup"), answers(text="Never seen.", delay_ms=LONG_MS), answers(text="Not either.")
-    )
+    model.script(routed("order_lookup"), answers(text="Never seen.", hold=0), answers(text="Not either."))
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
-        asked(model, 2)
-        mortal.kill("turns")
+        at_the_agent(mortal, model, customer)
+        die(mortal)
         await customer.send({"type": "stop", "thread_id": customer.thread_id})
         worker(mortal)
         frames = await customer.until("message_complete")
@@ -210,8 +213,8 @@ async def test_a_turn_that_was_stopped_after_its_worker_had_died_is_not_taken_up
 async def test_a_worker_that_was_held_up_past_its_lease_goes_on_with_its_own_turn(
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
-    """Frozen, as by a suspended machine: its turn is free again before it wakes up and takes it once more. The run that
-    it had before writes nothing, and the new one keeps its lease."""
+    """As if it had been frozen, with its machine: its turn is free again before it wakes up and takes it once more. The
+    run that it had before writes nothing, and the new one keeps its lease."""
     model = scripted_model_server
     model.script(
         {
@@ -219,15 +222,19 @@ async def test_a_worker_that_was_held_up_past_its_lease_goes_on_with_its_own_tur
             "reply": routed(question="Yes?")["reply"],
         },
         routed("order_lookup"),
-        answers(text="Too late.", delay_ms=1_500),
-        answers(text="In time.", delay_ms=7_000),
+        answers(text="Too late.", hold=0),
+        answers(text="In time.", hold=0),
     )
 
     async with Chatter(mortal.socket_url) as customer, Chatter(mortal.socket_url) as somebody:
         await customer.message("What is the status of order 1042?")
-        asked(model, 2)
+        model.holds()
         mortal.db("UPDATE chat_turn SET status = 'queued', lease_until = NULL WHERE status = 'running'")
         await somebody.message("hmm")  # wakes the worker
+        until(lambda: _asked_agents(model) == 2 and model.holds() == 1)  # the first one is waited for no more
+        [begun] = turns(mortal, customer.thread_id)
+        until(lambda: turns(mortal, customer.thread_id)[0]["lease_until"] > begun["lease_until"])
+        model.release()
         frames = await customer.until("message_complete")
 
     assert texts(frames) == ["In time."]
@@ -244,7 +251,7 @@ async def test_what_a_worker_keeps_that_lost_its_turn_is_not_gone_on_with(
     model = scripted_model_server
     model.script(
         routed("order_actions"),
-        answers(call("cancel_order", {"order_id": 1043}), delay_ms=1_000),
+        answers(call("cancel_order", {"order_id": 1043}), hold=0),
         answers(CANCEL),
         answers(text="Cancelled."),
     )
@@ -252,12 +259,10 @@ async def test_what_a_worker_keeps_that_lost_its_turn_is_not_gone_on_with(
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("Cancel order 1042")
-        asked(model, 2)
+        model.holds()
         held_up.send_signal(signal.SIGSTOP)
         try:
-            mortal.db(
-                "UPDATE chat_turn SET lease_until = now() - interval '1 second' WHERE status = 'running'"
-            )
+            lapse(mortal)
             worker(mortal, "turns2")
             [*_, asks] = await customer.until("interrupt")
             until(lambda: turns(mortal, customer.thread_id)[0]["status"] == "waiting")
@@ -265,6 +270,7 @@ async def test_what_a_worker_keeps_that_lost_its_turn_is_not_gone_on_with(
                 mortal.database_url
             ) as door:  # until the choice was made, nobody says that it is late
                 door.execute("LOCK TABLE chat_turn")
+                model.release()
                 held_up.send_signal(signal.SIGCONT)
                 until(lambda: _waiting_to_open_an_approval(mortal))
         finally:
@@ -289,21 +295,18 @@ async def test_a_worker_that_comes_back_after_the_end_of_its_turn_keeps_nothing_
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
     model = scripted_model_server
-    model.script(
-        routed("order_lookup"), answers(text="Too late.", delay_ms=500), answers(text="Being packed.")
-    )
+    model.script(routed("order_lookup"), answers(text="Too late.", hold=0), answers(text="Being packed."))
     held_up, lost = mortal.processes["turns"], mortal.log("turns").count("turn_lost")
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
-        asked(model, 2)
+        model.holds()
         held_up.send_signal(signal.SIGSTOP)
         try:
-            mortal.db(
-                "UPDATE chat_turn SET lease_until = now() - interval '1 second' WHERE status = 'running'"
-            )
+            lapse(mortal)
             worker(mortal, "turns2")
             done = await customer.until("message_complete")
+            model.release()
         finally:
             held_up.send_signal(signal.SIGCONT)
         until(lambda: mortal.log("turns").count("turn_lost") > lost)
@@ -311,6 +314,10 @@ async def test_a_worker_that_comes_back_after_the_end_of_its_turn_keeps_nothing_
     assert texts(done) == ["Being packed."]
     assert_sound(mortal, customer.thread_id)
     assert_nothing_is_kept(mortal, customer.thread_id)
+
+
+def _asked_agents(model: RunningModel) -> int:
+    return sum("tools" in request["body"] for request in model.requests())
 
 
 def _waiting_to_open_an_approval(stack: Stack) -> bool:
@@ -327,12 +334,12 @@ async def test_a_turn_that_keeps_killing_its_workers_is_given_up(
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
     model = scripted_model_server
-    model.script(routed("order_lookup"), answers(text="Never seen.", delay_ms=LONG_MS))
+    model.script(routed("order_lookup"), answers(text="Never seen.", hold=0))
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
-        asked(model, 2)
-        mortal.kill("turns")
+        at_the_agent(mortal, model, customer)
+        die(mortal)
         # As if it had been lost to as many workers before this one.
         mortal.db("UPDATE chat_turn SET lapses = 4 WHERE status = 'running'")
         worker(mortal)

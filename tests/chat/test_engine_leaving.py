@@ -16,7 +16,7 @@ from tests.agents.graph_script import (
     texts,
     turns,
 )
-from tests.chat.engine_stack import asked, leave, struck, worker
+from tests.chat.engine_stack import jobs, leave, leaving, struck, worker
 from tests.live.chatter import Chatter
 from tests.live.stack import Stack, until
 from tests.scripted_model.fixture import RunningModel
@@ -27,13 +27,15 @@ QUESTION = "What is the status of order 1042?"
 
 
 async def test_a_leaving_worker_finishes_its_turn(mortal: Stack, scripted_model_server: RunningModel) -> None:
-    scripted_model_server.script(routed("order_lookup"), answers(text="Being packed.", delay_ms=400))
+    scripted_model_server.script(routed("order_lookup"), answers(text="Being packed.", hold=0))
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message(QUESTION)
-        asked(scripted_model_server, 2)
-        leave(mortal)
+        scripted_model_server.holds()
+        process = leaving(mortal)
+        scripted_model_server.release()
         frames = await customer.until("message_complete")
+        assert process.wait(60) == 0
 
     assert texts(frames) == ["Being packed."]
     assert [(turn["status"], turn["fence"]) for turn in turns(mortal, customer.thread_id)] == [
@@ -45,14 +47,15 @@ async def test_a_turn_that_takes_too_long_is_handed_over(
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
     model = scripted_model_server
-    model.script(
-        routed("order_lookup"), answers(text="Never seen.", delay_ms=30_000), answers(text="Being packed.")
-    )
+    model.script(routed("order_lookup"), answers(text="Never seen.", hold=0), answers(text="Being packed."))
 
+    leave(mortal)
+    worker(mortal, "impatient", TURN_DRAIN_SECONDS="0")
     async with Chatter(mortal.socket_url) as customer:
         await customer.message(QUESTION)
-        asked(model, 2)
-        leave(mortal)
+        model.holds()
+        until(lambda: "routed" in kinds(mortal, customer.thread_id))
+        leave(mortal, "impatient")
         [turn] = turns(mortal, customer.thread_id)
         assert (turn["status"], turn["lease_until"]) == ("queued", None)  # at once, not when a lease runs out
         worker(mortal)
@@ -67,14 +70,16 @@ async def test_a_leaving_worker_records_what_it_has_sent(
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
     mortal.db("UPDATE agents_tool SET repeat_safe = false WHERE name = 'cancel_order'")
-    mortal.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 1_500})
+    mortal.business.post("/_faults", json={"operation": "cancel_order", "hold": True})
     scripted_model_server.script(routed("order_actions"), answers(CANCEL), answers(text="Cancelled."))
     try:
         async with Chatter(mortal.socket_url) as customer:
             await customer.say("Cancel order 1042")
             await customer.decide(True)
             struck(mortal)
-            leave(mortal)
+            process = leaving(mortal)
+            mortal.business.delete("/_faults")
+            assert process.wait(60) == 0
             worker(mortal)
             done = await customer.until("message_complete")
     finally:
@@ -131,20 +136,24 @@ async def test_turns_of_one_conversation_run_one_by_one_in_order(
     """With two workers, and each with the answer to the one before it in its history: what comes while a message is
     answered is one turn after it, however many messages it is."""
     model = scripted_model_server
-    model.script(
-        routed("order_lookup"), *(answers(text=f"Answer {number}.", delay_ms=400) for number in range(3))
-    )
+    model.script(routed("order_lookup"), *(answers(text=f"Answer {number}.", hold=0) for number in range(3)))
     worker(mortal, "turns2")
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
-        asked(model, 2)
+        model.holds()
         for number in (3, 4):
             await customer.message(f"What is the status of order 104{number}?")
+        for _ in range(3):
+            await customer.until("accepted")
+        model.release()
         frames = await customer.until("message_complete")
-        until(lambda: len([one for one in model.requests() if "tools" in one["body"]]) == 2)
+        model.holds()
         await customer.message("What is the status of order 1045?")
+        await customer.until("accepted")
         for _ in range(2):
+            model.holds()
+            model.release()
             frames += await customer.until("message_complete")
 
     assert texts(frames) == [f"Answer {number}." for number in range(3)]
@@ -159,55 +168,20 @@ async def test_turns_of_one_conversation_run_one_by_one_in_order(
     assert_sound(mortal, customer.thread_id)
 
 
-async def test_stopping_during_a_dispatched_call_records_its_outcome(
-    mortal: Stack, scripted_model_server: RunningModel
-) -> None:
-    mortal.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 2_500})
-    scripted_model_server.script(routed("order_actions"), answers(CANCEL), answers(text="Hello again."))
-
-    async with Chatter(mortal.socket_url) as customer:
-        await customer.say("Cancel order 1042")
-        await customer.decide(True)
-        struck(mortal)
-        await customer.send({"type": "stop", "thread_id": customer.thread_id})
-        done = await customer.until("message_complete")
-        until(lambda: "tool_returned" in kinds(mortal, customer.thread_id))
-        again = await customer.say("What is the status of order 1042?")
-
-    assert done[-1]["status"] == "stopped"
-    assert texts(done) == []
-    assert [action["status"] for action in actions(mortal, customer.thread_id)] == ["succeeded"]
-    assert [result["ok"] for result in results(mortal, customer.thread_id)] == [True]
-    assert len(mortal.journal("cancel_order")) == 1
-    assert texts(again) == ["Hello again."]
-
-
 async def test_an_expired_approval_is_told_and_closed_by_the_jobs(
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
     scripted_model_server.script(
         routed("order_actions"), answers(CANCEL), answers(text="Nobody decided in time.")
     )
-    beat = (
-        "-m",
-        "celery",
-        "-q",
-        "-A",
-        "smartsupport",
-        "worker",
-        "--beat",
-        "--concurrency",
-        "1",
-        "--pool",
-        "solo",
-    )
-    mortal.run("jobs", *beat)
+    jobs(mortal)
     try:
         async with Chatter(mortal.socket_url) as customer:
             await customer.say("Cancel order 1042")
             mortal.db(
                 "UPDATE agents_action SET expires_at = now() - interval '1 second' WHERE status = 'awaiting'"
             )
+            until(lambda: actions(mortal, customer.thread_id)[0]["status"] == "expired", seconds=180)
             frames = await customer.until("message_complete")
             late = await customer.answer(True, interrupt_id=str(actions(mortal, customer.thread_id)[0]["id"]))
     finally:

@@ -18,7 +18,7 @@ from chat.models import Conversation, Event, Turn, TurnStatus
 from chat.sweeping import Swept
 from tests import rows
 from tests.at_once import at_once
-from tests.chat.engine_stack import asked, worker
+from tests.chat.engine_stack import die, jobs, worker
 from tests.factories import claim
 from tests.live.chatter import Chatter
 from tests.live.stack import Stack, until
@@ -140,29 +140,17 @@ def test_beat_knows_the_task() -> None:
 async def test_a_turn_of_a_dead_worker_shows_as_queued_while_no_worker_is_there(
     mortal: Stack, scripted_model_server: RunningModel
 ) -> None:
-    scripted_model_server.script({"match": {"structured": True}, "reply": {"delay_ms": 60_000}, "times": 1})
-    beat = (
-        "-m",
-        "celery",
-        "-q",
-        "-A",
-        "smartsupport",
-        "worker",
-        "--beat",
-        "--concurrency",
-        "1",
-        "--pool",
-        "solo",
-    )
+    scripted_model_server.script({"match": {"structured": True}, "reply": {"hold": 0}, "times": 1})
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
         [accepted] = await customer.until("accepted")
-        asked(scripted_model_server, 1)
-        mortal.kill("turns")
-        mortal.run("jobs", *beat)
+        scripted_model_server.holds()
+        die(mortal)
+        jobs(mortal)
         try:
             row = "SELECT status, lapses FROM chat_turn WHERE id = %s"
-            until(lambda: mortal.db(row, accepted["turn_id"]) == [{"status": "queued", "lapses": 1}])
+            queued = [{"status": "queued", "lapses": 1}]
+            until(lambda: mortal.db(row, accepted["turn_id"]) == queued, seconds=180)
         finally:
             mortal.kill("jobs", signal.SIGTERM)
         worker(mortal)

@@ -97,14 +97,14 @@ class Stack:
         assert process.wait(timeout=PATIENCE_SECONDS) == 0, self.log(name)[-3000:]
         del self.processes[name]
 
-    def run(self, name: str, *words: str) -> Forked:
-        """Start one of the processes; its output is appended to `<name>.log`."""
-        path = self.directory / f"{name}.log"
-        if self._nursery is not None and self._nursery.takes(words, self.env):
+    def run(self, name: str, *words: str, **env: str) -> Forked:
+        """Start one of the processes; its output is appended to `<name>.log`. `env` is for it alone."""
+        path, env = self.directory / f"{name}.log", self.env | env
+        if self._nursery is not None and self._nursery.takes(words, env):
             self.processes[name] = self._nursery.start(words, path)
             return self.processes[name]
         with path.open("ab") as log:
-            process = warm.start(words, env=self.env, stdout=log, stderr=log)
+            process = warm.start(words, env=env, stdout=log, stderr=log)
         self.processes[name] = process
         return process
 

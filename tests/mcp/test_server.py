@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from tests.chat.engine_stack import worker
+from tests.chat.engine_stack import die, worker
 from tests.live.stack import API_KEY, Stack, until
 from tests.mcp.client import connected, status_of, told
 from tests.mcp.keys import key_of
@@ -66,7 +66,7 @@ async def test_an_approved_write_happens_exactly_once_though_nobody_waits_and_it
     )
     assert mortal.journal() == []
 
-    mortal.kill("turns")
+    die(mortal)
     assert decide(mortal, asked["interrupt_id"]) == 200
     async with connected(mortal, key) as client:
         approved = await status_of(client, asked["interrupt_id"], wait=0)
