@@ -8,6 +8,7 @@ import pytest
 from tests import sharing_out
 
 pytest_plugins = [
+    "tests.any_machine",
     "tests.fixtures_servers",
     "tests.scripted_model.fixture",
     "tests.live.fixtures",

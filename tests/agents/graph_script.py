@@ -76,7 +76,7 @@ def assert_nothing_is_kept(stack: Stack, thread_id: str) -> None:
             for table in tables
         )
 
-    until(lambda: kept() == 0, seconds=15)
+    until(lambda: kept() == 0)
 
 
 def assert_sound(stack: Stack, thread_id: str) -> None:

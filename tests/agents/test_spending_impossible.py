@@ -85,18 +85,19 @@ def test_one_alert_that_cannot_be_told_does_not_keep_the_others_from_being_told(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_price_slips_in_beside_a_call_that_is_being_written() -> None:
+def test_no_price_slips_in_beside_a_call_that_is_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """The call saw no price, and would stand there as not known although one was in force."""
+    monkeypatch.setattr(prices, "PATIENCE_SECONDS", 60)
     written, waits = threading.Event(), threading.Event()
 
     def calls() -> None:
         with transaction.atomic():
             ledger.record(call())
             written.set()
-            assert waits.wait(20)
+            assert waits.wait(60)
 
     def prices_it() -> str:
-        assert written.wait(20)
+        assert written.wait(60)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             [pid] = cursor.fetchone()

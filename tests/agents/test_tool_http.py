@@ -310,12 +310,14 @@ async def test_a_retry_waits_for_as_long_as_it_was_asked_to(as_date: bool, allow
 @pytest.mark.parametrize("as_date", [False, True])
 async def test_nobody_waits_beyond_the_deadline(as_date: bool, allowed: LazySettings) -> None:
     told = formatdate(time.time() + 3600, usegmt=True) if as_date else "3600"
-    async with Wire(always(response("429 Slow down", b"{}", retry_after=told))) as server:
-        started = time.monotonic()
+    allowed.TOOL_TIMEOUT_SECONDS = 600
+    async with (
+        Wire(always(response("429 Slow down", b"{}", retry_after=told))) as server,
+        asyncio.timeout(60),
+    ):
         outcome = await send(request(server.url), terms(), repeatable=True)
 
         assert (outcome.kind, outcome.status, len(server.received)) == ("transient", 429, 1)
-        assert time.monotonic() - started < 5
     assert re.search(r"The business system asked us to wait 3[56]\d\d seconds\.$", outcome.message)
 
 
@@ -333,12 +335,10 @@ async def test_a_call_ends_with_its_time(allowed: LazySettings) -> None:
     async def silent(_: Received, __: asyncio.StreamWriter) -> None:
         await server.closing.wait()
 
-    async with Wire(silent) as server:
-        started = time.monotonic()
+    async with Wire(silent) as server, asyncio.timeout(60):
         outcome = await send(request(server.url), terms(), repeatable=True)
 
     assert (outcome.kind, outcome.seen) == ("transient", False)
-    assert time.monotonic() - started < 3
 
 
 @pytest.mark.asyncio

@@ -107,7 +107,9 @@ def test_what_is_no_token(bad: str) -> None:
 
 
 ALPHABET = string.ascii_letters + string.digits + "-_.=+/%! \n\x00é"
-in_this_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+in_this_database = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 
 
 @st.composite

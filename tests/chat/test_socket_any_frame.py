@@ -117,7 +117,11 @@ def _about_a_thread(kind: str, value: dict[str, Any]) -> str:
     return {"interrupt_response": "Invalid interrupt response", "resume": "Invalid resume position"}[kind]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+    max_examples=40,
+)
 @given(frames=st.lists(refused_frames(), min_size=1, max_size=25))
 @example(frames=["", "{", "[" * 32_768, '{"a":' * 6_000, "9" * 5_000, '{"type":NaN}', b"", b"\xff\xfe"])
 @example(frames=[built("interrupt_response", OWN, approved=True, interrupt_id="\ud800")])

@@ -177,7 +177,11 @@ TEXT = st.text(max_size=40).map(lambda text: text.replace("\x00", "")).map(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     words=TEXT,
     path=TEXT,

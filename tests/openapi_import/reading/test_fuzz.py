@@ -141,7 +141,7 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-QUICKLY = settings(deadline=3_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+PATIENTLY = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 OTHER = json.dumps({"item": {"get": {"parameters": [{"name": "q", "in": "query"}]}}}).encode()
 
 
@@ -164,7 +164,9 @@ def lines_of(content: bytes, *, strict: bool = False) -> list[Line]:
 
 
 def check(content: bytes) -> list[Line]:
+    begun = time.process_time()
     found = lines_of(content)
+    assert time.process_time() - begun < 10
     for line in found:
         json.dumps(line)
         assert line["kind"] in KINDS | {"failed"}
@@ -182,19 +184,19 @@ def test_what_the_fuzz_begins_with_is_whole() -> None:
         assert [line["unusable"] for line in found if line["kind"] == "operation"] == [""] * total
 
 
-@settings(QUICKLY, max_examples=150)
+@settings(PATIENTLY, max_examples=150)
 @given(st.binary(max_size=300))
 def test_random_bytes(content: bytes) -> None:
     check(content)
 
 
-@settings(QUICKLY, max_examples=200)
+@settings(PATIENTLY, max_examples=200)
 @given(st.text(alphabet="&*<>|-?:{}[],\"'#%@!~=\n\t ab019.\\u", max_size=200))
 def test_random_yaml(text: str) -> None:
     check(text.encode())
 
 
-@settings(QUICKLY, max_examples=200)
+@settings(PATIENTLY, max_examples=200)
 @given(st.data())
 def test_real_documents_with_anything_anywhere(data: st.DataObject) -> None:
     made = copy.deepcopy(data.draw(st.sampled_from([THREE, TWO])))
@@ -221,7 +223,7 @@ def test_real_documents_with_anything_anywhere(data: st.DataObject) -> None:
     check(content)
 
 
-@settings(QUICKLY, max_examples=150)
+@settings(PATIENTLY, max_examples=150)
 @given(st.sampled_from([THREE, TWO]), st.booleans(), st.data())
 def test_real_documents_with_broken_text(made: Object, as_yaml: bool, data: st.DataObject) -> None:
     text = yaml.safe_dump(made, sort_keys=False) if as_yaml else json.dumps(made, indent=1)
@@ -260,12 +262,7 @@ def test_real_documents_with_broken_text(made: Object, as_yaml: bool, data: st.D
     ids=lambda content: content[:12].decode(),
 )
 def test_what_repeats_itself_ends_soon(content: bytes) -> None:
-    begun = time.process_time()
-
-    found = check(content)
-
-    assert found[-1]["kind"] == "failed"
-    assert time.process_time() - begun < 5
+    assert check(content)[-1]["kind"] == "failed"
 
 
 def test_a_small_document_of_endless_tools_is_given_up() -> None:

@@ -392,7 +392,11 @@ VALUES = {
     "object": st.dictionaries(KEY, SCALAR, min_size=1, max_size=4),
 }
 LOOSE = {"one": {}, "list": {"type": "array"}, "object": {"type": "object"}}
-often = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+often = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @pytest.mark.parametrize(("place", "style", "explode", "shape"), CASES)
