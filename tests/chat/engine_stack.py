@@ -11,7 +11,7 @@ from tests.live.stack import Stack, until
 from tests.live.warm import Forked
 from tests.scripted_model.fixture import RunningModel
 
-IDLE_SECONDS = 6
+IDLE_SECONDS = 8
 TOOL_SECONDS = IDLE_SECONDS - 1
 
 

@@ -210,33 +210,37 @@ def stack(impatient: Stack) -> Stack:
     return impatient
 
 
-def no_answer(**reply: Any) -> Rule:
-    return {"match": {"structured": False}, "reply": reply, "times": 1}
-
-
-STUCK = {
-    "no answer at all": ([routed("order_lookup"), no_answer(delay_ms=60_000)], ""),
-    "silence in mid-sentence": ([routed("order_lookup"), no_answer(text="Let me", hang=True)], ""),
-    "no route": ([{"match": {"structured": True}, "reply": {"delay_ms": 60_000}, "times": 1}], ""),
-    "half a text": (
-        [
-            routed("order_lookup"),
-            no_answer(chunks=["It is ", *["on its way "] * 3, *[""] * 80], token_delay_ms=100),
-        ],
+STUCK: dict[str, tuple[bool, dict[str, Any], str]] = {
+    "No answer at all": (False, {"hold": 0}, ""),
+    "Silence in mid-sentence": (False, {"text": "Let me", "hold": 1}, ""),
+    "No route": (True, {"hold": 0}, ""),
+    "Half a text": (
+        False,
+        {"chunks": ["It is ", *["on its way "] * 3, *[""] * 600], "token_delay_ms": 100},
         "It is on its way on its way on its way ",
     ),
 }
+"""By what the customer writes: whether the model is stuck as it routes, what it does, and what is shown of it."""
 
 
 @live
-@pytest.mark.parametrize("stuck", STUCK)
-async def test_a_turn_that_is_stuck_is_ended_and_can_be_tried_again(
-    stack: Stack, scripted_model_server: RunningModel, stuck: str
+async def test_turns_that_are_stuck_are_ended_and_can_be_tried_again(
+    stack: Stack, scripted_model_server: RunningModel
 ) -> None:
-    rules, kept = STUCK[stuck]
-    scripted_model_server.script(*rules, routed("order_lookup"), answers(text="Here it is."))
+    """All at once: each takes as long as a turn may be silent."""
+    stuck: list[Rule] = [
+        {"match": {"structured": routing, "last_user_contains": said}, "reply": reply, "times": 1}
+        for said, (routing, reply, _) in STUCK.items()
+    ]
+    scripted_model_server.script(*stuck, routed("order_lookup"), answers(text="Here it is.", times=None))
+    async with asyncio.TaskGroup() as together:
+        for said, (_, _, kept) in STUCK.items():
+            together.create_task(ended_and_tried_again(stack, said, kept), name=said)
+
+
+async def ended_and_tried_again(stack: Stack, said: str, kept: str) -> None:
     async with Chatter(stack.socket_url) as customer:
-        await customer.message(QUESTION)
+        await customer.message(said)
         frames = await customer.until("message_complete")
         await customer.quiet()
         error = one(frames, "error")
@@ -260,40 +264,46 @@ async def test_a_turn_that_is_stuck_is_ended_and_can_be_tried_again(
     assert_nothing_is_kept(stack, customer.thread_id)
 
 
+READING: Rule = {"structured": False, "last_user_contains": "Read"}
+
+
 @live
-async def test_a_model_that_writes_a_long_call_is_not_stuck(
-    stack: Stack, scripted_model_server: RunningModel
-) -> None:
-    """Nothing of it is shown or recorded until the call is whole."""
-    opening = {"index": 0, "id": "c1", "function": {"name": "get_order_status", "arguments": '{"order'}}
-    pieces = [
-        opening,
-        *({"index": 0, "function": {"arguments": piece}} for piece in ("_i", "d", '": 10', "42", "}")),
-    ]
-    slow = {"chunks": [{"tool_calls": [piece]} for piece in pieces], "token_delay_ms": IDLE_SECONDS * 300}
+async def test_what_goes_on_slowly_is_not_stuck(stack: Stack, scripted_model_server: RunningModel) -> None:
+    """A model that writes a long call, of which nothing is shown or recorded until it is whole; and tools that take
+    long together, and each no longer than it may."""
+    arguments = '{"order_id": 1042}'
+    opening = {"index": 0, "id": "c1", "function": {"name": "get_order_status", "arguments": ""}}
+    pieces = [opening, *({"index": 0, "function": {"arguments": piece}} for piece in arguments)]
+    each_ms = IDLE_SECONDS * 1_200 // len(pieces)
+    writes = {"chunks": [{"tool_calls": [piece]} for piece in pieces], "token_delay_ms": each_ms}
+    reads = range(1044, 1050)
+    stack.business.post(
+        "/_faults", json={"operation": "get_order_status", "slow_ms": IDLE_SECONDS * 1_200 // len(reads)}
+    )
     scripted_model_server.script(
         routed("order_lookup"),
-        {"match": {"structured": False}, "times": 1, "reply": {**slow, "finish_reason": "tool_calls"}},
-        answers(text="Here it is."),
+        {
+            "match": {"structured": False, "last_user_contains": "Write"},
+            "times": 1,
+            "reply": {**writes, "finish_reason": "tool_calls"},
+        },
+        *({**answers(call("get_order_status", {"order_id": number})), "match": READING} for number in reads),
+        answers(text="Here it is.", times=None),
     )
-    async with Chatter(stack.socket_url) as customer:
-        frames = await customer.say(QUESTION)
+    async with asyncio.TaskGroup() as together:
+        written = together.create_task(said_to_its_end(stack, "Write a long call"))
+        read = together.create_task(said_to_its_end(stack, "Read all of them"))
 
-    assert one(frames, "tool_call")["args"] == {"order_id": 1042}
+    assert one(written.result(), "tool_call")["args"] == {"order_id": 1042}
+    assert [frame["args"]["order_id"] for frame in read.result() if frame["type"] == "tool_call"] == [*reads]
+    assert [frame["ok"] for frame in read.result() if frame["type"] == "tool_result"] == [True] * len(reads)
+
+
+async def said_to_its_end(stack: Stack, said: str) -> list[Frame]:
+    async with Chatter(stack.socket_url) as customer:
+        frames = await customer.say(said)
     assert (texts(frames), frames[-1]["status"]) == (["Here it is."], "completed")
-
-
-@live
-async def test_a_tool_within_its_limit_is_waited_for(
-    stack: Stack, scripted_model_server: RunningModel
-) -> None:
-    stack.business.post("/_faults", json={"operation": "get_order_status", "slow_ms": 1_500})
-    read = [answers(call("get_order_status", {"order_id": number})) for number in (1042, 1043, 1044)]
-    scripted_model_server.script(routed("order_lookup"), *read, answers(text="All of them."))
-    async with Chatter(stack.socket_url) as customer:
-        frames = await customer.say(QUESTION)  # four and a half seconds of tools in all
-
-    assert (texts(frames), frames[-1]["status"]) == (["All of them."], "completed")
+    return frames
 
 
 OUTAGE: Rule = {
@@ -411,7 +421,7 @@ async def test_what_there_is_not_to_try_again(stack: Stack, scripted_model_serve
 async def test_trying_again_and_stopping(stack: Stack, scripted_model_server: RunningModel) -> None:
     async with Chatter(stack.socket_url) as customer:
         await broken_after_the_write(stack, scripted_model_server, customer)
-        scripted_model_server.script(answers(chunks=["and so on "] * 500, token_delay_ms=10, times=None))
+        scripted_model_server.script(answers(chunks=["and so on "] * 9, hold=4, times=None))
 
         await customer.send({"type": "retry", "thread_id": customer.thread_id})
         await customer.until("token")

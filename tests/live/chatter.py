@@ -42,8 +42,12 @@ class Chatter:
     async def __aenter__(self) -> Self:
         headers = {"Cookie": f"smartsupport_customer={self.cookie}"} if self.cookie else {}
         self._socket = await connect(
-            self.url, additional_headers=headers, origin=self.origin, proxy=None, max_size=None
-        )  # type: ignore[arg-type]
+            self.url,
+            additional_headers=headers,
+            origin=self.origin,  # type: ignore[arg-type]
+            proxy=None,
+            max_size=None,
+        )
         for value in self._socket.response.headers.get_all("Set-Cookie") if self._socket.response else []:
             name, _, rest = value.partition("=")
             if name == "smartsupport_customer":
