@@ -24,6 +24,7 @@ from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.rest import checked_thread_id, read_query
 
 LAST_EVENT_ID = "Last-Event-ID"
+ID = "^[0-9]{0,18}$"
 LARGEST_SEQ = 2**63 - 1
 EXAMPLE = """retry: 2000
 
@@ -40,6 +41,14 @@ class StreamQuery(serializers.Serializer[Any]):
         max_value=LARGEST_SEQ,
         default=0,
         help_text="The `seq` after which to begin. `Last-Event-ID` wins over it.",
+    )
+    # Called as polyfills of EventSource call it.
+    lastEventId = serializers.RegexField(
+        ID,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="The same as the header `Last-Event-ID`, for readers that cannot send one.",
     )
 
 
@@ -68,7 +77,7 @@ class StreamView(ApiView):
                 LAST_EVENT_ID,
                 str,
                 OpenApiParameter.HEADER,
-                pattern="^[0-9]{0,18}$",
+                pattern=ID,
                 description="The last `id` you had; empty: none.",
             ),
         ],
@@ -104,11 +113,11 @@ class StreamView(ApiView):
 
 def _position(request: Request) -> int:
     """Raises ValidationError (400)."""
-    after: int = read_query(StreamQuery, request)["after"]
-    last = request.headers.get(LAST_EVENT_ID, "").strip()
+    query = read_query(StreamQuery, request)
+    last = request.headers.get(LAST_EVENT_ID, "").strip() or query["lastEventId"]
     if not last:
-        return after
-    if not re.fullmatch(r"[0-9]{1,18}", last):
+        return int(query["after"])
+    if not re.fullmatch(ID, last):
         raise ValidationError({LAST_EVENT_ID: ["Must be an id of this stream."]})
     return int(last)
 
