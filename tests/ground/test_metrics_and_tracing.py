@@ -198,8 +198,12 @@ async def test_a_receiver_that_does_not_answer_delays_no_turn_and_no_stop(
         assert frames[-1]["status"] == "completed"
         await asyncio.to_thread(until, lambda: receiver.unanswered)
 
-        # It is gone although nobody has answered it, and waits for no more than a part of ten minutes.
+        before = time.monotonic()
         stack.kill("turns", signal.SIGTERM)
+
+        assert time.monotonic() - before < 25, (
+            "the SDK's own would wait for 30, and for the rest of the process"
+        )
 
 
 async def test_the_rest_is_sent_when_a_worker_leaves(stack: Observed, receiver: Receiver) -> None:

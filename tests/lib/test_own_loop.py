@@ -71,3 +71,24 @@ async def test_a_request_that_is_given_up_does_not_cut_it_off() -> None:
     go_on.set()
 
     assert await asyncio.to_thread(finished.wait, 60)
+
+
+def test_a_thread_that_was_given_up_keeps_nobody_waiting() -> None:
+    """A name server that does not answer holds one for half a minute, whatever the time limit of the request."""
+    answered, over = threading.Event(), threading.Event()
+
+    def look_up() -> None:
+        answered.wait(30)
+        over.set()
+
+    async def give_up() -> None:
+        async with asyncio.timeout(0.05):
+            await asyncio.to_thread(look_up)
+
+    try:
+        with pytest.raises(TimeoutError):
+            on_own_loop(give_up())
+        assert not over.is_set()
+    finally:
+        answered.set()
+    assert over.wait(60)

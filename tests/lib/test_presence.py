@@ -12,10 +12,7 @@ from smartsupport.lib import presence
 
 @pytest.fixture
 def broker(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> redis.Redis:
-    monkeypatch.setattr(presence, "_not_before", 0.0)
     # A machine that stands still for a while makes nobody go.
-    monkeypatch.setattr(presence, "PATIENCE_SECONDS", 60)
-    monkeypatch.setattr(presence, "_clients", {})
     monkeypatch.setattr(presence, "GONE_AFTER_SECONDS", 600)
     return redis.Redis.from_url(settings.REDIS_URL)
 

@@ -1,5 +1,6 @@
 """The SDK's own client at our `/mcp`."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,8 @@ from mcp_types import CallToolResult
 from tests.live.stack import Stack
 
 CUSTOMER = "cus_1001"
+PATIENCE_SECONDS = 120
+UNSETTLED = ("approved", "running")
 
 
 @contextlib.asynccontextmanager
@@ -44,6 +47,10 @@ def told(result: CallToolResult) -> dict[str, Any]:
 
 
 async def status_of(client: Client, interrupt_id: str, wait: int = 30) -> dict[str, Any]:
-    """What became of it, once it is settled."""
+    """What became of it, once it is settled; with `wait=0` what it is now."""
     asked = {"interrupt_id": interrupt_id, "wait_seconds": wait}
-    return told(await client.call_tool("get_action_status", asked))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            found = told(await client.call_tool("get_action_status", asked))
+            if not wait or found["status"] not in UNSETTLED:
+                return found

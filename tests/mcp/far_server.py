@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 @contextlib.contextmanager
@@ -17,7 +17,7 @@ def serving(app: Any) -> Iterator[str]:
     """Serve an ASGI application; the address of its server."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    listening.listen(32)
+    listening.listen(128)
     config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -42,7 +42,7 @@ async def ask(
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     wire = [(name.encode(), value.encode()) for name, value in named.items()]
     answer = await HttpCommunicator(beside(pages), method, path, body=sent, headers=wire).get_response(
-        timeout=20
+        timeout=60
     )
     head = {name.decode(): value.decode() for name, value in answer["headers"]}
     text = answer["body"]

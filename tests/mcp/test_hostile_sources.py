@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
-from agents import credentials, tool_http, tool_request
+from agents import credentials, executor, tool_http, tool_request
 from agents.mcp_tools import connecting
-from agents.models import ActionStatus, Tool
+from agents.models import Action, ActionStatus, Tool
 from agents.tool_http import Outcome
+from chat.journal import TurnJournal
+from chat.turns import Claim
 from openapi_import import jobs
 from openapi_import.mcp_sources import listing
 from openapi_import.models import Classification, ImportJob, ImportStatus, SourceKind
 from openapi_import.publish import publish
-from tests.factories import approved_action, close_threads, execute, on_loop
-from tests.lib.wire import Wire, always, response
+from tests.factories import approved_action, close_threads, on_loop
+from tests.lib.wire import Wire, always, put_forward, response
 from tests.mcp.hostile import Hostile, error, result, tool
 from tests.openapi_import.far_side import FarSide, far
 from tests.openapi_import.review_rows import SAM
@@ -47,7 +49,6 @@ def closed() -> Iterator[None]:
 @pytest.fixture
 def side(far: FarSide, settings: LazySettings) -> FarSide:
     settings.SAFE_HTTP_ALLOWED_HOSTS = []
-    settings.TOOL_TIMEOUT_SECONDS = 3
     return far
 
 
@@ -201,7 +202,22 @@ async def huge(message: dict[str, Any], writer: asyncio.StreamWriter) -> bytes:
     return result(message, {"content": [{"type": "text", "text": "x" * 11_000_000}]})
 
 
+callers: list[asyncio.AbstractEventLoop] = []
+
+
+def execute(action: Action, claim: Claim) -> Action:
+    """Carry it out, on a loop of which the far side knows."""
+
+    async def work() -> Action:
+        callers.append(asyncio.get_running_loop())
+        return await executor.execute(action.pk, TurnJournal(claim, {}))
+
+    return on_loop(work())
+
+
 async def never(message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+    """No answer comes in the time that a call has, which is over now."""
+    callers[-1].call_soon_threadsafe(put_forward, 600)
     await writer.wait_closed()
 
 

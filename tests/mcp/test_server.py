@@ -192,7 +192,7 @@ async def test_calls_at_once_of_one_conversation_all_answer_and_one_that_was_giv
     mortal: Stack,
 ) -> None:
     key = key_of(mortal, *BOTH)
-    slow = {"operation": "get_order_status", "slow_ms": 1_500}
+    held = {"operation": "get_order_status", "hold": True}
     async with connected(mortal, key) as client:
         calls = [client.call_tool("get_order_status", {"order_id": order}) for order in range(1042, 1050)]
         answered = [told(result)["result"]["order_id"] for result in await asyncio.gather(*calls)]
@@ -201,10 +201,15 @@ async def test_calls_at_once_of_one_conversation_all_answer_and_one_that_was_giv
             client.call_tool("apply_discount", {"order_id": 1050, "percent": 5}, meta=once) for _ in range(5)
         ]
         approvals = {told(result)["interrupt_id"] for result in await asyncio.gather(*same)}
-        mortal.business.post("/_faults", json=slow)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5):
-                await client.call_tool("get_order_status", ORDER, meta={"idempotencyKey": "given up"})
+        mortal.business.post("/_faults", json=held).raise_for_status()
+        given_up = asyncio.ensure_future(
+            client.call_tool("get_order_status", ORDER, meta={"idempotencyKey": "given up"})
+        )
+        await asyncio.to_thread(until, lambda: mortal.business.get("/_faults").json()[0]["fired"] == 1)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        mortal.business.delete("/_faults")
         result = await client.call_tool("get_order_status", ORDER, meta={"idempotencyKey": "given up"})
 
     assert answered == list(range(1042, 1050))

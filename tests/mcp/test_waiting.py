@@ -11,7 +11,8 @@ from chat.mcp import waiting
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_who_has_waited_does_not_listen_any_more() -> None:
+async def test_who_has_waited_does_not_listen_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.05)
     layer, conversation_id = get_channel_layer(), uuid4()
     looks = 0
 
@@ -20,9 +21,9 @@ async def test_who_has_waited_does_not_listen_any_more() -> None:
         looks += 1
         return looks == 3
 
-    await waiting.until(settled, conversation_id, 30)
-    await waiting.until(lambda: True, conversation_id, 30)
-    await waiting.until(lambda: False, conversation_id, 0.2)
+    await waiting.until(settled, conversation_id, 60)
+    await waiting.until(lambda: True, conversation_id, 60)
+    await waiting.until(lambda: False, conversation_id, 0.1)
 
     assert looks == 3
     listening = layer._get_layer()
