@@ -25,7 +25,7 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 STATIC = Path(__file__).resolve().parents[2] / "chat" / "static"
-PATIENCE = 10  # seconds; a frame that takes longer is not coming
+PATIENCE = 60  # seconds; a frame that takes longer is not coming
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; font-src 'self'"
@@ -47,7 +47,6 @@ class Peer:
         self.mute = False
         self.thread_id = ""
         self._received: queue.Queue[Frame] = queue.Queue()
-        self._gone = threading.Event()
         self._owed: queue.Queue[str] = queue.Queue()
         self._resuming = False
 
@@ -64,8 +63,6 @@ class Peer:
                 self._received.put(frame)
         except ConnectionClosed:
             pass
-        finally:
-            self._gone.set()
 
     def _pay(self) -> None:
         while not self.mute and not self._resuming and not self._owed.empty():
@@ -129,10 +126,6 @@ class Peer:
     def cut(self) -> None:
         """The network is gone, in the middle of whatever was going on: no closing handshake."""
         self.connection.socket.shutdown(2)
-
-    def closed(self) -> bool:
-        """Whether this socket is gone: the page has left it for another."""
-        return self._gone.wait(0.5)
 
     def refuse(self, code: int, reason: str) -> None:
         self.connection.close(code, reason)
@@ -251,6 +244,8 @@ class Visitor:
     def __init__(self, pages: PageServer, page: Page) -> None:
         self.pages, self.page, self.faults = pages, page, list[str]()
         self.log = page.locator("#log")
+        # Where connecting takes longer than a blink, that is told as well.
+        self.announced = page.locator("#announcer p").filter(has_not_text="Connected again.")
         for event, told in self._listening:
             page.on(event, told)
 

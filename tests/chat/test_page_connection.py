@@ -6,6 +6,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.chat.page_server import PageServer, Visitor
 
 pytestmark = pytest.mark.browser
+# As chat/static/chat/socket.js and session.js have them.
+HEARTBEAT_MS, ANSWERED_WITHIN_MS, LONGEST_PAUSE_MS, QUIET_MS = 25_000, 10_000, 500, 5_000
 ANSWER = "Ihre Bestellung 🚚 ist unterwegs, 查询订单 1042 👍🏽."
 
 
@@ -108,12 +110,9 @@ def test_what_is_written_offline_is_kept_through_a_reload_and_sent_in_order(
     expect(page.get_by_text("Not sent yet.")).to_have_count(2)
     assert peer.nothing_more()
 
+    page.goto("about:blank")  # so that this page, and not the next one, is offline until its end
     page.context.set_offline(False)
-    page.reload()
-
-    sockets = [visitor.pages.next_peer()]
-    sockets.append(visitor.pages.next_peer()) if sockets[0].closed() else None
-    again = sockets[-1]
+    again = visitor.open()
     again.tell_all([])
     assert again.accept(1, "t1")["content"] == "First 🚆"
     assert again.accept(2, "t2", position=1)["content"] == "Second"
@@ -136,13 +135,15 @@ def test_a_missing_piece_of_text_is_asked_for(visitor: Visitor, page: Page) -> N
 
 
 def test_a_missing_event_is_asked_for_and_put_in_its_place(chromium: Browser, pages: PageServer) -> None:
-    pages.config = {"heartbeatSeconds": 1}
     with Visitor.arriving(chromium, pages) as visitor:
+        visitor.page.clock.install()
         peer = visitor.open()
         visitor.say("Go")
         peer.accept(1, "t1")
         peer.send("agent_response", seq=4, turn_id="t1", agent="a", html="<p>Last.</p>")
         expect(visitor.page.locator(".prose")).to_have_text(["Last."])
+
+        visitor.page.clock.run_for(QUIET_MS)
 
         assert peer.receive("resume")["after"] == 1
         peer.send("agent_response", seq=2, turn_id="t1", agent="a", html="<p>First.</p>")
@@ -157,12 +158,15 @@ def test_a_missing_event_is_asked_for_and_put_in_its_place(chromium: Browser, pa
 
 
 def test_a_connection_that_is_dead_but_not_closed_is_left(chromium: Browser, pages: PageServer) -> None:
-    pages.config = {"heartbeatSeconds": 1}
     with Visitor.arriving(chromium, pages) as visitor:
+        visitor.page.clock.install()
         peer = visitor.open()
         visitor.say("Go")
         peer.accept(1, "t1")
+        expect(visitor.page.get_by_text("Working on your answer…")).to_be_visible()
         peer.mute = True
+
+        visitor.page.clock.run_for(HEARTBEAT_MS + ANSWERED_WITHIN_MS + LONGEST_PAUSE_MS)
 
         again = pages.next_peer()
 
@@ -252,7 +256,7 @@ def test_a_message_of_staff_opens_an_expired_session_again(visitor: Visitor, pag
     peer.send("error", code="session_expired", message="Session expired. Please start a new conversation.")
     expect(page.locator("#ended")).to_be_visible()
 
-    peer.send("staff_message", seq=9, turn_id=None, content="Yes, I am.", html="<p>Yes, I am.</p>")
+    peer.send("staff_message", seq=1, turn_id=None, content="Yes, I am.", html="<p>Yes, I am.</p>")
 
     expect(visitor.log.get_by_text("Yes, I am.")).to_be_visible()
     expect(visitor.log.get_by_text("Our team", exact=True)).to_be_visible()

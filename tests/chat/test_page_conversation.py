@@ -245,7 +245,7 @@ def test_a_reload_brings_the_whole_conversation_back(visitor: Visitor, page: Pag
     places = [shown.find(words) for words in TOLD]
     assert -1 not in places
     assert places == sorted(places)
-    expect(page.locator("#announcer p")).to_have_count(0)  # history is not news
+    expect(visitor.announced).to_have_count(0)  # history is not news
 
 
 def test_what_is_said_in_another_tab_appears_here(visitor: Visitor, page: Page) -> None:
@@ -286,7 +286,7 @@ def test_an_answer_is_announced_once_when_it_is_whole(visitor: Visitor, page: Pa
     peer.accept(1, "t1")
     peer.send("token", turn_id="t1", agent="helper", content="Half an ", offset=0)
     expect(page.locator(".is-live")).to_have_text("Half an")
-    expect(page.locator("#announcer p")).to_have_count(0)
+    expect(visitor.announced).to_have_count(0)
 
     peer.send(
         "agent_response",
@@ -298,7 +298,7 @@ def test_an_answer_is_announced_once_when_it_is_whole(visitor: Visitor, page: Pa
         end=8,
     )
 
-    expect(page.locator("#announcer p")).to_have_text(["Helper: Half an answer"])
+    expect(visitor.announced).to_have_text(["Helper: Half an answer"])
 
 
 def test_reading_further_up_is_not_disturbed(visitor: Visitor, page: Page) -> None:

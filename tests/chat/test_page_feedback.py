@@ -60,7 +60,7 @@ def test_a_customer_is_asked_answers_with_the_keyboard_and_changes_it_after_a_re
 
     peer.send("feedback_request", seq=4, turn_id=None)
     expect(page.get_by_role("region", name="Was your question solved?")).to_be_visible()
-    expect(page.locator("#announcer p").last).to_have_text(
+    expect(visitor.announced.last).to_have_text(
         "Was your question solved? You can answer below the conversation."
     )
     expect(page.get_by_label("Your message")).to_be_focused()  # nobody is interrupted

@@ -56,7 +56,7 @@ def test_a_long_conversation_begins_with_its_newest_page(visitor: Visitor, page:
     expect(page.locator(".mine")).to_have_count(10)
     expect(page.get_by_role("button", name="Load earlier messages")).to_be_attached()
     expect(page.get_by_text("This is the beginning")).to_be_hidden()
-    expect(page.locator("#announcer p")).to_have_count(0)
+    expect(visitor.announced).to_have_count(0)
 
 
 def test_older_pages_are_loaded_at_the_top_and_the_reader_stays_where_they_are(
@@ -73,7 +73,7 @@ def test_older_pages_are_loaded_at_the_top_and_the_reader_stays_where_they_are(
 
     expect(page.locator(".mine")).to_have_count(20)
     assert abs(where() - before) < 2
-    expect(page.locator("#announcer p")).to_have_text(["Earlier messages are here."])
+    expect(visitor.announced).to_have_text(["Earlier messages are here."])
     assert peer.nothing_more()  # one page for one scroll
     page.locator("#conversation").evaluate(TOP)
     assert peer.receive("history")["before"] == 31

@@ -44,7 +44,7 @@ def test_a_colleague_who_joins_is_announced_in_the_header_the_log_and_the_live_r
     expect(page.locator("#conversation")).to_be_focused()
     expect(page.locator("#composer-hint")).to_contain_text("A person of our team reads and answers here.")
     expect(page.get_by_text("Answers come from fixed rules")).to_be_hidden()
-    expect(page.locator("#announcer p").last).to_contain_text("A colleague has joined.")
+    expect(visitor.announced.last).to_contain_text("A colleague has joined.")
 
 
 def test_a_message_to_a_colleague_is_sent_and_nobody_thinks_about_it(visitor: Visitor, page: Page) -> None:
@@ -153,7 +153,7 @@ def test_a_request_for_a_colleague_says_so_while_the_agent_goes_on(
 
     expect(visitor.log.locator(".handoff > span > span")).to_have_text(words)
     expect(visitor.log.locator(".handoff")).to_contain_text("You can keep writing")
-    expect(page.locator("#announcer p").last).to_contain_text(words)
+    expect(visitor.announced.last).to_contain_text(words)
     expect(page.locator("#presence")).to_be_hidden()
 
 

@@ -54,7 +54,7 @@ def test_a_failed_turn_says_what_happened_and_is_tried_again_with_one_click(
     expect(page.locator(".prose")).to_have_text(["On its way."])
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
     expect(page.locator(".mine")).to_have_count(1)
-    assert page.locator("#announcer p").all_inner_texts() == [OUTAGE, "Trying again…", "A: On its way."]
+    expect(visitor.announced).to_have_text([OUTAGE, "Trying again…", "A: On its way."])
     assert peer.nothing_more()
 
 
@@ -170,7 +170,7 @@ def test_several_queued_messages_become_one_next_turn(visitor: Visitor, page: Pa
         peer.accept(seq, "t2", position=seq - 1)
     expect(visitor.log.get_by_text("Queued", exact=True)).to_have_count(2)
     assert visitor.texts() == ["You: First", "A One", "You: Second Queued", "You: Third Queued"]
-    expect(page.locator("#announcer p")).to_have_text(["Queued", "Queued"])
+    expect(visitor.announced).to_have_text(["Queued", "Queued"])
 
     peer.send("agent_response", seq=4, turn_id="t1", agent="a", html="<p>One.</p>", offset=0, end=3)
     peer.send("message_complete", seq=5, turn_id="t1", status="completed")
@@ -260,7 +260,7 @@ def test_a_cut_answer_is_kept_and_says_so(visitor: Visitor, page: Page) -> None:
 
     expect(page.locator(".theirs")).to_contain_text("This answer was cut off.")
     expect(page.get_by_text("This answer was stopped.")).to_have_count(0)
-    assert page.locator("#announcer p").all_inner_texts() == ["A: Once upon This answer was cut off."]
+    expect(visitor.announced).to_have_text(["A: Once upon This answer was cut off."])
 
 
 def test_tokens_after_the_end_of_their_turn_show_nothing(visitor: Visitor, page: Page) -> None:
