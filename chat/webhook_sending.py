@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from chat import webhook_claims, webhook_recording
 from chat.webhook_endpoints import MOST_ENDPOINTS
 from chat.webhook_posting import Attempt, Finished, client, make
 from chat.webhook_recording import Sent
+from smartsupport.lib.own_loop import Threads
 
 T = TypeVar("T")
 AT_ONCE = webhook_claims.EACH * (MOST_ENDPOINTS + 1)
@@ -70,8 +70,7 @@ def _exchange(finished: Sequence[Finished], room: int) -> tuple[list[Sent], list
 
 def _let_lookups_hang() -> None:
     """A name server that does not answer holds a thread; there are enough for the names of all others."""
-    threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook-names")
-    asyncio.get_running_loop().set_default_executor(threads)
+    asyncio.get_running_loop().set_default_executor(Threads(AT_ONCE, "webhook-names"))
 
 
 async def _in_database(work: Callable[[], T]) -> T:
