@@ -58,27 +58,12 @@ def valkey() -> Iterator["redis.Redis"]:
 
 
 @pytest.fixture(autouse=True)
-def empty_valkey(valkey: "redis.Redis", patience_with_valkey: list[Any]) -> None:
+def empty_valkey(valkey: "redis.Redis", unhurried: list[Any]) -> None:
     """Each test begins with nothing in Valkey, no queued work, no limit half used up, and with nobody who thinks that
     it is away because it was in the test before."""
     valkey.flushdb()
-    for module in patience_with_valkey:
+    for module in unhurried:
         module._not_before = 0.0
-
-
-@pytest.fixture(scope="session")
-def patience_with_valkey(django_test_environment: None) -> Iterator[list[Any]]:
-    """In this process Valkey may take half a minute to answer: who counts in it and gets no answer within a second
-    lets everybody in, and a busy machine stands still for longer. A list of the modules that count."""
-    from agents import broker
-    from chat import key_limits, limits
-    from smartsupport.lib import presence, valkey
-
-    counting: list[Any] = [broker, key_limits, limits, presence]
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (*counting, valkey):
-            patch.setattr(module, "PATIENCE_SECONDS", 30.0)
-        yield counting
 
 
 @pytest.fixture

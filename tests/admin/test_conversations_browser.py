@@ -97,7 +97,7 @@ def _the_list_stays_where_it_is(page: Page, row: Conversation) -> None:
             presence.seen("conversation", row.pk, "nina"),
         )
     )
-    expect(page.get_by_role("link", name="Good morning")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("link", name="Good morning")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("nina is looking")).to_be_visible()
     expect(tick).to_be_checked()
     expect(link).to_be_focused()
@@ -170,7 +170,7 @@ def _writing(page: Page, row: Conversation) -> None:
     expect(message).to_have_value("")
 
     _in_a_thread(lambda: _customer_says(row, "Thank you. How long?"))
-    expect(page.get_by_text("Thank you. How long?")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("Thank you. How long?")).to_be_visible(timeout=60_000)
     _too_late(page, row, message)
     page.get_by_role("button", name="Hand back").click()
     page.locator("#dialog").get_by_role("button", name="Hand back").click()
@@ -186,7 +186,7 @@ def _too_late(page: Page, row: Conversation, message: Any) -> None:
     expect(message).to_have_value("3 days, Ada Stone.")
     _in_a_thread(lambda: takeover.hand_back(thread_id=row.thread_id, by=NINA))
     expect(page.get_by_text("A colleague handed it back or resolved it meanwhile.")).to_be_visible(
-        timeout=15_000
+        timeout=60_000
     )
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_text("It was handed back or resolved meanwhile, so nothing was sent.")).to_be_visible()

@@ -197,12 +197,12 @@ def test_a_search_waits_for_nobody() -> None:
         with transaction.atomic():
             Conversation.objects.select_for_update().get()
             held.set()
-            done.wait(10)
+            done.wait(60)
         connection.close()
 
     other = threading.Thread(target=hold)
     other.start()
-    assert held.wait(10)
+    assert held.wait(60)
     try:
         assert len(search("tent").hits) == 1
     finally:

@@ -32,7 +32,7 @@ class Colleague:
 
     def __init__(self, url: str, name: str) -> None:
         self.name = name
-        self.http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=60)
+        self.http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=120)
 
     async def sign_in(self) -> None:
         await self.http.get("/admin/login/")
@@ -51,7 +51,7 @@ class Colleague:
     async def decide(self, interrupt_id: str, approved: bool, seen: str) -> str:
         """Press the button in a window of their own; what the next page says."""
         async with httpx.AsyncClient(
-            base_url=self.http.base_url, trust_env=False, timeout=60, cookies=dict(self.http.cookies)
+            base_url=self.http.base_url, trust_env=False, timeout=120, cookies=dict(self.http.cookies)
         ) as window:
             form = {
                 "csrfmiddlewaretoken": self._token(),
@@ -79,7 +79,7 @@ async def colleagues(stack: Stack) -> list[Colleague]:
 
 
 async def by_api(stack: Stack, interrupt_id: str, approved: bool) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=120) as client:
         return await client.post(
             f"{stack.url}/api/v1/interrupts/{interrupt_id}/decision",
             json={"approved": approved, "reason": "As agreed."},

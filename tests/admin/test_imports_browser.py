@@ -47,7 +47,7 @@ def test_from_a_pasted_document_to_live_tools_on_a_phone(live_server: Any) -> No
 
         expect(page.get_by_role("heading", name="Waiting to begin.")).to_be_visible()
         _in_a_thread(lambda: jobs.run(ImportJob.objects.get().pk))
-        page.get_by_role("link", name="Review the operations").click(timeout=20_000)  # it came by itself
+        page.get_by_role("link", name="Review the operations").click(timeout=60_000)  # it came by itself
         _review(page)
         assert _wider(page) <= 0
 

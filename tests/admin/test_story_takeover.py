@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.live.stack import ADMIN_PASSWORD, Stack
 
 pytestmark = [pytest.mark.xdist_group("live-offline"), pytest.mark.browser]
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 
 
 def test_taking_over_writing_and_giving_back(offline_stack: Stack, chromium: Browser) -> None:

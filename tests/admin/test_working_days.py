@@ -233,7 +233,7 @@ def _tried_out(page: Page, agent: Agent, business: str) -> None:
     page.get_by_role("textbox", name="Message").fill("Cancel order 1042")
     page.get_by_role("button", name="Send", exact=True).click()
     steps = page.locator("#steps")
-    expect(steps.get_by_text("Would do: Cancel order")).to_be_visible(timeout=20_000)
+    expect(steps.get_by_text("Would do: Cancel order")).to_be_visible(timeout=60_000)
     expect(steps.get_by_text("The customer would be asked")).to_be_visible()
     expect(steps).to_contain_text(f"POST {business}/shop/orders/1042/cancel_order")
     expect(steps.locator(".playground-agent")).to_be_visible()

@@ -102,6 +102,7 @@ def test_without_a_broker_everybody_is_let_in_and_the_log_says_so(
 ) -> None:
     few.REDIS_URL = nobody_there if silent else "redis://127.0.0.1:1/0"
     monkeypatch.setattr(limits, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "PAUSE_SECONDS", 600.0)
 
     async def often() -> list[bool]:
         await valkey.close()
