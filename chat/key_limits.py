@@ -4,17 +4,16 @@ database. What is refused does not count. While the broker is away everybody is 
 Told in every answer: `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10.
 """
 
-import threading
 import time
 from dataclasses import dataclass
 
-import redis
 import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from chat.limits import PATIENCE_SECONDS, PAUSE_SECONDS, WINDOW_SECONDS
+from chat.limits import PAUSE_SECONDS, WINDOW_SECONDS
 from chat.models import ApiKey
+from smartsupport.lib import valkey
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +40,6 @@ redis.call('EXPIRE', KEYS[1], window + 1)
 return {1, limit - used - 1, window + 1, 0}
 """
 _not_before = 0.0
-_clients: dict[str, redis.Redis] = {}
-_making = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,9 @@ def take(key: ApiKey) -> Standing | None:
         return None
     limit = most(key)
     try:
-        answer = _client().eval(_SCRIPT, 1, f"smartsupport:key-minute:{key.pk}", limit, WINDOW_SECONDS)
+        answer = valkey.client_now().eval(
+            _SCRIPT, 1, f"smartsupport:key-minute:{key.pk}", limit, WINDOW_SECONDS
+        )
     except (RedisError, OSError) as error:
         _not_before = time.monotonic() + PAUSE_SECONDS
         log.warning("limit_not_checked", limit="api-key", error=str(error) or type(error).__name__)
@@ -85,15 +84,3 @@ def take(key: ApiKey) -> Standing | None:
             "limit_reached", limit="api-key", who=str(key.pk), most=limit, seconds=WINDOW_SECONDS, wait=wait
         )
     return Standing(limit, remaining, resets_in, wait)
-
-
-def _client() -> redis.Redis:
-    """One pool of connections a process: a connection for each request would cost more than the count."""
-    with _making:
-        if settings.REDIS_URL not in _clients:
-            _clients[settings.REDIS_URL] = redis.Redis.from_url(
-                settings.REDIS_URL,
-                socket_timeout=PATIENCE_SECONDS,
-                socket_connect_timeout=PATIENCE_SECONDS,
-            )
-        return _clients[settings.REDIS_URL]

@@ -36,7 +36,7 @@ def unhurried(django_test_environment: None) -> Iterator[list[Any]]:
 
     counting: list[Any] = [broker, key_limits, limits, presence]
     with pytest.MonkeyPatch.context() as patch:
-        for module in (*counting, valkey):
+        for module in (broker, limits, presence, valkey):
             patch.setattr(module, "PATIENCE_SECONDS", 30.0)
         for module in (search, reads):
             patch.setattr(module, "SECONDS", 30.0)

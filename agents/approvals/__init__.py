@@ -1,5 +1,5 @@
-"""Opening, deciding and expiring actions. A status changes here, in `agents.executor` and in
-`agents.settlement` alone, by compare-and-set.
+"""Opening, deciding and expiring actions. A status changes here, in `agents.executor`, in `agents.settlement` and in
+`agents.restored` alone, by compare-and-set.
 
 Locks are always taken in the order turn, action, conversation. `settled` is sent inside the transaction, so that the
 log and the turn change together with the action or not at all; its receivers publish after commit.
