@@ -22,6 +22,7 @@ from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.transport.redis import Channel
 
 from smartsupport import startup
+from smartsupport.last_answer import LastAnswer
 from smartsupport.lib import liveness, observing
 
 startup.read_settings()
@@ -37,6 +38,7 @@ Channel.do_restore = False
 app = Celery("smartsupport")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
+app.steps["consumer"].add(LastAnswer)
 app.autodiscover_tasks()
 
 
