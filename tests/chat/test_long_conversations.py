@@ -72,8 +72,8 @@ async def test_the_action_of_a_stopped_turn_is_told_to_the_model_and_not_as_the_
     stack: Stack, scripted_model_server: RunningModel
 ) -> None:
     model = scripted_model_server
-    slowly = {"text": "It has been done, and " * 40, "token_delay_ms": 100}
-    model.script({"match": {"has_tool_result": True}, "reply": slowly, "times": 1})
+    half = {"text": "It has been done, and so on", "hold": 4}
+    model.script({"match": {"has_tool_result": True}, "reply": half, "times": 1})
     async with Chatter(stack.socket_url) as customer:
         await customer.say("Cancel order 1046")
         await customer.decide(True)
@@ -107,7 +107,7 @@ async def test_the_jobs_summarise_and_the_next_turn_reads_it(
             for order in range(1042, 1056):
                 await customer.say(f"What is the status of order {order}? {PADDING}")
                 age_messages(stack, customer.thread_id, 60)
-            summaries = until(lambda: summarised(stack, customer.thread_id))
+            summaries = until(lambda: summarised(stack, customer.thread_id), seconds=180)
             await customer.say("What is the status of order 1060?")
     finally:
         stack.kill("jobs")

@@ -11,8 +11,8 @@ from tests.scripted_model.fixture import RunningModel
 
 pytestmark = [pytest.mark.xdist_group("live-scripted"), pytest.mark.browser]
 OUTAGE = {"match": {}, "reply": {"error": {"status": 503, "retry_after": 0}}}
-ENDLESS = {"match": {"stream": True}, "reply": {"chunks": ["and so on "] * 1_000, "token_delay_ms": 20}}
-SLOW = {**ENDLESS, "reply": {"chunks": ["It is ", "on its way."], "token_delay_ms": 1_500}, "times": 1}
+ENDLESS = {"match": {"stream": True}, "reply": {"chunks": ["and so on "] * 9_000, "token_delay_ms": 20}}
+HELD = {**ENDLESS, "reply": {"chunks": ["It is ", "on its way."], "hold": 2}, "times": 1}
 THREAD = "JSON.parse(localStorage.getItem('smartsupport.thread'))"
 
 
@@ -64,7 +64,7 @@ def test_a_model_outage_is_tried_again_with_one_click(
 def test_what_is_written_meanwhile_waits_and_is_answered_together(
     scripted_stack: Stack, scripted_model_server: RunningModel, browser_of_a_customer: BrowserContext
 ) -> None:
-    scripted_model_server.script(routed("order_lookup"), SLOW, answers(text="Both, yes."))
+    scripted_model_server.script(routed("order_lookup"), HELD, answers(text="Both, yes."))
     page = _opened(browser_of_a_customer, scripted_stack)
     _say(page, "Where is order 1042?")
     expect(page.locator(".is-live")).to_be_visible()
@@ -73,6 +73,7 @@ def test_what_is_written_meanwhile_waits_and_is_answered_together(
     _say(page, "And 1044?")
 
     expect(page.locator("#log").get_by_text("Queued", exact=True)).to_have_count(2)
+    scripted_model_server.release()
     expect(page.locator(".prose")).to_have_text(["It is on its way.", "Both, yes."])
     expect(page.locator("#log").get_by_text("Queued", exact=True)).to_have_count(0)
     asked = ["Where is order 1042?", "It is on its way.", "And 1043?", "And 1044?", "Both, yes."]

@@ -14,7 +14,7 @@ from tests.scripted_model.fixture import RunningModel
 pytestmark = pytest.mark.xdist_group("live-scripted")
 
 QUESTION = "What is the status of order 1042?"
-ENDLESS = {"match": {"stream": True}, "reply": {"chunks": ["and so on "] * 1_000, "token_delay_ms": 20}}
+ENDLESS = {"match": {"stream": True}, "reply": {"chunks": ["and so on "] * 9_000, "token_delay_ms": 20}}
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ async def test_what_waited_for_the_customer_is_cancelled_with_the_take_over(
 
 async def test_what_is_being_sent_is_finished_and_recorded(stack: Stack, model: RunningModel) -> None:
     model.script(routed("order_actions"), answers(call("cancel_order", {"order_id": 1042})))
-    stack.business.post("/_faults", json={"operation": "cancel_order", "slow_ms": 1500})
+    stack.business.post("/_faults", json={"operation": "cancel_order", "hold": True})
     async with Chatter(stack.socket_url) as customer:
         await customer.say("Cancel order 1042")
         await customer.decide(True)
@@ -174,6 +174,7 @@ async def test_what_is_being_sent_is_finished_and_recorded(stack: Stack, model: 
 
         staff(stack, customer.thread_id, "takeover")
 
+        stack.business.delete("/_faults")
         result = (await customer.until("tool_result"))[-1]
         assert result["ok"]
         await customer.quiet()

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.chat.sockets import events_of, found, nothing_written, text_of
+from tests.chat.tabs import Transcript
 from tests.live.chatter import Chatter, Frame, types
 from tests.live.stack import Stack
 from tests.scripted_model.fixture import RunningModel
@@ -12,14 +13,15 @@ pytestmark = pytest.mark.xdist_group("live-scripted")
 PIECES = [f"{word}{number} " for number in range(10) for word in ("订单", "🙂", "café", "👩‍👩‍👧 ")]
 TEXT = "".join(PIECES)
 QUESTION = "What is the status of order 1042?"
-WRITTEN = {"match": {"stream": True}, "reply": {"chunks": PIECES, "token_delay_ms": 25}}
+BEGUN = "".join(PIECES[:12])
+HALF = {"match": {"stream": True}, "reply": {"chunks": PIECES, "token_delay_ms": 10, "hold": 13}}
 
 
-async def beginning(customer: Chatter, tokens: int) -> list[Frame]:
-    """Ask, and read until so many token frames have come."""
+async def beginning(customer: Chatter) -> list[Frame]:
+    """Ask, and read until all has come that the model says before it is let go."""
     await customer.message(QUESTION)
-    frames: list[Frame] = []
-    while sum(frame["type"] == "token" for frame in frames) < tokens:
+    frames = [await customer.frame()]
+    while text_of(frames, frames[0]["turn_id"]) != BEGUN:
         frames.append(await customer.frame())
     return frames
 
@@ -36,13 +38,13 @@ def told(frames: list[Frame], turn_id: str) -> None:
 async def test_every_character_is_streamed(
     scripted_stack: Stack, scripted_model_server: RunningModel
 ) -> None:
-    scripted_model_server.script(WRITTEN)
+    scripted_model_server.script(HALF)
     async with Chatter(scripted_stack.socket_url) as customer:
-        frames = await customer.say(QUESTION)
+        frames = await beginning(customer)  # as it is written, not at the end
+        scripted_model_server.release()
+        frames += await customer.until("message_complete")
 
     told(frames, frames[0]["turn_id"])
-    offsets = [frame["offset"] for frame in frames if frame["type"] == "token"]
-    assert len(offsets) > 5  # as it is written, not at the end
 
 
 @pytest.mark.parametrize("leaves", [True, False], ids=["reconnecting", "another tab"])
@@ -50,9 +52,9 @@ async def test_every_character_is_streamed(
 async def test_joining_in_the_middle(
     scripted_stack: Stack, scripted_model_server: RunningModel, leaves: bool, knows: str
 ) -> None:
-    scripted_model_server.script(WRITTEN)
+    scripted_model_server.script(HALF)
     async with Chatter(scripted_stack.socket_url) as customer:
-        begun = await beginning(customer, tokens=4)
+        begun = await beginning(customer)
         turn_id = begun[0]["turn_id"]
         after = max(frame["seq"] for frame in begun if "seq" in frame) if knows == "what was told" else 0
         if leaves:
@@ -60,13 +62,13 @@ async def test_joining_in_the_middle(
         async with Chatter(scripted_stack.socket_url, cookie=customer.cookie) as again:
             await again.send({"type": "resume", "thread_id": customer.thread_id, "after": after})
             caught_up = await again.until("resumed")
+            scripted_model_server.release()
             rest = caught_up + await again.until("message_complete")
         others = [] if leaves else begun + await customer.until("message_complete")
 
     [partial] = [frame for frame in caught_up if frame["type"] == "token"]
     assert partial["offset"] == 0
-    assert TEXT.startswith(partial["content"])
-    assert len(partial["content"]) >= len(text_of(begun, turn_id))
+    assert partial["content"] == BEGUN
     assert ("user_message" in types(caught_up)) == (knows == "nothing")
     told(rest, turn_id)
     if others:
@@ -107,9 +109,7 @@ async def test_text_that_is_sealed_is_not_sent_as_being_written(
             "reply": {"text": "One moment please.", "tool_calls": [call]},
         }
     )
-    scripted_stack.business.post(
-        "/_faults", json={"operation": "get_order_status", "slow_ms": 1_000, "times": 1}
-    )
+    scripted_stack.business.post("/_faults", json={"operation": "get_order_status", "hold": True})
     async with Chatter(scripted_stack.socket_url) as customer:
         await customer.message(QUESTION)
         begun = await customer.until("tool_call")
@@ -120,27 +120,38 @@ async def test_text_that_is_sealed_is_not_sent_as_being_written(
 
             assert "tool_result" not in types(caught_up)  # it is still at work
             assert "token" not in types(caught_up)
+        scripted_stack.business.delete("/_faults")
         await customer.until("message_complete")
 
 
 async def test_resuming_again_and_again_loses_and_doubles_nothing(
     scripted_stack: Stack, scripted_model_server: RunningModel
 ) -> None:
-    scripted_model_server.script(WRITTEN)
+    """Whoever comes back when the answer is recorded gets the answer, and not the rest of its pieces."""
+    scripted_model_server.script(HALF)
     async with Chatter(scripted_stack.socket_url) as customer:
-        frames = await beginning(customer, tokens=1)
-        turn_id = frames[0]["turn_id"]
+        frames = await beginning(customer)
+        for _ in range(3):
+            frames += await resumed(customer, frames)
+        scripted_model_server.release()
         while "message_complete" not in types(frames):
-            last = max(frame["seq"] for frame in frames if "seq" in frame)
-            await customer.send({"type": "resume", "thread_id": customer.thread_id, "after": last})
-            frames += await customer.until("resumed")
+            frames += await resumed(customer, frames)
             if "message_complete" not in types(frames):
                 frames.append(await customer.frame())
         await customer.quiet()
 
-    told([frame for frame in frames if frame["type"] != "resumed"], turn_id)
+    transcript = Transcript()
+    for frame in frames:
+        transcript.take(frame)
+    assert transcript.texts == {frames[0]["turn_id"]: TEXT}
     numbers = [frame["seq"] for frame in events_of(frames)]
     assert numbers == sorted(numbers)
+
+
+async def resumed(customer: Chatter, frames: list[Frame]) -> list[Frame]:
+    last = max(frame["seq"] for frame in frames if "seq" in frame)
+    await customer.send({"type": "resume", "thread_id": customer.thread_id, "after": last})
+    return await customer.until("resumed")
 
 
 async def test_a_turn_that_broke_says_so_without_details(
