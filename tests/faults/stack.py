@@ -27,20 +27,28 @@ from tests.servers import DATABASE_URL, OURS, REDIS_URL
 
 LEASE_SECONDS = 2
 READY_SECONDS = 60
+TURNS = (
+    "SELECT t.id FROM chat_turn t JOIN chat_conversation c ON c.id = t.conversation_id WHERE c.thread_id = %s"
+)
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 class FaultStack(Stack):
-    """`desk` gives orders to its web and turns processes; `victims` are their process ids."""
+    """`desk` gives orders to its web and turns processes; `victims` are their process ids. With `lease_seconds` so many
+    that nobody loses a lease by being slow, whoever lets a worker fall says that its lease is over, by `end_leases`."""
 
-    def __init__(self, name: str, directory: Path, model: RunningModel) -> None:
+    def __init__(
+        self, name: str, directory: Path, model: RunningModel, *, lease_seconds: int = LEASE_SECONDS
+    ) -> None:
         env = {
             "LLM_PROVIDER": "openai",
             "OPENAI_API_KEY": "none",
             "OPENAI_BASE_URL": model.url,
-            "TURN_LEASE_SECONDS": str(LEASE_SECONDS),
+            "TURN_LEASE_SECONDS": str(lease_seconds),
             "TURN_DRAIN_SECONDS": "1",
         }
         super().__init__(name, directory, **env)
+        self.lapses_by_itself = lease_seconds <= LEASE_SECONDS
         self.model = model
         self.desk = Desk(directory / "orders")
         self.victims: dict[str, int] = {}
@@ -116,8 +124,19 @@ class FaultStack(Stack):
 
     def wait_dead(self, name: str) -> None:
         """Wait until a process is gone, and insist on how."""
-        status = until(lambda: self.status(name), seconds=10)
+        status = until(lambda: self.status(name))
         assert status == -signal.SIGKILL, f"{name} ended with {status}:\n{self.log(name)[-2000:]}"
+
+    def end_leases(self, thread_id: str, *, wait: bool = False) -> None:
+        """As if the time of whoever has a turn of this conversation were over. A turn that is locked is left alone, or
+        waited for."""
+        ends = "UPDATE chat_turn SET lease_until = now() - interval '1 second' WHERE status = 'running' AND id IN "
+        self.db(f"{ends} ({TURNS} FOR UPDATE OF t {'' if wait else 'SKIP LOCKED'})", thread_id)
+
+    def is_locked(self, thread_id: str) -> bool:
+        """Whether somebody holds a turn of this conversation, or something for which another one waits."""
+        free = self.db(f"{TURNS} FOR UPDATE OF t SKIP LOCKED", thread_id)
+        return len(free) < len(self.db(TURNS, thread_id)) or bool(self.db(WAITING))
 
     def revive(self) -> None:
         """Start what is missing of web and turns."""

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.xdist_group("live-faults")
 def stack(
     tmp_path_factory: pytest.TempPathFactory, scripted_model_server: RunningModel
 ) -> Iterator[FaultStack]:
-    started = FaultStack("faults", tmp_path_factory.mktemp("faults"), scripted_model_server)
+    started = FaultStack("faults", tmp_path_factory.mktemp("faults"), scripted_model_server, lease_seconds=60)
     try:
         started.start()
         yield started
