@@ -45,7 +45,7 @@ def decide(
     """Record a decision on a waiting action; the action as it is then: still `awaiting` where a second person has to
     agree. `arguments` are what staff approve instead of what was proposed, whole, checked against the tool's schema.
     `seen` is the `arguments_hash` of what the decider looked at; it may be left out as long as the call is the one that
-    was first asked.
+    was first asked, or they give all of its arguments themselves and its tool has not changed.
 
     Raises ActionNotFound (also for somebody else's), NotAllowed, AlreadyDecided (naming the winner), ApprovalExpired
     (the action is then marked expired), ArgumentsChanged, InvalidArguments, ToolSwitchedOff, ToolChanged (it is then
@@ -62,7 +62,7 @@ def decide(
             refusal = ApprovalExpired.of(action)
         elif seen and seen != action.arguments_hash:
             raise ArgumentsChanged()
-        elif approved and not seen and arguments is None and (action.edited_by or action.reopened):
+        elif approved and not seen and (action.reopened or (action.edited_by and arguments is None)):
             raise ArgumentsChanged(NOT_SEEN)
         elif approved and (difference := drift(action)):
             if not action.tool.enabled and by.kind == "staff":

@@ -236,6 +236,8 @@ def test_a_changed_tool_is_staffs_to_look_at_again_whoever_would_have_decided() 
         decide(action_id=action.pk, approved=True, by=customer_of(action))
     with nothing_changes(action), pytest.raises(ArgumentsChanged):
         decide(action_id=action.pk, approved=True, by=SAM)
+    with nothing_changes(action), pytest.raises(ArgumentsChanged):  # their words, but for the tool that was
+        decide(action_id=action.pk, approved=True, by=SAM, arguments=action.args)
     seen = action.arguments_hash
     assert decide(action_id=action.pk, approved=True, by=SAM, seen=seen).status == ActionStatus.APPROVED
 
