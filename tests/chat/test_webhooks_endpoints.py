@@ -56,7 +56,7 @@ PUBLIC = "https://93.184.215.14/hooks"
 def others(settings: LazySettings) -> Iterator[list[Receiver]]:
     """Three systems, each listening on this machine."""
     settings.WEBHOOK_URL = ""
-    settings.WEBHOOK_TIMEOUT_SECONDS, settings.WEBHOOK_MAX_RETRIES = 5, 3
+    settings.WEBHOOK_TIMEOUT_SECONDS, settings.WEBHOOK_MAX_RETRIES = 60, 3
     with ExitStack() as stack:
         receivers = [stack.enter_context(receiving()) for _ in range(3)]
         settings.WEBHOOK_ALLOWED_HOSTS = [one.host for one in receivers]
@@ -229,10 +229,10 @@ def test_one_that_hangs_delays_neither_the_others_nor_the_run(
     others: list[Receiver], settings: LazySettings
 ) -> None:
     """Many wait for the one that hangs, and were written before the others': these arrive while it hangs."""
-    settings.WEBHOOK_TIMEOUT_SECONDS = 30
+    settings.WEBHOOK_TIMEOUT_SECONDS = 180
     hanging, fast, also_fast = others
     let_go, arrived = threading.Event(), threading.Barrier(3, timeout=60)
-    hanging.will(Answer(meanwhile=lambda: let_go.wait(60)))
+    hanging.will(Answer(meanwhile=lambda: let_go.wait(120)))
     added(hanging, "conversation.started")
     for _ in range(12):
         rows.turn(rows.customer())
@@ -255,7 +255,7 @@ def test_one_that_hangs_delays_neither_the_others_nor_the_run(
 
 def test_each_has_an_order_of_its_own_in_a_conversation(others: list[Receiver]) -> None:
     failing, well, _ = others
-    failing.will(Answer(503))
+    failing.will(Answer(503, headers={"Retry-After": "600"}))
     added(failing)
     added(well)
     row = rows.waiting_for_a_person()
@@ -297,14 +297,17 @@ def test_one_that_fails_is_asked_one_at_a_time_and_then_left_alone_for_a_while(
         WebhookEndpoint.objects.update(held_until=None)
         taken = webhook_claims.take(32)
         WebhookDelivery.objects.update(leased_until=None)
+        begun = timezone.now()
         send_next()
+        ended = timezone.now()
     later()
 
     assert len(taken) == 1
     row.refresh_from_db()
     assert (row.failures, row.failing_since is not None) == (5, True)
     assert row.held_until is not None
-    assert 10 < (row.held_until - timezone.now()).total_seconds() <= 16
+    assert begun + timedelta(seconds=16) <= row.held_until <= ended + timedelta(seconds=16)
+    WebhookEndpoint.objects.update(held_until=ended + timedelta(hours=1))
     assert webhook_claims.take(32) == []
     WebhookEndpoint.objects.update(held_until=None)
     others[0].will(Answer())
@@ -364,7 +367,7 @@ def test_a_job_that_is_killed_between_sending_and_recording_sends_it_again_under
 
     def hold() -> None:
         arrived.set()
-        let_go.wait(60)
+        let_go.wait(180)
 
     other.will(Answer(meanwhile=hold), Answer())
     env = server_environment | {
@@ -373,7 +376,7 @@ def test_a_job_that_is_killed_between_sending_and_recording_sends_it_again_under
     }
     job = subprocess.Popen([sys.executable, "-c", SENDER], env=env)
     try:
-        assert arrived.wait(60)
+        assert arrived.wait(180)
     finally:
         job.kill()
         job.wait(30)
@@ -411,7 +414,7 @@ def test_the_order_of_each_conversation_stays_with_two_jobs_of_which_one_is_kill
     other.will(Answer(meanwhile=lambda: until(lambda: len(other.posts) >= 4)))  # as many are under way
     jobs = [subprocess.Popen([sys.executable, "-c", SENDER], env=env) for _ in range(2)]
     try:
-        until(lambda: len(other.posts) > 60 or all(one.poll() is not None for one in jobs))
+        until(lambda: len(other.posts) > 60 or all(one.poll() is not None for one in jobs), seconds=180)
     finally:
         jobs[0].kill()
     assert all(one.wait(60) is not None for one in jobs)
@@ -477,7 +480,7 @@ def test_a_huge_and_a_strange_answer_are_cut(other: Receiver) -> None:
 def test_an_answer_that_trickles_is_cut_off(other: Receiver, settings: LazySettings) -> None:
     settings.WEBHOOK_TIMEOUT_SECONDS = 1
     let_go = threading.Event()
-    other.will(Answer(200, headers={"X-Slow": "1"}, meanwhile=lambda: let_go.wait(30)))
+    other.will(Answer(200, headers={"X-Slow": "1"}, meanwhile=lambda: let_go.wait(60)))
     added(other)
     rows.turn(rows.customer())
 
@@ -495,11 +498,13 @@ def test_retry_after_is_waited_for_and_a_redirect_is_final(others: list[Receiver
     moved, _ = added(others[1], "conversation.started")
     rows.turn(rows.customer())
 
+    begun = timezone.now()
     assert run() is not None
+    ended = timezone.now()
 
     due = slow.deliveries.get().next_attempt_at
     assert due is not None
-    assert 80 < (due - timezone.now()).total_seconds() <= 90
+    assert begun + timedelta(seconds=90) <= due <= ended + timedelta(seconds=90)
     assert moved.deliveries.get().status == "failed"
     assert others[2].posts == []
 
@@ -693,15 +698,13 @@ def test_tests_that_wait_are_few_and_hold_no_connection(other: Receiver) -> None
     before = connections()
 
     def look() -> None:
-        if all_wait.wait(20) == 0:
-            tries = iter(range(2_000))
-            while (held := connections() - before) > 1 and next(tries, None) is not None:
-                pass  # Postgres takes a moment to end one
-            seen.append(held)
+        if all_wait.wait(60) == 0:
+            until(lambda: connections() - before <= 1)  # Postgres takes a moment to end one
+            seen.append(connections() - before)
             connection.close()
 
     def refused() -> None:
-        go.wait(20)
+        go.wait(60)
         with pytest.raises(webhook_trials.TooManyTests):
             webhook_trials.test(row.pk, by=SAM)
         release.set()
@@ -709,7 +712,7 @@ def test_tests_that_wait_are_few_and_hold_no_connection(other: Receiver) -> None
     def meanwhile() -> None:
         look()
         go.set()
-        release.wait(20)
+        release.wait(60)
 
     other.will(Answer(meanwhile=meanwhile))
     tests: list[Callable[[], object]] = [lambda: webhook_trials.test(row.pk, by=SAM).delivered]

@@ -12,7 +12,7 @@ import pytest
 from tests.lib.wire import Answer, Received, Wire, response
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 class FarSide:

@@ -69,7 +69,7 @@ def run(source: str, code: str, folder: Path, **environment: str) -> Any:
     (folder / "exported.py").write_text(source, encoding="utf-8")
     command = [sys.executable, "-c", f"import json, exported\n{code}"]
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -253,7 +253,7 @@ def served(source: str, folder: Path, *asked: Any, **environment: str) -> dict[A
     )
     done = subprocess.run(
         [sys.executable, str(module)], input=lines, env=environment, capture_output=True, encoding="utf-8",
-        timeout=60, check=False,
+        timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     answers = [json.loads(line) for line in done.stdout.splitlines()]

@@ -5,7 +5,6 @@ import gzip
 import json
 import socket
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -26,6 +25,12 @@ SECRET = {"X-Api-Key": "s3cret"}
 @pytest.fixture(autouse=True)
 def allowed(settings: Settings) -> None:
     settings.SAFE_HTTP_ALLOWED_HOSTS = ["127.0.0.1"]
+
+
+@pytest.fixture
+def without_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the server waits for an hour, in vain."""
+    monkeypatch.setattr(getting, "SECONDS", 3_600.0)
 
 
 def getter(home: str = "", **more: Any) -> Getter:
@@ -203,18 +208,16 @@ def test_a_user_name_and_password_become_a_header() -> None:
     assert getting.basic("Aladdin", "open sesame") == {"Authorization": "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="}
 
 
-def test_waiting_for_a_server_ends_soon_after_stop(far: FarSide) -> None:
+def test_waiting_for_a_server_ends_soon_after_stop(far: FarSide, without_a_limit: None) -> None:
     wire, asked = far.silent()
 
-    began = time.monotonic()
     with pytest.raises(Stopped):
         getter(stop=asked.is_set).document(f"{wire.url}/o")
 
     assert asked.is_set()
-    assert time.monotonic() - began < 5
 
 
-def test_a_body_that_does_not_end_is_left_soon_after_stop(far: FarSide) -> None:
+def test_a_body_that_does_not_end_is_left_soon_after_stop(far: FarSide, without_a_limit: None) -> None:
     begun = threading.Event()
 
     async def begin(_: Received, writer: asyncio.StreamWriter) -> None:
@@ -243,4 +246,4 @@ def test_stopping_cancels_the_work_and_what_stop_raises_goes_on() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run_until(work(), broken)
-    assert cancelled.wait(5)
+    assert cancelled.wait(60)

@@ -285,7 +285,7 @@ def test_no_reader_outlives_its_parent(holder: str) -> None:
         parent.kill()
         parent.wait()
 
-        ended, _, _ = select.select([watched], [], [], 20)
+        ended, _, _ = select.select([watched], [], [], 60)
 
         os.close(watched)
         assert ended, "the reader lives on"

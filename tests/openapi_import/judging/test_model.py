@@ -149,7 +149,7 @@ async def test_after_some_outages_nobody_is_asked_any_more(asked):
 
 async def test_a_model_that_never_answers_is_not_waited_for(asked, monkeypatch):
     monkeypatch.setattr(model, "SECONDS_A_BATCH", 0.3)
-    asked.script({"reply": {"json": {}, "delay_ms": 20_000}})
+    asked.script({"reply": {"json": {}, "delay_ms": 60_000}})
 
     before, after, note, _ = await opinions(SHOP)
 
