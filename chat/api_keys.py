@@ -190,11 +190,13 @@ def disable(key: ApiKey, *, made_too: bool = False) -> Disabled:
     """Switch a key off for good, at once; with `made_too`, all keys that work and that it made, as well. Nobody makes
     one with any of them meanwhile. Of a key that was off before, those that it made may still go."""
     with transaction.atomic():
-        was_on = bool(_switched_off([key.pk]))
-        made: list[ApiKey] = []
+        # In one order, as whoever switches off one of them waits for the others.
+        off = _switched_off([key.pk, *(one.pk for one in (live_made(key) if made_too else []))])
         # Whoever makes a key has held their own: once a key is off, what it made is all there.
         while made_too and (found := [one.pk for one in live_made(key)]):
-            made += _switched_off(found)
+            off += _switched_off(found)
+    made = [one for one in off if one.pk != key.pk]
+    was_on = len(made) < len(off)
     if was_on or made:
         log.info("api_key_disabled", key_id=str(key.pk), name=key.name, was_on=was_on, made=len(made))
     return Disabled(was_on, made)

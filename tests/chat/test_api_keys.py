@@ -2,7 +2,9 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 import redis
@@ -695,3 +697,17 @@ def test_the_dialog_says_what_a_key_made_and_switches_it_off_unless_told_not_to(
     assert working(texts) == {"second", "of_second", "stranger"}
     assert disable not in root.get(reverse("admin:chat_apikey_change", args=[first.pk])).content.decode()
     assert "made_too" not in root.get(disable).content.decode()
+
+
+def test_those_who_switch_off_keys_of_one_line_at_once_do_not_stop_each_other(transactional_db: None) -> None:
+    line: list[ApiKey] = []
+    for place in range(30):  # the first has the highest id, so that two who take what they find meet
+        maker = f"key:{line[-1].pk}" if line else "user:1"
+        key = ApiKey(id=UUID(int=1000 - place), name=f"{place}", key_hash=str(place), created_by=maker)
+        key.save(force_insert=True)
+        line.append(key)
+
+    done = at_once([partial(api_keys.disable, key, made_too=True) for key in line[:4]])
+
+    assert not [one for one in done if isinstance(one, Exception)]
+    assert not ApiKey.objects.filter(enabled=True).exists()
