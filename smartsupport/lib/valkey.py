@@ -10,6 +10,9 @@ from redis import Redis
 from redis import asyncio as redis
 
 PATIENCE_SECONDS = 1.0
+MOST_CONNECTIONS = 64
+"""Of one event loop. Whoever finds all of them in use waits for one: else a crowd that comes at one moment would be told
+that the broker is away."""
 
 
 @dataclass
@@ -43,7 +46,8 @@ async def client() -> redis.Redis:
     if loop not in _open:
         closer = _close_with_loop()
         await anext(closer)
-        _open[loop] = _Open(redis.Redis.from_url(settings.REDIS_URL), closer)
+        pool = redis.BlockingConnectionPool.from_url(settings.REDIS_URL, max_connections=MOST_CONNECTIONS)
+        _open[loop] = _Open(redis.Redis.from_pool(pool), closer)
     return _open[loop].client
 
 
