@@ -11,8 +11,8 @@ from redis import asyncio as redis
 
 PATIENCE_SECONDS = 1.0
 MOST_CONNECTIONS = 64
-"""Of one event loop. Whoever finds all of them in use waits for one: else a crowd that comes at one moment would be told
-that the broker is away."""
+"""Of one event loop. Whoever finds all of them in use waits for one: else a crowd that comes at one moment would be
+told that the broker is away."""
 
 
 @dataclass
