@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.fixtures import _started
-from tests.live.stack import Stack, until
+from tests.live.stack import START_SECONDS, Stack, until
 from tests.live.warm import Forked
 from tests.scripted_model.fixture import RunningModel
 
@@ -74,7 +74,8 @@ def worker(stack: Stack, name: str = "turns", **env: str) -> None:
         lambda: (
             stack.log(name).count("turns_worker_started") > started
             or stack.processes[name].poll() is not None
-        )
+        ),
+        seconds=START_SECONDS,
     )
     assert stack.processes[name].poll() is None, stack.log(name)[-3000:]
 

@@ -13,7 +13,7 @@ from smartsupport.embedded import valkey as embedded
 from tests.agents.graph_script import actions, assert_sound, kinds, turns
 from tests.live.chatter import Chatter
 from tests.live.fixtures import _started
-from tests.live.stack import Stack, until
+from tests.live.stack import START_SECONDS, Stack, until
 
 pytestmark = pytest.mark.xdist_group("live-broker")
 
@@ -132,8 +132,8 @@ async def test_the_jobs_outlive_a_broker_that_goes_away_while_a_task_runs(
         with psycopg.connect(stack.database_url) as busy:  # the task waits for this lock
             busy.execute("SELECT 1 FROM chat_turn FOR UPDATE")
             stack.db("UPDATE agents_action SET expires_at = now() - interval '1 second'")
-            stack.run("call", *celery, "call", "agents.tasks.expire_approvals").wait(60)
-            until(lambda: _waits_for_a_lock(stack), seconds=180)  # the jobs have to start first
+            stack.run("call", *celery, "call", "agents.tasks.expire_approvals").wait(START_SECONDS)
+            until(lambda: _waits_for_a_lock(stack), seconds=START_SECONDS)  # the jobs have to start first
             broker.go()
             until(lambda: "(1/100)" in stack.log("jobs"))  # it has noticed, and asks for its broker
         until(lambda: actions(stack, customer.thread_id)[0]["status"] == "expired")
@@ -144,4 +144,8 @@ async def test_the_jobs_outlive_a_broker_that_goes_away_while_a_task_runs(
 
 
 def _waits_for_a_lock(stack: Stack) -> bool:
-    return bool(stack.db("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+    return bool(
+        stack.db(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    )

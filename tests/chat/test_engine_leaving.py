@@ -18,7 +18,7 @@ from tests.agents.graph_script import (
 )
 from tests.chat.engine_stack import jobs, leave, leaving, struck, worker
 from tests.live.chatter import Chatter
-from tests.live.stack import Stack, until
+from tests.live.stack import START_SECONDS, Stack, until
 from tests.scripted_model.fixture import RunningModel
 
 pytestmark = pytest.mark.xdist_group("live-mortal")
@@ -181,7 +181,9 @@ async def test_an_expired_approval_is_told_and_closed_by_the_jobs(
             mortal.db(
                 "UPDATE agents_action SET expires_at = now() - interval '1 second' WHERE status = 'awaiting'"
             )
-            until(lambda: actions(mortal, customer.thread_id)[0]["status"] == "expired", seconds=180)
+            until(
+                lambda: actions(mortal, customer.thread_id)[0]["status"] == "expired", seconds=START_SECONDS
+            )
             frames = await customer.until("message_complete")
             late = await customer.answer(True, interrupt_id=str(actions(mortal, customer.thread_id)[0]["id"]))
     finally:

@@ -115,12 +115,15 @@ def test_a_turn_that_is_cancelled_waits_for_what_it_is_writing() -> None:
         with transaction.atomic():
             Conversation.objects.select_for_update().get(pk=held.conversation_id)
             locked.set()
-            free.wait(30)
+            free.wait(120)
         connection.close()
 
     def somebody_waits() -> bool:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
             return bool(cursor.fetchone()[0])
 
     async def turn() -> list[Fact]:
@@ -139,7 +142,7 @@ def test_a_turn_that_is_cancelled_waits_for_what_it_is_writing() -> None:
 
     other = threading.Thread(target=hold)
     other.start()
-    locked.wait(30)
+    assert locked.wait(60)
     left = on_loop(turn())
     other.join(30)
 

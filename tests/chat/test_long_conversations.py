@@ -8,7 +8,7 @@ import pytest
 
 from tests.chat.sockets import age_messages
 from tests.live.chatter import Chatter
-from tests.live.stack import Stack, until
+from tests.live.stack import START_SECONDS, Stack, until
 from tests.scripted_model.fixture import RunningModel
 
 pytestmark = pytest.mark.xdist_group("live-scripted")
@@ -107,7 +107,7 @@ async def test_the_jobs_summarise_and_the_next_turn_reads_it(
             for order in range(1042, 1056):
                 await customer.say(f"What is the status of order {order}? {PADDING}")
                 age_messages(stack, customer.thread_id, 60)
-            summaries = until(lambda: summarised(stack, customer.thread_id), seconds=180)
+            summaries = until(lambda: summarised(stack, customer.thread_id), seconds=START_SECONDS)
             await customer.say("What is the status of order 1060?")
     finally:
         stack.kill("jobs")

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("live-offline")
 
 async def turned_away(url: str, **how: Any) -> None:
     """The socket is accepted and then closed with 4001 and the reason, without a frame."""
-    async with connect(url, proxy=None, **how) as socket:
+    async with connect(url, proxy=None, open_timeout=60, **how) as socket:
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()
     assert closed.value.rcvd is not None
@@ -126,7 +126,7 @@ async def test_a_new_visitor_gets_a_cookie_that_works_next_time(offline_stack: S
 
 
 async def test_the_cookie_of_the_page_is_the_sockets(offline_stack: Stack) -> None:
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as browser:
         page = await browser.get(offline_stack.url)
     cookie = page.cookies["smartsupport_customer"]
     async with Chatter(offline_stack.socket_url, cookie=cookie) as visitor:
@@ -143,7 +143,9 @@ async def test_the_cookie_is_found_among_odd_ones(offline_stack: Stack) -> None:
     odd = f'prefs={{"a": [1, 2]}}; x; =y; café=1; smartsupport_customer={visitor.cookie}; z="un'.encode()
 
     cookie = {"Cookie": odd.decode("latin-1")}
-    async with connect(offline_stack.socket_url, proxy=None, additional_headers=cookie) as socket:
+    async with connect(
+        offline_stack.socket_url, proxy=None, open_timeout=60, additional_headers=cookie
+    ) as socket:
         assert socket.response is not None
         assert "Set-Cookie" not in socket.response.headers
         await socket.send(json.dumps({"type": "resume", "thread_id": visitor.thread_id}))
@@ -178,7 +180,7 @@ async def test_foreign_pages_may_not_connect_even_with_a_good_credential(
 ) -> None:
     for url in (offline_stack.socket_url, f"{offline_stack.socket_url}?token={token_for('cus_1001')}"):
         with pytest.raises(InvalidStatus) as refused:
-            await connect(url, proxy=None, origin=origin)  # type: ignore[arg-type]
+            await connect(url, proxy=None, open_timeout=60, origin=origin)  # type: ignore[arg-type]
         assert refused.value.response.status_code == 403
 
 
@@ -207,9 +209,16 @@ async def test_no_credential_reaches_any_log(offline_stack: Stack) -> None:
         await again.until("resumed")
         await refusal(again, {"type": "stop", "thread_id": "nobodys", "token": good})
     with pytest.raises(InvalidStatus):
-        await connect(f"{offline_stack.socket_url}?token={good}", proxy=None, origin="https://evil.example")  # type: ignore[arg-type]
+        await connect(
+            f"{offline_stack.socket_url}?token={good}",
+            proxy=None,
+            open_timeout=60,
+            origin="https://evil.example",
+        )  # type: ignore[arg-type]
     with pytest.raises(InvalidStatus):
-        await connect(offline_stack.url.replace("http", "ws") + f"/nowhere?token={good}", proxy=None)
+        await connect(
+            offline_stack.url.replace("http", "ws") + f"/nowhere?token={good}", proxy=None, open_timeout=60
+        )
     tries: list[dict[str, Any]] = [
         {"url": "/api/v1/conversations", "headers": {"X-API-Key": API_KEY}},
         {"url": "/api/v1/conversations", "headers": {"X-API-Key": wrong}},
@@ -219,9 +228,9 @@ async def test_no_credential_reaches_any_log(offline_stack: Stack) -> None:
         {"url": "/nowhere", "params": {"access_token": good}},
     ]
     for one in tries:
-        async with httpx.AsyncClient(trust_env=False, cookies=one.pop("cookies", None)) as caller:
+        async with httpx.AsyncClient(trust_env=False, timeout=60, cookies=one.pop("cookies", None)) as caller:
             await caller.get(offline_stack.url + one.pop("url"), **one)
-    async with httpx.AsyncClient(trust_env=False, base_url=offline_stack.url) as staff:
+    async with httpx.AsyncClient(trust_env=False, timeout=60, base_url=offline_stack.url) as staff:
         await staff.get("/admin/login/")
         form = {"username": "admin", "csrfmiddlewaretoken": staff.cookies["csrftoken"]}
         await staff.post("/admin/login/", data={**form, "password": wrong})

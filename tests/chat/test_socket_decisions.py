@@ -132,12 +132,13 @@ async def test_of_two_tabs_that_answer_at_once_one_decides(offline_stack: Stack)
             await there.send({"type": "resume", "thread_id": there.thread_id, "after": 0})
             await there.until("resumed")
 
-            await here.decide(True)
+            await here.decide(True, interrupt_id=waiting[-1]["interrupt_id"])
             await there.decide(False, interrupt_id=waiting[-1]["interrupt_id"])
             frames = [*await here.until("message_complete"), *await there.until("message_complete")]
+            for tab in (here, there):  # the loser may be told last, but before its next frame is answered
+                await tab.send({"type": "ping"})
+                frames += await tab.until("pong")
             errors = [frame for frame in frames if frame["type"] == "error"]
-            if not errors:  # the loser is told last
-                errors = [(await here.until("error"))[-1]]
 
     resolved = {
         (frame["resolution"], frame["by"]) for frame in frames if frame["type"] == "interrupt_resolved"

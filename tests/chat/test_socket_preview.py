@@ -35,7 +35,7 @@ class Watcher:
         return self
 
     async def frame(self) -> dict[str, Any]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             message = await self.layer.receive(self.channel)
         frame: dict[str, Any] = message["frame"]
         assert message["conversation"] == str(self.claim.conversation_id)

@@ -124,15 +124,18 @@ async def test_text_that_is_sealed_is_not_sent_as_being_written(
         await customer.until("message_complete")
 
 
-async def test_resuming_again_and_again_loses_and_doubles_nothing(
+async def test_resuming_again_and_again_loses_nothing(
     scripted_stack: Stack, scripted_model_server: RunningModel
 ) -> None:
-    """Whoever comes back when the answer is recorded gets the answer, and not the rest of its pieces."""
+    """Whoever asks again when the answer is recorded gets the answer, and not the rest of its pieces; and once more
+    what was on its way already."""
     scripted_model_server.script(HALF)
     async with Chatter(scripted_stack.socket_url) as customer:
         frames = await beginning(customer)
         for _ in range(3):
-            frames += await resumed(customer, frames)
+            again = await resumed(customer, frames)
+            assert types(again) == ["token", "resumed"]
+            frames += again
         scripted_model_server.release()
         while "message_complete" not in types(frames):
             frames += await resumed(customer, frames)
@@ -141,11 +144,12 @@ async def test_resuming_again_and_again_loses_and_doubles_nothing(
         await customer.quiet()
 
     transcript = Transcript()
+    told_before: list[Frame] = []
     for frame in frames:
-        transcript.take(frame)
+        if frame not in told_before or frame["type"] == "token":
+            transcript.take(frame)
+        told_before.append(frame)
     assert transcript.texts == {frames[0]["turn_id"]: TEXT}
-    numbers = [frame["seq"] for frame in events_of(frames)]
-    assert numbers == sorted(numbers)
 
 
 async def resumed(customer: Chatter, frames: list[Frame]) -> list[Frame]:

@@ -21,7 +21,7 @@ from tests.at_once import at_once
 from tests.chat.engine_stack import die, jobs, worker
 from tests.factories import claim
 from tests.live.chatter import Chatter
-from tests.live.stack import Stack, until
+from tests.live.stack import START_SECONDS, Stack, until
 from tests.scripted_model.fixture import RunningModel
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("live-mortal")]
@@ -150,7 +150,7 @@ async def test_a_turn_of_a_dead_worker_shows_as_queued_while_no_worker_is_there(
         try:
             row = "SELECT status, lapses FROM chat_turn WHERE id = %s"
             queued = [{"status": "queued", "lapses": 1}]
-            until(lambda: mortal.db(row, accepted["turn_id"]) == queued, seconds=180)
+            until(lambda: mortal.db(row, accepted["turn_id"]) == queued, seconds=START_SECONDS)
         finally:
             mortal.kill("jobs", signal.SIGTERM)
         worker(mortal)

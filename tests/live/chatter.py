@@ -47,6 +47,8 @@ class Chatter:
             origin=self.origin,  # type: ignore[arg-type]
             proxy=None,
             max_size=None,
+            open_timeout=PATIENCE_SECONDS,
+            ping_interval=None,  # where a test holds this loop up, it is not the product that is silent
         )
         for value in self._socket.response.headers.get_all("Set-Cookie") if self._socket.response else []:
             name, _, rest = value.partition("=")

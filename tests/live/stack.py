@@ -22,6 +22,8 @@ from tests.live.warm import Forked
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
+START_SECONDS = 180
+"""How long a process may take until it serves: several stacks start at once, and each loads the whole product."""
 API_KEY = "live-test-key-0123456789abcdef"
 ADMIN_PASSWORD = "live-test-password"
 JWT_SECRET = "live-test-customer-secret-0123456789"
@@ -83,18 +85,18 @@ class Stack:
             str(self.directory / "demo"),
         )
         self._nursery = Nursery(self.env, self.directory / "nursery.log")
-        until(lambda: self._answers(f"http://127.0.0.1:{self.demo_port}/_health"))
+        until(lambda: self._answers(f"http://127.0.0.1:{self.demo_port}/_health"), seconds=START_SECONDS)
         self._manage("seed")
         self.run(
             "web", "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "smartsupport.asgi:application"
         )
         self.run("turns", "manage.py", "runworker", "turns")
-        until(lambda: self._answers(f"{self.url}/readyz"))
+        until(lambda: self._answers(f"{self.url}/readyz"), seconds=START_SECONDS)
 
     def _manage(self, *words: str) -> None:
         name = f"manage-{words[0]}"
         process = self.run(name, "manage.py", *words)
-        assert process.wait(timeout=PATIENCE_SECONDS) == 0, self.log(name)[-3000:]
+        assert process.wait(timeout=START_SECONDS) == 0, self.log(name)[-3000:]
         del self.processes[name]
 
     def run(self, name: str, *words: str, **env: str) -> Forked:
