@@ -32,17 +32,17 @@ class Program:
         assert self.process.stdout is not None
         self.announcement = self.process.stdout.readline()
         if not self.announcement:
-            _, complaints = self.process.communicate(timeout=20)
+            _, complaints = self.process.communicate(timeout=60)
             raise AssertionError(f"the demo business did not start: {complaints}")
         self.url = self.announcement.split()[-1]
-        self.client = httpx.Client(base_url=self.url, timeout=20, trust_env=False)
+        self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """End it as a supervisor would. Returns the exit status and what it wrote to stderr."""
         if self.ended is None:
             self.client.close()
             self.process.send_signal(number)
-            self.rest, complaints = self.process.communicate(timeout=20)
+            self.rest, complaints = self.process.communicate(timeout=60)
             self.ended = self.process.returncode, complaints
         return self.ended
 

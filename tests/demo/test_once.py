@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.demo.program import ORDER, journal, message
+from tests.live.stack import until
 
 COUPONS = "/shop/customers/cus_1001/coupons"
 TEN_PERCENT = {"discount_percent": 10}
@@ -101,10 +102,15 @@ def test_many_at_once_with_one_key_have_one_effect(business: httpx.Client) -> No
     def ask(_: int) -> httpx.Response:
         return business.post(COUPONS, json=TEN_PERCENT, headers={"Idempotency-Key": "k"})
 
-    # Slow, so that all of them are in the server before the first one acts.
-    business.post("/_faults", json={"slow_ms": 300})
+    # All of them are in the server before the first one acts.
+    business.post("/_faults", json={"hold": True}).raise_for_status()
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(ask, range(8)))
+        asked = threads.map(ask, range(8))
+        try:
+            until(lambda: business.get("/_faults").json()[0]["fired"] == 8)
+        finally:
+            business.delete("/_faults")
+        answers = list(asked)
 
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["coupon"]["code"] for answer in answers}) == 1

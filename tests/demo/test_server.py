@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.demo.program import ORDER, ROOT, journal, message
+from tests.live.stack import until
 
 COUPONS = "/shop/customers/cus_1001/coupons"
 JSON = {"Content-Type": "application/json"}
@@ -31,9 +32,10 @@ def test_it_says_where_it_listens_and_ends_cleanly(start: Any, number: int) -> N
 
 def test_it_ends_in_the_middle_of_a_slow_answer_without_acting(start: Any, tmp_path: Path) -> None:
     program = start(tmp_path)
-    program.client.post("/_faults", json={"slow_ms": 60_000})
+    program.client.post("/_faults", json={"slow_ms": 600_000})
     with pytest.raises(httpx.ReadTimeout):
-        program.client.post(f"{ORDER}/cancellation", timeout=0.3)
+        program.client.post(f"{ORDER}/cancellation", timeout=httpx.Timeout(60, read=0.2))
+    until(lambda: program.client.get("/_faults").json()[0]["fired"] == 1)
 
     assert program.stop() == (0, "")
     assert journal(start(tmp_path).client) == []
@@ -86,7 +88,7 @@ def test_it_imports_neither_django_nor_the_product(tmp_path: Path) -> None:
     )
 
     loaded = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=180
     ).stdout.split()
 
     ours = {name for name in loaded if name.startswith("smartsupport")}
@@ -263,5 +265,5 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )

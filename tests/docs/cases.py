@@ -12,12 +12,13 @@ from tests.docs.world import World
 class Live:
     """Run by bash against the running product. `swaps` are texts of the block that stand for something of the reader's;
     `variables` what the page says to fill in; `answers` a path into each JSON answer, in order, whose last name the
-    page tells; `prints` is what else has to be in the output."""
+    page tells; `prints` is what else has to be in the output; `after` is done when it has run, however it ended."""
 
     answers: tuple[str, ...] = ()
     variables: Callable[[World], dict[str, str]] = lambda world: {}
     swaps: Callable[[World], dict[str, str]] = lambda world: {}
     prints: tuple[str, ...] = ()
+    after: Callable[[World], None] = lambda world: None
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def _the_shop(world: World) -> dict[str, str]:
 
 
 def _failed_or_cancelled(world: World) -> dict[str, str]:
-    """An import of which nobody knows yet that it is to be cancelled."""
+    """An import that nobody has begun."""
+    world.pause_jobs()
     document = (world.folder / "openapi.yaml").read_text()
     sent = world.stack.api.post("/openapi/import", json={"text": document, "name": "never"})
     return {"JOB": sent.raise_for_status().json()["data"]["job_id"]}
@@ -162,7 +164,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("docs/openapi-import.md", "file=@openapi.yaml"): Live(("data.job_id",) * 3, swaps=_addresses),
     ("docs/openapi-import.md", 'jobs/$JOB" -H'): Live(("data.status",), variables=_job),
     ("docs/openapi-import.md", "/cancel"): Live(
-        ("data.status", "data.status"), variables=_failed_or_cancelled
+        ("data.status", "data.status"), variables=_failed_or_cancelled, after=World.resume_jobs
     ),
     ("docs/openapi-import.md", "uncertain=true"): Live(
         ("data.classifications", "data.access_type", "data.changed"), variables=_job

@@ -59,7 +59,10 @@ def test_it_runs(block: Block, world: World) -> None:
         assert old in script
         script = script.replace(old, new)
 
-    output, statuses = world.shell(script, **case.variables(world))
+    try:
+        output, statuses = world.shell(script, **case.variables(world))
+    finally:
+        case.after(world)
 
     assert all(200 <= status < 300 for status in statuses)
     assert len(statuses) == len(re.findall(r"\bcurl ", script))

@@ -206,15 +206,18 @@ def test_the_socket_is_spoken_to_from_a_terminal(world: World) -> None:
     )
     out = world.folder / "websockets.txt"
     with out.open("w") as file:
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, *command], stdin=subprocess.PIPE, stdout=file, stderr=file, text=True
-        )
-        assert process.stdin
-        until(lambda: "Connected" in out.read_text())
-        process.stdin.write(sent + "\n")
-        process.stdin.flush()
-        until(lambda: '"accepted"' in out.read_text())
-        process.communicate()
+        ) as process:
+            try:
+                assert process.stdin
+                until(lambda: "Connected" in out.read_text())
+                process.stdin.write(sent + "\n")
+                process.stdin.flush()
+                until(lambda: '"accepted"' in out.read_text())
+                process.communicate()
+            finally:
+                process.kill()
     [accepted] = [line for line in out.read_text().splitlines() if '"accepted"' in line]
 
     assert set(json.loads(accepted[accepted.index("{") :])) == set(got)

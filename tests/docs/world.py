@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import uuid
@@ -40,7 +41,7 @@ class World:
 
     def __init__(self, directory: Path) -> None:
         self.folder = directory / "reader"
-        self.stack = Stack("docs", directory / "stack", STREAM_SECONDS="1")
+        self.stack = Stack("docs", directory / "stack", STREAM_SECONDS="3")
         self.to_review = ""
         self.stores_port = ports.choose(None)
         self.stack.env["SAFE_HTTP_ALLOWED_HOSTS"] = (
@@ -69,7 +70,7 @@ class World:
             self.stack.run("stores", *words)
         try:
             address = f"http://127.0.0.1:{self.stores_port}/stores.json"
-            return httpx.get(address, trust_env=False, timeout=5).status_code == 200
+            return httpx.get(address, trust_env=False, timeout=60).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -85,7 +86,7 @@ class World:
         }
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script + KEEP],
-            cwd=self.folder, env=env, capture_output=True, text=True, timeout=120,
+            cwd=self.folder, env=env, capture_output=True, text=True, timeout=180,
         )  # fmt: skip
         assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
         return done.stdout, [int(code) for code in re.findall(r"^status (\d+)$", done.stderr, re.MULTILINE)]
@@ -102,6 +103,13 @@ class World:
         job = (self.folder / "job").read_text()
         self.settled(job)
         return {"JOB": job}
+
+    def pause_jobs(self) -> None:
+        """What is asked of the jobs from now on waits until `resume_jobs`."""
+        self.stack.processes["jobs"].send_signal(signal.SIGSTOP)
+
+    def resume_jobs(self) -> None:
+        self.stack.processes["jobs"].send_signal(signal.SIGCONT)
 
     def repository(self) -> str:
         """Something that can be cloned, whatever this checkout came from."""

@@ -24,6 +24,7 @@ import httpx
 from tests.faults import soak_evidence, soak_plan, soak_stack
 from tests.faults.soak_audit import Evidence, audit
 from tests.faults.soak_customer import Customer
+from tests.faults.soak_end import End, faults
 from tests.faults.soak_stack import SoakStack
 from tests.faults.soak_staff import Staff
 from tests.faults.soak_weather import Weather
@@ -35,7 +36,8 @@ FIRST_CUSTOMER = 1002  # cus_1001 is the one that the chat page speaks for
 @dataclass(frozen=True)
 class Options:
     """`pace` is the mean number of seconds between two steps of a customer, `weather` between two faults.
-    `leave` lets some approvals expire, which takes a minute each."""
+    `leave` lets some approvals expire, which takes a minute each. It does not end before there were so many `messages`
+    and `faults`."""
 
     customers: int = 200
     seconds: float = 1200
@@ -44,6 +46,8 @@ class Options:
     weather: float = 6.0
     leave: bool = True
     token_delay_ms: float = 15.0
+    messages: int = 0
+    faults: int = 0
 
 
 async def run(stack: SoakStack, options: Options) -> tuple[Evidence, Counter[str]]:
@@ -57,13 +61,13 @@ async def run(stack: SoakStack, options: Options) -> tuple[Evidence, Counter[str
         for customer, orders in zip(customers, await _orders(stack, customers), strict=True)
     ]
     weather = Weather(stack, seed=options.seed, pace=options.weather, counts=counts)
-    until = time.monotonic() + options.seconds
+    end = End(options.seconds, counts, messages=options.messages, faults=options.faults)
     async with asyncio.TaskGroup() as group:
         for customer, plan in zip(customers, plans, strict=True):
-            group.create_task(customer.live(plan, until))
-        group.create_task(staff.work(until))
-        group.create_task(weather.blow(until))
-        group.create_task(_report_progress(stack, counts, until))
+            group.create_task(customer.live(plan, end))
+        group.create_task(staff.work(end))
+        group.create_task(weather.blow(end))
+        group.create_task(_report_progress(counts, end))
     await weather.clear()
     counts["seconds until quiet"] = await _quiet(stack, customers, staff)
     evidence = await soak_evidence.gather(stack, customers, staff)
@@ -107,13 +111,12 @@ async def _quiet(stack: SoakStack, customers: list[Customer], staff: Staff) -> i
     return round(time.monotonic() - began)
 
 
-async def _report_progress(stack: SoakStack, counts: Counter[str], until: float) -> None:
-    while (left := until - time.monotonic()) > 0:
+async def _report_progress(counts: Counter[str], end: End) -> None:
+    while (left := end.left) > 0:
         await asyncio.sleep(min(30.0, left))
-        faults = sum(number for name, number in counts.items() if name.startswith("fault "))
         said, ended = counts["messages"], counts["frame message_complete"]
         print(
-            f"{max(0, left):5.0f} s left: {said} messages, {ended} turns ended, {faults} faults", flush=True
+            f"{left:5.0f} s left: {said} messages, {ended} turns ended, {faults(counts)} faults", flush=True
         )
 
 

@@ -13,6 +13,7 @@ import jwt
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from tests.faults.soak_end import End
 from tests.faults.soak_plan import APPROVE, LEAVE, Said, Step, verdict
 from tests.faults.soak_stack import JWT_SECRET
 from tests.faults.soak_transcript import Frame, Transcript
@@ -21,6 +22,7 @@ REFUSALS = {"rate_limited", "queue_full", "session_expired", "busy"}
 BROKEN = (OSError, WebSocketException, TimeoutError, asyncio.IncompleteReadError)
 SETTLE_SECONDS = 8
 CONNECT_SECONDS = 60
+ANSWER_SECONDS = 60
 
 
 @dataclass
@@ -70,13 +72,13 @@ class Customer:
 
     # Doing what the plan says
 
-    async def live(self, plan: Any, until: float) -> None:
+    async def live(self, plan: Any, end: End) -> None:
         for step in plan:
-            pause_ends = min(time.monotonic() + step.pause, until)
-            while (left := pause_ends - time.monotonic()) > 0:
+            pause_ends = time.monotonic() + step.pause
+            while (left := pause_ends - time.monotonic()) > 0 and not end.reached:
                 await asyncio.sleep(min(left, 0.5))
                 await self.stay()
-            if time.monotonic() >= until:
+            if end.reached:
                 return
             self.counts[f"step {step.kind}"] += 1
             self._web = step.web
@@ -188,7 +190,7 @@ class Customer:
 
     async def _connect(self) -> None:
         socket = await connect(
-            self._address(self.addresses[self._web]), proxy=None, max_size=None, open_timeout=10
+            self._address(self.addresses[self._web]), proxy=None, max_size=None, open_timeout=ANSWER_SECONDS
         )
         self._socket, self._socket_number = socket, self._socket_number + 1
         self._outstanding, self._resumed = [], set()
@@ -199,7 +201,7 @@ class Customer:
         known = [item for item in self.transcripts.values() if item.last or item.acknowledged]
         for transcript in known:
             await self._send({"type": "resume", "thread_id": transcript.thread_id, "after": transcript.last})
-        if not await self._wait(lambda: {item.thread_id for item in known} <= self._resumed, 20):
+        if not await self._wait(lambda: {item.thread_id for item in known} <= self._resumed, ANSWER_SECONDS):
             raise TimeoutError
         self.counts["resumes"] += len(known)
         for message in self.unsettled():
@@ -367,7 +369,7 @@ class Customer:
         seen = Transcript(thread_id)
         async with self._tab(address) as socket:
             await socket.send(json.dumps({"type": "resume", "thread_id": thread_id, "after": 0}))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 async for text in socket:
                     frame = json.loads(text)
                     if frame["type"] == "resumed":
@@ -379,5 +381,7 @@ class Customer:
 
     @asynccontextmanager
     async def _tab(self, address: str) -> AsyncIterator[ClientConnection]:
-        async with connect(self._address(address), proxy=None, max_size=None, open_timeout=10) as socket:
+        async with connect(
+            self._address(address), proxy=None, max_size=None, open_timeout=ANSWER_SECONDS
+        ) as socket:
             yield socket

@@ -10,7 +10,7 @@ from tests.faults.soak_customer import BROKEN, Customer
 from tests.faults.soak_stack import SoakStack
 from tests.faults.soak_staff import Staff
 
-CATCH_UP_SECONDS = 30
+CATCH_UP_SECONDS = 120
 CONVERSATIONS = "SELECT id, thread_id, status, last_seq FROM chat_conversation"
 EVENTS = (
     "SELECT conversation_id, seq, kind, key, turn_id, payload FROM chat_event ORDER BY conversation_id, seq"

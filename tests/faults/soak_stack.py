@@ -27,7 +27,7 @@ from smartsupport.supervisor.programs import ROOT
 from tests.faults.soak_part import Part
 from tests.live import warm
 
-READY_SECONDS = 90
+READY_SECONDS = 180
 API_KEY = "soak-api-key-0123456789abcdef0123"
 JWT_SECRET = "soak-customer-secret-0123456789abcdef0123"
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -139,7 +139,7 @@ class SoakStack:
 
     def _import_agents(self) -> httpx.Response:
         headers = {"X-API-Key": API_KEY, "Content-Type": "application/yaml"}
-        with httpx.Client(trust_env=False, timeout=30) as client:
+        with httpx.Client(trust_env=False, timeout=60) as client:
             return client.post(f"{self.urls[0]}/api/v1/agents/import", content=AGENTS_YAML, headers=headers)
 
     def _add(self, name: str, env: dict[str, str], *words: str) -> None:
@@ -277,7 +277,7 @@ class SoakStack:
 
 def _answers(url: str) -> bool:
     try:
-        with LOCAL.open(url, timeout=5):
+        with LOCAL.open(url, timeout=60):
             return True
     except urllib.error.HTTPError as error:
         error.close()

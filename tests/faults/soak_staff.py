@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from tests.faults.soak_end import End
 from tests.faults.soak_plan import APPROVE, LEAVE, verdict
 from tests.faults.soak_stack import API_KEY
 
@@ -24,7 +25,7 @@ class Staff:
         self.routes = ""
         headers = {"X-API-Key": API_KEY}
         self.clients = [
-            httpx.AsyncClient(base_url=f"{url}/api/v1/", headers=headers, trust_env=False, timeout=15)
+            httpx.AsyncClient(base_url=f"{url}/api/v1/", headers=headers, trust_env=False, timeout=60)
             for url in urls
         ]
 
@@ -35,11 +36,11 @@ class Staff:
     def offers(self, text: str) -> bool:
         return text in self.routes
 
-    async def work(self, until: float) -> None:
+    async def work(self, end: End) -> None:
         helds: list[asyncio.Task[None]] = []
-        while time.monotonic() < until:
+        while not end.reached:
             await self._decide_all(leave=self.leave)
-            await self._do_something(helds, until)
+            await self._do_something(helds, end)
             await asyncio.sleep(1)
         await asyncio.gather(*helds)
 
@@ -71,7 +72,7 @@ class Staff:
             for left_over in both:
                 left_over.close()
 
-    async def _do_something(self, helds: list["asyncio.Task[None]"], until: float) -> None:
+    async def _do_something(self, helds: list["asyncio.Task[None]"], end: End) -> None:
         doing = self.random.choices(list(DOINGS), weights=list(DOINGS.values()))[0]
         if doing == "nothing" or (doing == "takeover" and not self.offers("/takeover")):
             return
@@ -81,16 +82,17 @@ class Staff:
         thread_id = self.random.choice(rows)["thread_id"]
         self.counts[f"staff {doing}"] += 1
         if doing == "takeover":
-            helds.append(asyncio.create_task(self._hold(thread_id, min(until, time.monotonic() + 8))))
+            helds.append(asyncio.create_task(self._hold(thread_id, end)))
         elif doing == "write":
             await self._write(thread_id)
         else:
             await self._call("POST", f"conversations/{thread_id}/{doing}")
 
-    async def _hold(self, thread_id: str, until: float) -> None:
+    async def _hold(self, thread_id: str, end: End) -> None:
+        until = time.monotonic() + 8
         if await self._call("POST", f"conversations/{thread_id}/takeover") is None:
             return
-        while time.monotonic() < until:
+        while time.monotonic() < until and not end.reached:
             await self._write(thread_id)
             await asyncio.sleep(2)
         await self._call("POST", f"conversations/{thread_id}/handback")

@@ -1,13 +1,13 @@
 """What goes wrong meanwhile: drawn from the seed, one thing after another."""
 
 import asyncio
-import time
 from collections import Counter
 from random import Random
 from typing import Any
 
 import httpx
 
+from tests.faults.soak_end import End
 from tests.faults.soak_stack import SoakStack
 
 WEIGHTS = {
@@ -35,18 +35,18 @@ class Weather:
     def __init__(self, stack: SoakStack, *, seed: str, pace: float, counts: Counter[str]) -> None:
         self.stack, self.pace, self.counts = stack, pace, counts
         self.random = Random(f"{seed}:weather")
-        self.business = httpx.AsyncClient(base_url=stack.business_url, trust_env=False, timeout=15)
+        self.business = httpx.AsyncClient(base_url=stack.business_url, trust_env=False, timeout=60)
 
-    async def blow(self, until: float) -> None:
+    async def blow(self, end: End) -> None:
         while True:
             pause = self.random.uniform(0.4, 1.6) * self.pace
             kind = self.random.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
             number, rule = 1 + self.random.randrange(2), self.random.choice(BUSINESS)
             times, away = 1 + self.random.randrange(5), self.random.uniform(0.2, 2.5)
             signal = "TERM" if self.random.random() < 0.25 else "KILL"
-            if time.monotonic() + pause >= until:
-                return
             await asyncio.sleep(pause)
+            if end.reached:
+                return
             self.counts[f"fault {kind}" + (f" {_worded(rule)}" if kind == "business" else "")] += 1
             await self._do(kind, number, {**rule, "times": times}, away, signal)
 

@@ -1,7 +1,8 @@
-"""A soak in miniature: a few customers, half a minute of faults, and an audit that finds nothing. And its parts: the
+"""A soak in miniature: a few customers, a few faults, and an audit that finds nothing. And its parts: the
 same seed chooses the same steps, and a tab notices what it should not have been told."""
 
 import asyncio
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.faults import soak, soak_plan, soak_stack
 from tests.faults.soak_audit import audit
+from tests.faults.soak_end import End, faults
 from tests.faults.soak_model import impossible, wanted
 from tests.faults.soak_transcript import Transcript, differences
 
@@ -18,7 +20,9 @@ RESULT = {"role": "tool", "tool_call_id": "a", "content": "{}"}
 
 @pytest.mark.xdist_group("soak")
 def test_nothing_is_lost_or_doubled_in_a_short_soak(tmp_path: Path) -> None:
-    options = soak.Options(customers=12, seconds=20, seed="short", pace=2, weather=2.5, leave=False)
+    options = soak.Options(
+        customers=12, seconds=10, seed="short", pace=2, weather=2, leave=False, messages=40, faults=5
+    )
     tmp_path.parent.chmod(0o711)
     tmp_path.chmod(0o711)
 
@@ -27,9 +31,9 @@ def test_nothing_is_lost_or_doubled_in_a_short_soak(tmp_path: Path) -> None:
 
     findings = audit(evidence)
     assert findings == [], "\n".join(findings)
-    assert len(evidence.sent) > 30
+    assert len(evidence.sent) >= 40
     assert evidence.journal
-    assert sum(number for name, number in counts.items() if name.startswith("fault ")) >= 4
+    assert faults(counts) >= 5
 
 
 def test_a_seed_chooses_the_same_steps_again() -> None:
@@ -113,3 +117,15 @@ def test_an_acknowledged_message_is_the_message_of_a_replay() -> None:
     replay.take(_frame(2))
 
     assert differences(tab.whole(), replay.whole()) == ["seq 2 (agent_response) never came"]
+
+
+def test_a_soak_ends_when_its_time_is_over_and_enough_has_happened() -> None:
+    counts: Counter[str] = Counter()
+    over, not_yet = End(0, counts, messages=2, faults=2), End(600, counts)
+
+    assert not over.reached
+    counts.update({"messages": 2, "fault kill web": 1, "fault kill turns": 1})
+    assert over.reached
+    assert not not_yet.reached
+    over.held = True
+    assert not over.reached

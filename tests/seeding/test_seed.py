@@ -260,7 +260,7 @@ def test_two_seeds_at_once_do_everything_once(server_environment: dict[str, str]
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    told = [process.communicate(timeout=60) for process in running]
+    told = [process.communicate(timeout=180) for process in running]
 
     assert [process.returncode for process in running] == [0, 0], told
     lines = "".join(out for out, _ in told).splitlines()

@@ -29,6 +29,7 @@ from tests import servers
 from tests.faults import soak, soak_evidence, soak_plan
 from tests.faults.soak_audit import Evidence, audit
 from tests.faults.soak_customer import Customer
+from tests.faults.soak_end import End
 from tests.faults.soak_stack import API_KEY
 from tests.faults.soak_staff import Staff
 from tests.live.stack import until
@@ -38,11 +39,14 @@ from tests.shipping.nginx import ROOT
 
 ORDER = ("turns1", "turns2", "web1", "web2", "jobs", "beat")
 """In which they are replaced: turns first, because the new web may write what an old turns process does not know."""
-Step = Callable[[], Awaitable[None]]
+Doing = Callable[[Counter[str]], Awaitable[None]]
+"""What is done under load. It is given what happens meanwhile, counted: `messages`, for one."""
 
 
-async def drive(fleet: Fleet, options: soak.Options, doing: Step) -> tuple[Evidence, Counter[str], list[str]]:
-    """Customers and staff at work while `doing` is done, and until it is; the evidence, counts and findings."""
+async def drive(
+    fleet: Fleet, options: soak.Options, doing: Doing
+) -> tuple[Evidence, Counter[str], list[str]]:
+    """Customers and staff at work while `doing` is done, and for `options.seconds`; evidence, counts and findings."""
     os.environ["SSL_CERT_FILE"] = str(
         fleet.nginx.certificate
     )  # their sockets trust nginx's certificate, nothing else
@@ -54,7 +58,7 @@ async def drive(fleet: Fleet, options: soak.Options, doing: Step) -> tuple[Evide
             headers={"X-API-Key": API_KEY},
             verify=fleet.nginx.tls,
             trust_env=False,
-            timeout=15,
+            timeout=60,
         )
         for _ in range(2)
     ]
@@ -64,11 +68,13 @@ async def drive(fleet: Fleet, options: soak.Options, doing: Step) -> tuple[Evide
         soak_plan.steps(f"{options.seed}:{customer.subject}", orders, pace=options.pace)
         for customer, orders in zip(customers, await soak._orders(fleet, customers), strict=True)  # type: ignore[arg-type]
     ]
-    until = time.monotonic() + options.seconds
-    at_work = [asyncio.create_task(one.live(plan, until)) for one, plan in zip(customers, plans, strict=True)]
-    at_work.append(asyncio.create_task(staff.work(until)))
+    end = End(options.seconds, counts)
+    end.held = True
+    at_work = [asyncio.create_task(one.live(plan, end)) for one, plan in zip(customers, plans, strict=True)]
+    at_work.append(asyncio.create_task(staff.work(end)))
     try:
-        await doing()
+        await doing(counts)
+        end.held = False
         counts["messages until the end of the upgrade"] = counts["messages"]
         await asyncio.gather(*at_work)
     finally:
@@ -157,7 +163,7 @@ def rehearse(folder: Path, *, old: Path, options: soak.Options, pause: float) ->
         times: dict[str, float] = {}
         statuses: dict[str, int] = {}
 
-        async def upgrade() -> None:
+        async def upgrade(_: Counter[str]) -> None:
             await asyncio.sleep(pause)
             began = time.monotonic()
             await asyncio.to_thread(fleet.manage, "migrate", "-v", "0")
