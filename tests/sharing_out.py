@@ -1,37 +1,51 @@
 """How xdist's workers share the tests out. The tests of a module stay together: what a module makes once (a demo
 business, rows) would otherwise be made by every worker. What takes longest begins first, so that nobody is left waiting
-for it at the end.
+for it at the end. While half of the workers have tests that mostly wait, for processes or for time to pass, the others
+have tests that compute: four that wait leave the processors idle.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 from zlib import crc32
 
 import pytest
 from xdist.scheduler import LoadGroupScheduling
+from xdist.workermanage import WorkerController
 
 EACH_TEST_SECONDS = 0.1
 DIVIDED = {"tests/isolation/test_routes.py": 6}
 """Modules that would keep one worker for too long, and into how many parts they are cut."""
-SECONDS = {
+WAITING = {
     "live-scripted": 150,
+    "tests/ground/test_run.py": 130,
     "live-offline": 90,
     "live-mortal": 90,
     "shipping": 90,
     "docs": 80,
     "live-faults": 60,
-    "live-fuzz": 40,
     "soak": 45,
-    "tests/admin/test_axe.py": 100,
-    "tests/admin/test_pages_at_scale.py": 25,
+    "live-fuzz": 40,
     "widget": 40,
-    "observed": 30,
     "live-broker": 30,
+    "observed": 30,
     "control": 30,
     "live-reasoning": 20,
     "live-impatient": 20,
-    "tests/ground/test_run.py": 130,
 }
-"""About how long these take, by group or module. Others take EACH_TEST_SECONDS a test."""
+"""About how many seconds those take, by group or module, whose tests wait for most of them."""
+COMPUTING = {
+    "tests/admin/test_axe.py": 130,
+    "tests/isolation/test_routes.py": 150,
+    "tests/admin/test_working_days.py": 40,
+    "tests/admin/test_roles.py": 40,
+    "tests/admin/test_pages_at_scale.py": 30,
+    "tests/admin/test_conversations_browser.py": 25,
+    "tests/admin/test_inbox_browser.py": 20,
+    "tests/admin/test_browser.py": 20,
+    "tests/admin/test_theme_browser.py": 15,
+    "tests/chat/test_turn_machine.py": 15,
+}
+"""The same of others, as far as they take much longer than EACH_TEST_SECONDS a test."""
 
 
 def together(test: str) -> str:
@@ -53,7 +67,19 @@ def longest_first(items: list[pytest.Item]) -> None:
 
 
 def _seconds(name: str, counted: dict[str, int]) -> float:
-    return SECONDS.get(name, counted[name] * EACH_TEST_SECONDS)
+    module, _, part = name.partition(" ")
+    if part:
+        return COMPUTING[module] / DIVIDED[module]
+    return WAITING.get(name) or COMPUTING.get(name) or counted[name] * EACH_TEST_SECONDS
+
+
+def next_of(names: Iterable[str], elsewhere: Sequence[str]) -> str:
+    """What a worker begins next, of `names` in the order in which they are to begin, while the other workers are at
+    `elsewhere`: half of all workers have what waits, as long as there is any, and half what computes."""
+    waiting = sum(name in WAITING for name in elsewhere)
+    wanted = waiting < (len(elsewhere) + 1) // 2
+    names = list(names)
+    return next((name for name in names if (name in WAITING) == wanted), names[0])
 
 
 class WholeModules(LoadGroupScheduling):
@@ -62,6 +88,13 @@ class WholeModules(LoadGroupScheduling):
     def __init__(self, config: pytest.Config, log: Any = None) -> None:
         config.option.loadscopereorder = False  # they come in the right order
         super().__init__(config, log)
+        self._begun: dict[WorkerController, str] = {}
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        elsewhere = [self._begun.get(other, "") for other in self.nodes if other is not node]
+        self._begun[node] = chosen = next_of(self.workqueue, elsewhere)
+        self.workqueue.move_to_end(chosen, last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         return together(nodeid)
