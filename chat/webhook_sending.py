@@ -11,6 +11,7 @@ from django.db import transaction
 
 from chat import webhook_claims, webhook_recording
 from chat.webhook_endpoints import MOST_ENDPOINTS
+from chat.webhook_one_run import OneRun
 from chat.webhook_posting import Attempt, Finished, client, make
 from chat.webhook_recording import Sent
 from smartsupport.lib.own_loop import Threads
@@ -21,36 +22,56 @@ AT_ONCE = webhook_claims.EACH * (MOST_ENDPOINTS + 1)
 that hangs has taken."""
 RUN_SECONDS = 20.0
 """How long one run goes on taking deliveries, so that a queue of them does not keep everything else waiting."""
+SLOW_SECONDS = 2.0
+"""An attempt that takes longer keeps its run from ending, which therefore goes on taking the deliveries of others."""
 LOOK_SECONDS = 0.5
 """While attempts are under way, the queue is looked at so often."""
 
 
 async def run() -> float | None:
     """Send what is due until nothing is, or the time is up. Returns in how many seconds something of it is due again:
-    0 where more is due now, None where nothing is known of.
+    0 where more is due now, None where nothing is known of, or another run is at it.
 
     Attempts that hang end by WEBHOOK_TIMEOUT_SECONDS; others are made meanwhile. A second run, in another process,
-    finds everything taken and ends: what this one has finished and what it takes in its place is one transaction.
+    ends at once. Where one began all the same it finds everything taken: what this one has finished and what it takes
+    in its place is one transaction.
     """
+    one = OneRun()
+    if not await _in_database(one.held):
+        return None
+    try:
+        return await _send_as(one)
+    finally:
+        await _in_database(one.let_go)
+
+
+async def _send_as(one: OneRun) -> float | None:
     _let_lookups_hang()
-    until = time.monotonic() + RUN_SECONDS
-    flying: set[asyncio.Task[Finished]] = set()
+    began = time.monotonic()
+    flying: dict[
+        asyncio.Task[Finished], float
+    ] = {}  # each with when it began, by the monotonic clock, as all here
     done: set[asyncio.Task[Finished]] = set()
-    due: list[float] = []  # times of the monotonic clock
+    due: list[float] = []
     try:
         async with client(AT_ONCE) as through:
             while True:
-                taking = time.monotonic() < until
-                finished = [task.result() for task in done]
+                now = time.monotonic()
+                hangs = any(now - since > SLOW_SECONDS for since in flying.values())
+                taking = await _in_database(one.held) and (hangs or now - began < RUN_SECONDS)
                 room = AT_ONCE - len(flying) if taking else 0
+                finished = [task.result() for task in done]
                 recorded, taken = await _in_database(partial(_exchange, finished, room))
-                due += [time.monotonic() + sent.again_in for sent in recorded if sent.again_in is not None]
-                flying |= {asyncio.create_task(make(attempt, through)) for attempt in taken}
+                now = time.monotonic()
+                due += [now + sent.again_in for sent in recorded if sent.again_in is not None]
+                flying |= {asyncio.create_task(make(attempt, through)): now for attempt in taken}
                 if not flying:
                     break
-                done, flying = await asyncio.wait(
-                    flying, timeout=LOOK_SECONDS if taking else None, return_when=asyncio.FIRST_COMPLETED
+                done, _ = await asyncio.wait(
+                    flying, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
+                for task in done:
+                    del flying[task]
     finally:
         # Only where something broke: their leases run out, and they are sent again.
         for task in flying:

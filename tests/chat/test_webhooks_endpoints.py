@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import redis
 from asgiref.sync import async_to_sync
 from django.conf import LazySettings
 from django.db import connection
@@ -25,6 +26,7 @@ from chat import (
     webhook_claims,
     webhook_endpoints,
     webhook_keeping,
+    webhook_one_run,
     webhook_posting,
     webhook_sending,
     webhook_signing,
@@ -50,6 +52,8 @@ pytestmark = pytest.mark.django_db
 committed = pytest.mark.django_db(transaction=True)
 SAM = Decider(kind="staff", name="sam", id="user:1")
 PUBLIC = "https://93.184.215.14/hooks"
+NO_BROKER = "redis://127.0.0.1:1/0"
+"""Where one is, there is one run at a time."""
 
 
 @pytest.fixture
@@ -253,6 +257,95 @@ def test_one_that_hangs_delays_neither_the_others_nor_the_run(
     assert [len(one.posts) for one in others] == [13, 1, 1]
 
 
+@committed
+def test_while_one_hangs_one_place_of_the_jobs_is_held_and_others_are_served(
+    others: list[Receiver], settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.WEBHOOK_TIMEOUT_SECONDS = 180
+    monkeypatch.setattr(webhook_sending, "LOOK_SECONDS", 180.0)  # the first run does not come to what is new
+    hanging, also_hanging, _ = others
+    let_go, asked = threading.Event(), threading.Event()
+    for receiver in (hanging, also_hanging):
+        receiver.will(Answer(meanwhile=lambda: (asked.set(), let_go.wait(120))))
+        added(receiver, "conversation.started")
+    WebhookEndpoint.objects.filter(url=also_hanging.url).update(
+        held_until=timezone.now() + timedelta(hours=1)
+    )
+    rows.turn(rows.customer())
+    first, second = (threading.Thread(target=run_apart) for _ in range(2))
+    try:
+        first.start()
+        assert asked.wait(60)
+        WebhookEndpoint.objects.update(held_until=None)
+        second.start()
+        second.join(60)
+
+        assert first.is_alive()
+        assert not second.is_alive(), "it holds a second place"
+        assert [len(one.posts) for one in (hanging, also_hanging)] == [1, 0]
+    finally:
+        let_go.set()
+        first.join(60)
+        second.join(60)
+    assert [len(one.posts) for one in (hanging, also_hanging)] == [1, 1]
+    assert set(WebhookDelivery.objects.values_list("status", flat=True)) == {"delivered"}
+    assert run() is None, "the next one may begin"
+
+
+@committed
+def test_a_run_that_one_keeps_from_ending_goes_on_serving_the_others(
+    others: list[Receiver], settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else would: there is one run at a time."""
+    settings.WEBHOOK_TIMEOUT_SECONDS = 180
+    hanging, fast, _ = others
+    let_go, asked, served = threading.Event(), threading.Event(), threading.Event()
+    hanging.will(Answer(meanwhile=lambda: (asked.set(), let_go.wait(120))))
+    fast.will(Answer(meanwhile=served.set))
+    added(hanging, "conversation.started")
+    rows.turn(rows.customer())
+    work = threading.Thread(target=run_apart)
+    try:
+        work.start()
+        assert asked.wait(60)
+        monkeypatch.setattr(webhook_sending, "RUN_SECONDS", 0.0)  # its time is up
+        added(fast, "conversation.started")
+        rows.turn(rows.customer())
+
+        assert served.wait(60)
+        assert not let_go.is_set()
+    finally:
+        let_go.set()
+        work.join(60)
+    assert not work.is_alive()
+
+
+@committed
+def test_a_run_that_died_keeps_the_next_from_beginning_for_seconds(
+    other: Receiver, valkey: "redis.Redis"
+) -> None:
+    assert webhook_one_run.OneRun().held()
+    added(other, "conversation.started")
+    rows.turn(rows.customer())
+
+    assert run() is None
+    assert other.posts == []
+    assert 0 < valkey.ttl(webhook_one_run.KEY) <= webhook_one_run.LEASE_SECONDS
+    valkey.delete(webhook_one_run.KEY)  # as if they had passed
+    run()
+    assert len(other.posts) == 1
+    assert not valkey.exists(webhook_one_run.KEY)
+
+
+def test_a_broker_that_is_away_keeps_nobody_from_sending(settings: LazySettings) -> None:
+    settings.REDIS_URL = NO_BROKER
+    one, other_one = webhook_one_run.OneRun(), webhook_one_run.OneRun()
+
+    assert one.held()
+    assert other_one.held()
+    one.let_go()
+
+
 def test_each_has_an_order_of_its_own_in_a_conversation(others: list[Receiver]) -> None:
     failing, well, _ = others
     failing.will(Answer(503, headers={"Retry-After": "600"}))
@@ -334,12 +427,13 @@ def test_what_fails_together_is_one_failure(others: list[Receiver]) -> None:
 
 
 @committed
-def test_many_runs_at_once_send_each_once(others: list[Receiver]) -> None:
+def test_many_runs_at_once_send_each_once(others: list[Receiver], settings: LazySettings) -> None:
     for receiver in others[:2]:
         added(receiver, "conversation.started")
     for _ in range(12):
         rows.turn(rows.customer())
 
+    settings.REDIS_URL = NO_BROKER
     outcomes = at_once([run] * 4)
 
     assert not [one for one in outcomes if isinstance(one, Exception)]
@@ -359,7 +453,7 @@ send_webhooks()
 
 @committed
 def test_a_job_that_is_killed_between_sending_and_recording_sends_it_again_under_its_id(
-    other: Receiver, server_environment: dict[str, str]
+    other: Receiver, server_environment: dict[str, str], valkey: "redis.Redis"
 ) -> None:
     row, secret = added(other, "conversation.started")
     rows.turn(rows.customer())
@@ -382,6 +476,7 @@ def test_a_job_that_is_killed_between_sending_and_recording_sends_it_again_under
         job.wait(30)
         let_go.set()
 
+    valkey.delete(webhook_one_run.KEY)  # the seconds that a dead run keeps others from beginning have passed
     assert run() is None  # its lease protects it
     assert len(other.posts) == 1
     WebhookDelivery.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
@@ -408,6 +503,7 @@ def test_the_order_of_each_conversation_stays_with_two_jobs_of_which_one_is_kill
     env = server_environment | {
         "WEBHOOK_ALLOWED_HOSTS": other.host,
         "DJANGO_SETTINGS_MODULE": "smartsupport.settings",
+        "REDIS_URL": NO_BROKER,
         "WEBHOOK_TIMEOUT_SECONDS": "60",  # however slow this machine is, none is given up by who sends it
     }
     write_backlog(200, 40, other.host)
