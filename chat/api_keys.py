@@ -14,14 +14,18 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from chat import customers, key_lines
+from chat import key_lines
+from chat.key_bounds import KeyNotFound as KeyNotFound
+from chat.key_bounds import MoreThanOwn as MoreThanOwn
+from chat.key_bounds import check_may_give as check_may_give
+from chat.key_bounds import check_own_line, check_within, customer_for, hold_makers, maker_of, same_life
+from chat.key_bounds import line_of as line_of
 from chat.models import ApiKey
-from chat.scopes import PERMISSIONS, checked, granted
 from chat.scopes import SCOPES as SCOPES
 from chat.scopes import UnknownScope as UnknownScope
+from chat.scopes import checked
 from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
-from smartsupport.lib.rest import decider_id
 
 log = structlog.get_logger(__name__)
 
@@ -31,10 +35,6 @@ OVERLAP = timedelta(hours=24)
 LONGEST_OVERLAP = timedelta(days=30)
 ENDS_SOON = timedelta(days=14)
 """How long before its end staff are warned of it."""
-
-
-class KeyNotFound(ServiceError):
-    code, status, message = "not_found", 404, "This API key does not exist."
 
 
 class KeyExpired(ServiceError):
@@ -50,10 +50,6 @@ class KeyEnded(ServiceError):
 class AlreadyReplaced(ServiceError):
     code, status = "already_replaced", 409
     message = "This key was replaced already. Replace the newer one, or make a new key."
-
-
-class MoreThanOwn(ServiceError):
-    code, status = "more_than_own", 403
 
 
 def hash_of(key: str, *, held: bool = False) -> str:
@@ -86,16 +82,6 @@ def _of_text(key: str) -> Q:
     return free | Q(key_hash=hash_of(key, held=True), customer__isnull=False)
 
 
-def line_of(key: ApiKey) -> list[str]:
-    """The `line` of a key, also of one that was not found by its text."""
-    known: list[str] | None = getattr(key, "line", None)
-    if known is None:
-        rows = ApiKey.objects.filter(pk=key.pk).annotate(line=key_lines.line())
-        found = rows.values_list("line", flat=True).first()
-        known = found or [f"key:{key.pk}"]
-    return known
-
-
 def issue(
     *,
     name: str,
@@ -114,11 +100,11 @@ def issue(
     Raises UnknownScope, MoreThanOwn, CustomerNotFound (another one than that).
     """
     wanted = checked(scopes)
-    _check_within(by, wanted, expires_at, per_minute)
+    check_within(by, wanted, expires_at, per_minute)
     with transaction.atomic():
-        _hold_makers(by)
+        hold_makers(by)
         row = ApiKey(name=name, scopes=wanted, expires_at=expires_at, per_minute=per_minute)
-        row.customer_id = _held_to(by, customer)
+        row.customer_id = customer_for(by, customer)
         return _stored(row, key, by)
 
 
@@ -136,18 +122,18 @@ def replace(
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         raise ValueError("The overlap is 0 to 30 days.")
     with transaction.atomic():
-        _hold_makers(by, key_id)
+        hold_makers(by, key_id)
         now = timezone.now()
         old = ApiKey.objects.filter(pk=key_id).first()
         if old is None:
             raise KeyNotFound()
-        _check_own_line(by, old)
+        check_own_line(by, old)
         if not ApiKey.objects.filter(usable(now), pk=old.pk).exists():
             raise KeyEnded()
         if ApiKey.objects.filter(usable(now), replaces=old).exists():
             raise AlreadyReplaced()
-        ends = expires_at or _same_life(old, now, by)
-        _check_within(by, old.scopes, ends, old.per_minute)
+        ends = expires_at or same_life(old, now, by)
+        check_within(by, old.scopes, ends, old.per_minute)
         new = ApiKey(
             name=old.name, scopes=old.scopes, expires_at=ends, per_minute=old.per_minute, replaces=old
         )
@@ -162,19 +148,10 @@ def replace(
 def _stored(row: ApiKey, key: str, by: Any) -> tuple[ApiKey, str]:
     text = key or f"sk_{secrets.token_urlsafe(32)}"
     row.prefix, row.key_hash = text[:PREFIX_LENGTH], hash_of(text, held=row.customer_id is not None)
-    row.created_by = _maker(by)
+    row.created_by = maker_of(by)
     row.save(force_insert=True)
     log.info("api_key_made", key_id=str(row.pk), name=row.name, scopes=row.scopes)
     return row, text
-
-
-def _maker(by: Any) -> str:
-    """Of a key this very one, and not the first of its line as in a decider's id: it may be switched off with all that
-    it made."""
-    own: ApiKey | None = getattr(by, "key", None)
-    if own is not None:
-        return f"key:{own.pk}"
-    return decider_id(by) if by is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,68 +202,3 @@ def record_use(key: ApiKey) -> None:
         return
     unused = Q(last_used_at=None) | Q(last_used_at__lte=stale)
     ApiKey.objects.filter(unused, pk=key.pk).update(last_used_at=now)
-
-
-def _same_life(old: ApiKey, now: datetime, by: Any) -> datetime | None:
-    """When the new key ends, where nobody says: after as long a life, but not after the key that makes it."""
-    life = now + (old.expires_at - old.created_at) if old.expires_at else None
-    own: ApiKey | None = getattr(by, "key", None)
-    if own is None or own.expires_at is None:
-        return life
-    return min(life, own.expires_at) if life else own.expires_at
-
-
-def _hold_makers(by: Any, *others: UUID) -> None:
-    """Let nobody switch off the key that makes one, or these others, before the transaction ends. Raises MoreThanOwn
-    where it was switched off a moment ago."""
-    own: ApiKey | None = getattr(by, "key", None)
-    wanted = {*others, *([own.pk] if own is not None else [])}
-    held = ApiKey.objects.select_for_update().filter(pk__in=wanted).order_by("pk") if wanted else []
-    works = {key.pk for key in held if key.enabled}
-    if own is not None and own.pk not in works:
-        raise MoreThanOwn("This key was switched off a moment ago. It makes no other.")
-
-
-def _held_to(by: Any, named: str) -> UUID | None:
-    """The customer of a new key. Raises CustomerNotFound."""
-    own: ApiKey | None = getattr(by, "key", None)
-    if own is None or own.customer_id is None:
-        return customers.named_or_new(named).pk if named else None
-    if named and customers.named(named).pk != own.customer_id:
-        raise customers.CustomerNotFound()
-    return own.customer_id
-
-
-def _check_own_line(by: Any, old: ApiKey) -> None:
-    own: ApiKey | None = getattr(by, "key", None)
-    if own is None:
-        return
-    if own.customer_id is not None and own.customer_id != old.customer_id:
-        raise KeyNotFound()
-    if line_of(own)[0] != line_of(old)[0]:
-        raise MoreThanOwn(
-            "A key replaces itself and the keys that it made. Ask a member of staff to replace this one."
-        )
-
-
-def check_may_give(user: Any, scopes: Iterable[str]) -> None:
-    """Nobody gives a key what they may not do themselves: they would have it from then on. Raises MoreThanOwn."""
-    for scope in sorted(granted(scopes)):
-        if not user.has_perms(PERMISSIONS[scope]):
-            raise MoreThanOwn(f"You cannot give what you may not do yourself: {scope}.")
-
-
-def _check_within(
-    by: Any, scopes: Iterable[str], expires_at: datetime | None, per_minute: int | None
-) -> None:
-    own: ApiKey | None = getattr(by, "key", None)
-    if own is None:
-        if by is not None:
-            check_may_give(by, scopes)
-        return
-    if more := granted(scopes) - granted(own.scopes):
-        raise MoreThanOwn(f"A key cannot give what it does not have: {sorted(more)[0]}.")
-    if own.expires_at is not None and (expires_at is None or expires_at > own.expires_at):
-        raise MoreThanOwn("A key cannot make one that lives longer than itself: give an earlier expires_at.")
-    if own.per_minute is not None and (per_minute is None or per_minute > own.per_minute):
-        raise MoreThanOwn("A key cannot make one that may be used more often: give a lower per_minute.")
