@@ -130,15 +130,15 @@ def _worker(place: Place, row: Row, thread_id: str, *, mortal: bool) -> BaseProc
     return process
 
 
-def play(place: Place, row: Row) -> Row:
-    """Run one scenario, with one death; `row` with what was found."""
+def play(place: Place, row: Row, *, patience: float = PATIENCE_SECONDS) -> Row:
+    """Run one scenario, with one death; `row` with what was found. After `patience` seconds an answer is lost."""
     thread_id, scenario = f"control-{uuid4().hex[:12]}", SCENARIOS[row.scenario]
-    httpx.post(f"{place.business_url}/_reset", trust_env=False).raise_for_status()
+    httpx.post(f"{place.business_url}/_reset", trust_env=False, timeout=60).raise_for_status()
     (place.folder / "trace").unlink(missing_ok=True)
     _queue(place, thread_id, "message", content=scenario.message)
     worker = _worker(place, row, thread_id, mortal=True)
     died: float | None = None
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     try:
         while time.monotonic() < deadline and not _over(place, thread_id):
             if not worker.is_alive():
@@ -187,7 +187,7 @@ def _over(place: Place, thread_id: str) -> bool:
 
 def _found(place: Place, thread_id: str, scenario: Scenario) -> tuple[int, list[str]]:
     """How many effects there were, and what is wrong."""
-    journal = httpx.get(f"{place.business_url}/_journal", trust_env=False).json()
+    journal = httpx.get(f"{place.business_url}/_journal", trust_env=False, timeout=60).json()
     times = Counter((entry["operation"], entry["path"], json.dumps(entry["body"])) for entry in journal)
     answers = place.rows("SELECT 1 FROM answers WHERE thread_id = %s", thread_id)
     asked = place.rows("SELECT 1 FROM approvals WHERE thread_id = %s", thread_id)

@@ -116,7 +116,9 @@ def _tools(setting: Setting, points: Points) -> Sequence[BaseTool]:
 
     async def post(path: str, body: dict[str, Any], tool_call_id: str) -> str:
         headers = {"Idempotency-Key": tool_call_id} if setting.style == CAREFUL and setting.keyed else {}
-        async with httpx.AsyncClient(trust_env=False, event_hooks={"response": [answered]}) as client:
+        async with httpx.AsyncClient(
+            trust_env=False, timeout=60, event_hooks={"response": [answered]}
+        ) as client:
             points.reach("before the effect is sent")
             response = await client.post(customer + path, json=body, headers=headers)
             points.reach("after the effect returned")
@@ -125,7 +127,7 @@ def _tools(setting: Setting, points: Points) -> Sequence[BaseTool]:
     @tool
     async def get_order_status(order_id: int) -> str:
         """Look up an order."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             points.reach("before a read is sent")
             response = await client.get(f"{customer}/orders/{order_id}")
             points.reach("after a read returned")

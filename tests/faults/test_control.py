@@ -22,7 +22,7 @@ def place() -> Iterator[Place]:
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_nothing_is_found_where_nobody_is_killed(place: Place, style: str, scenario: str) -> None:
-    row = play(place, Row(style, NOBODY, 0, scenario))
+    row = play(place, Row(style, NOBODY, 0, scenario), patience=120)
 
     assert row.findings == []
     assert row.effects == SCENARIOS[scenario].effects
@@ -33,7 +33,7 @@ def test_nothing_is_found_where_nobody_is_killed(place: Place, style: str, scena
     [("common", "write", 2), ("careful", "write", 1), ("careful", "once", 2)],
 )
 def test_a_kill_after_the_effect_returned(place: Place, style: str, scenario: str, effects: int) -> None:
-    row = play(place, Row(style, RETURNED, 1, scenario))
+    row = play(place, Row(style, RETURNED, 1, scenario), patience=120)
 
     assert row.effects == effects
     assert row.findings == (["effect doubled"] if effects == 2 else [])

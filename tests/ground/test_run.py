@@ -115,7 +115,7 @@ def _says_only_what_a_person_wants_to_know(product: Product) -> None:
 
 
 def _answers_on_this_machine_only(product: Product) -> None:
-    ready = httpx.get(f"http://127.0.0.1:{product.port}/readyz", trust_env=False)
+    ready = httpx.get(f"http://127.0.0.1:{product.port}/readyz", trust_env=False, timeout=60)
     assert ready.status_code == 200, ready.text
     listening = {line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if " 0A " in line}
     for port in (product.port, product.demo_port):
@@ -131,7 +131,7 @@ def _is_found_by_manage_py_typed_by_hand(product: Product) -> None:
         env=product.env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert by_hand.returncode == 0, by_hand.stderr
 
@@ -141,7 +141,8 @@ def _refuses_a_second_run_on_its_data(first: Product, start: Start) -> None:
     assert second.wait_until_gone() == 1
     assert len(second.lines) == 1
     assert second.lines[0].startswith("Another run uses ")
-    assert httpx.get(f"http://127.0.0.1:{first.port}/healthz", trust_env=False).status_code == 200
+    alive = httpx.get(f"http://127.0.0.1:{first.port}/healthz", trust_env=False, timeout=60)
+    assert alive.status_code == 200
 
 
 @pytest.mark.parametrize("whole_group", [True, False], ids=["the terminal's whole group", "make alone"])
