@@ -11,7 +11,6 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 import structlog
-from channels.exceptions import DenyConnection
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -19,7 +18,18 @@ from django.http.cookie import parse_cookie
 from redis.exceptions import RedisError
 
 from agents import approvals
-from chat import events, feedback, identity, limits, protocol, stopping, submission, transcript, turns
+from chat import (
+    events,
+    feedback,
+    identity,
+    limits,
+    protocol,
+    stopping,
+    submission,
+    transcript,
+    turns,
+    unavailable,
+)
 from chat.dispatching import DirectConsumer
 from chat.following import Following, stay_awake
 from chat.frames import Frame
@@ -40,6 +50,15 @@ BROKE = "An error occurred processing your message."
 
 
 class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await unavailable.broker_answers()
+            await super().__call__(scope, receive, send)
+        except (RedisError, OSError) as error:
+            if hasattr(self, "base_send"):  # Channels sets it when this socket can hear from Valkey
+                raise
+            await unavailable.refuse(send, error)
+
     async def connect(self) -> None:
         self.positions: dict[UUID, Following] = {}
         self.order = asyncio.Lock()  # one frame after another, whoever has something to send
@@ -51,15 +70,21 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
             await self.accept()
             await self.close(code=UNAUTHORIZED, reason="Unauthorized")
             return
-        except DatabaseError:
-            log.exception("socket_refused")
-            raise DenyConnection() from None
+        except DatabaseError as error:
+            await unavailable.refuse(self.base_send, error)
+            return
         if self.visitor.new_cookie and not await limits.allows(limits.NEW_VISITORS, self._address()):
             self.visitor = None
             await self.accept()
             await self.close(code=TRY_AGAIN_LATER, reason=submission.RateLimited.message)
             return
-        await stay_awake()
+        try:
+            await stay_awake()
+        except (RedisError, OSError) as error:
+            self.visitor = None
+            await unavailable.refuse(self.base_send, error)
+            return
+        unavailable.accepted()
         headers = (
             [(b"set-cookie", _cookie_header(self.visitor.new_cookie))] if self.visitor.new_cookie else []
         )
@@ -81,7 +106,10 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         watch().remove(self)
         for conversation_id in self.positions:
-            await self.channel_layer.group_discard(events.group_of(conversation_id), self.channel_name)
+            try:
+                await self.channel_layer.group_discard(events.group_of(conversation_id), self.channel_name)
+            except (RedisError, OSError) as error:  # nobody is told anything by it either
+                log.warning("group_not_left", error=str(error) or type(error).__name__)
 
     # Frames of the client
 

@@ -1,8 +1,10 @@
 """What Daphne 4.2 leaves out of an application's answers. To a socket: the headers of `websocket.accept` (the visitor's
-cookie) and the reason of `websocket.close`. In an event stream: that `send` waits while the connection is full, instead
-of keeping whatever a reader does not read. All of it is in the ASGI specification."""
+cookie), the reason of `websocket.close`, and an answer of the application's own to a handshake that it refuses
+(`websocket.http.response`). In an event stream: that `send` waits while the connection is full, instead of keeping
+whatever a reader does not read. All of it is in the ASGI specification."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from daphne import http_protocol
@@ -24,7 +26,24 @@ class WholeReplies(WebSocketProtocol):
             reason = message["reason"].encode()
             self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason, isReply=False)
             return
+        if message["type"] == "websocket.http.response.start":
+            self.denial = message
+            return
+        if message["type"] == "websocket.http.response.body":
+            self._deny(self.denial, message.get("body", b""))
+            return
         super().handle_reply(message)
+
+    def _deny(self, denial: dict[str, Any], body: bytes) -> None:
+        """Answer the handshake as HTTP, and be done with it, as Daphne's `serverReject` is."""
+        status = HTTPStatus(denial["status"])
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in denial["headers"]]
+        headers += [("content-length", str(len(body))), ("connection", "close")]
+        self.sendHttpErrorResponse(status.value, status.phrase, headers)
+        self.sendData(body)
+        self.dropConnection(abort=False)
+        del self.handshake_deferred
+        self.server.protocol_disconnected(self)
 
 
 @implementer(IPushProducer)

@@ -140,6 +140,7 @@ class PageServer:
         self.url, self.blank = url, f"{url}blank"
         self.socket_path = f"/ws/{number}"
         self.config: dict[str, Any] = {}
+        self.unavailable = 0  # so many handshakes are refused
         self.requests: list[str] = []
         self._peers: queue.Queue[Peer] = queue.Queue()
 
@@ -198,7 +199,10 @@ class Site:
             return connection.respond(404, "This was another test's.\n")
         self._shown.requests.append(request.path)
         if path == self._shown.socket_path:
-            return None
+            if not self._shown.unavailable:
+                return None
+            self._shown.unavailable -= 1
+            return connection.respond(503, "Try again in a few seconds.\n")
         if path == "/":
             return _response(self._shown.page().encode(), "text/html; charset=utf-8", "no-store")
         if path == "/blank":

