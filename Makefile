@@ -14,7 +14,7 @@
 PYTHON ?= python3
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check install --quiet
-PYTEST_ARGS ?= -n 4 --dist loadgroup
+PYTEST_ARGS ?= -n 5 --dist loadgroup
 
 .PHONY: run test check lint bench bench-import faults soak rehearse-upgrade screenshots audit browser nginx install install-dev clean
 

@@ -1,7 +1,7 @@
 """How xdist's workers share the tests out. The tests of a module stay together: what a module makes once (a demo
 business, rows) would otherwise be made by every worker. What takes longest begins first, so that nobody is left waiting
-for it at the end. While half of the workers have tests that mostly wait, for processes or for time to pass, the others
-have tests that compute: four that wait leave the processors idle.
+for it at the end. One worker has tests that compute while the others have those that mostly wait, for processes or for
+time to pass, as long as there are any of both: where all wait, the processors have nothing to do.
 """
 
 from collections.abc import Iterable, Sequence
@@ -75,11 +75,10 @@ def _seconds(name: str, counted: dict[str, int]) -> float:
 
 def next_of(names: Iterable[str], elsewhere: Sequence[str]) -> str:
     """What a worker begins next, of `names` in the order in which they are to begin, while the other workers are at
-    `elsewhere`: half of all workers have what waits, as long as there is any, and half what computes."""
-    waiting = sum(name in WAITING for name in elsewhere)
-    wanted = waiting < (len(elsewhere) + 1) // 2
+    `elsewhere`: what computes where all others have what waits, and what waits where one of them computes."""
+    waits = any(name not in WAITING for name in elsewhere)
     names = list(names)
-    return next((name for name in names if (name in WAITING) == wanted), names[0])
+    return next((name for name in names if (name in WAITING) == waits), names[0])
 
 
 class WholeModules(LoadGroupScheduling):
