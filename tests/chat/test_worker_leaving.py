@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,8 @@ import redis
 from django.conf import settings
 
 from chat.management.commands.runworker import TurnsWorker
-from tests.live.stack import until
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.live import warm
+from tests.live.stack import START_SECONDS, until
 
 
 @pytest.mark.parametrize("order", [signal.SIGTERM, signal.SIGINT])
@@ -27,15 +24,11 @@ def test_a_worker_that_leaves_leaves_quietly(
 
     log, before = tmp_path / "log", listeners()
     with log.open("wb") as told:
-        worker = subprocess.Popen(
-            [sys.executable, "manage.py", "runworker", "turns"],
-            cwd=ROOT,
-            env=server_environment,
-            stdout=told,
-            stderr=told,
+        worker = warm.start(
+            ["manage.py", "runworker", "turns"], env=server_environment, stdout=told, stderr=told
         )
         try:
-            until(lambda: listeners() > before)
+            until(lambda: listeners() > before, seconds=START_SECONDS)
             worker.send_signal(order)
             code = worker.wait(timeout=60)
         finally:
