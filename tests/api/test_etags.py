@@ -149,16 +149,22 @@ def test_of_two_who_read_the_same_one_writes(transactional_db: None) -> None:
             one.start()
         _until_waiting(2)
     for one in threads:
-        one.join(30)
+        one.join(60)
 
     assert sorted(found) == [200, 412]
+
+
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 def _until_waiting(count: int) -> None:
     """Until so many sessions wait for a lock."""
     while True:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction it is kept
+            cursor.execute(WAITING)
             if cursor.fetchone()[0] >= count:
                 return
         threading.Event().wait(0.01)

@@ -27,7 +27,7 @@ def test_it_is_generated_without_a_warning_and_passes_a_smoke_suite(
             "--path", str(document), "--config", str(ROOT / "docs" / "openapi-python-client.yaml"),
             "--output-path", str(tmp_path / "client"),
         ],
-        env=env, capture_output=True, text=True, timeout=120,
+        env=env, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     told = generated.stdout + generated.stderr
     assert generated.returncode == 0, told
@@ -36,7 +36,7 @@ def test_it_is_generated_without_a_warning_and_passes_a_smoke_suite(
     story = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("client_story.py")), offline_stack.url, API_KEY],
         env=env | {"PYTHONPATH": str(tmp_path / "client")},
-        cwd=tmp_path, capture_output=True, text=True, timeout=180,
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert story.stdout.strip() == "The client works.", story.stderr
 
@@ -44,6 +44,6 @@ def test_it_is_generated_without_a_warning_and_passes_a_smoke_suite(
     shown = subprocess.run(
         [sys.executable, "-c", f"url, key = {offline_stack.url!r}, {API_KEY!r}\n{example}\nprint(page.success)"],
         env=env | {"PYTHONPATH": str(tmp_path / "client"), "NO_PROXY": "*"},
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert shown.stdout.strip() == "True", shown.stderr

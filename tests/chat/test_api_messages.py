@@ -8,6 +8,7 @@ from unittest.mock import ANY
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from chat import takeover
 from chat.api import reads
@@ -186,6 +187,8 @@ def test_a_thread_of_somebody_else_is_not_written_to(writer: Client) -> None:
 def test_the_rate_limit_of_the_customer_holds_here_too(writer: Client) -> None:
     for number in range(10):
         assert send(writer, f"t-{number}", content="Hi", customer=ADA).status_code == 202
+    assert len(Customer.objects.get().accepted_at) == 10
+    Customer.objects.update(accepted_at=[timezone.now()] * 10)  # however long it took
 
     answer = send(writer, "t-11", content="Hi", customer=ADA)
 

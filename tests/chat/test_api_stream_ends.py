@@ -44,7 +44,7 @@ class Reader:
 
     async def begin(self) -> dict[str, Any]:
         await self.one.send_input({"type": "http.request", "body": b""})
-        start: dict[str, Any] = await self.one.receive_output(20)
+        start: dict[str, Any] = await self.one.receive_output(60)
         return start
 
     async def until(self, text: bytes) -> None:
@@ -53,18 +53,18 @@ class Reader:
             await self.more()
 
     async def more(self) -> None:
-        message = await self.one.receive_output(20)
+        message = await self.one.receive_output(60)
         self.body += message.get("body", b"")
         self.open = message.get("more_body", False)
 
     async def to_its_end(self) -> None:
         while self.open:
             await self.more()
-        await self.one.wait(20)
+        await self.one.wait(60)
 
     async def leave(self) -> None:
         await self.one.send_input({"type": "http.disconnect"})
-        await self.one.wait(20)
+        await self.one.wait(60)
 
 
 @asynccontextmanager
@@ -124,9 +124,10 @@ async def test_silence_is_broken_by_comments(
 async def test_its_life_has_an_end(application: Any, thread_id: str, settings: Any) -> None:
     settings.STREAM_SECONDS = 1
     key = await in_thread(lambda: rows.key("chat"))
+    reader = Reader(application, thread_id, key)
 
-    async with reading(application, thread_id, key) as reader:
-        await reader.to_its_end()
+    assert (await reader.begin())["status"] == 200
+    await reader.to_its_end()
 
     assert nothing_is_left()
 
@@ -146,7 +147,7 @@ async def test_a_reader_who_takes_nothing_is_given_up(
 
     never: asyncio.Queue[Any] = asyncio.Queue()
     await never.put({"type": "http.request", "body": b""})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await application(reader.one.scope, never.get, full)
 
     assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}

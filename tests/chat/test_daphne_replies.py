@@ -71,7 +71,7 @@ def server() -> Iterator[Server]:
 def test_a_socket_is_closed_with_the_code_and_the_reason_that_were_given(server: Server, code: int) -> None:
     with connect(f"ws://127.0.0.1:{server.port}/{code}/Try%20again%20later", proxy=None) as opened:
         with pytest.raises(ConnectionClosed) as closed:
-            opened.recv(timeout=10)
+            opened.recv(timeout=60)
 
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, "Try again later")

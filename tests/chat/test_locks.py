@@ -35,7 +35,7 @@ def meanwhile(work: Callable[[], object]) -> tuple[threading.Thread, list[Except
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert known.wait(30)
+    assert known.wait(60)
     with connection.cursor() as cursor:
         waits = False
         while not waits and thread.is_alive():
@@ -71,7 +71,7 @@ def test_a_message_that_comes_while_an_approval_is_opened_waits_for_it() -> None
                 client_message_id=None,
             )
         )
-    second.join(30)
+    second.join(60)
 
     assert faults == []
     kinds = [event.kind for event in turn.conversation.events.all()]

@@ -91,7 +91,7 @@ def test_it_comes_after_every_other_refusal_of_the_contract_and_before_being_bus
     assert refusal(lambda: say(ada, eve)) == "Thread not found"
     assert refusal(lambda: say(ada, thread, " ")) == "Missing message content"
     assert refusal(lambda: say(ada, thread, "x" * 10_001)) == "Message content too long"
-    assert refusal(lambda: say(ada, thread, accepted_at=[now] * 10)) == "Rate limit exceeded"
+    assert refusal(lambda: say(ada, thread, accepted_at=[timezone.now()] * 10)) == "Rate limit exceeded"
     Conversation.objects.filter(thread_id=thread).update(last_activity_at=now - timedelta(days=40))
     assert "Session expired" in refusal(lambda: say(ada, thread))
     Conversation.objects.filter(thread_id=thread).update(last_activity_at=now)

@@ -17,7 +17,7 @@ from smartsupport.lib import valkey
 from tests.isolation.crowd import customers_token
 from tests.isolation.routes import Ids
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 Frame = dict[str, Any]
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00")
