@@ -10,7 +10,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from chat.models import Conversation
-from chat.search_words import CUSTOMER, LINES, QUERY, SAID, SECONDS, Wanted
+from chat.search_words import CUSTOMER, LINES, QUERY, SAID, SECONDS, OnlyLeftOut, Wanted
 from smartsupport.lib.bounded import TooLong, bounded
 
 HITS_A_PAGE = 40
@@ -71,13 +71,18 @@ class Found:
 
 
 def search(typed: str, *, before: int | None = None) -> Found:
-    """Look for `typed`, no statement for longer than SECONDS. Five statements. Never raises for what was typed."""
+    """Look for `typed`, no statement for longer than SECONDS. Five statements, two more where it has a hyphen. Never
+    raises for what was typed."""
     wanted = Wanted.of(typed)
     if wanted is None:
         return Found(fault="Write a word, a name, a thread id or a reference (T-...).")
     try:
         with bounded(SECONDS):
+            if wanted.only_a_thread():
+                return Found(_of_threads(wanted.text))
             return _found(wanted, before)
+    except OnlyLeftOut as refused:
+        return Found(fault=refused.message)
     except TooLong:
         return Found(fault="This search takes too long. Add a word, or write the last one out.")
 
@@ -92,6 +97,11 @@ def _found(wanted: Wanted, before: int | None) -> Found:
         Hit(known[pk], seq, kind, agent, at, marked(head)) for _, pk, seq, kind, agent, at, _, head in lines
     )
     return Found(tuple(known[pk] for pk in named), tuple(hits), older)
+
+
+def _of_threads(beginning: str) -> tuple[Conversation, ...]:
+    rows = Conversation.objects.select_related("customer").filter(thread_id__startswith=beginning)
+    return tuple(rows.order_by("-last_activity_at")[:CONVERSATIONS])
 
 
 def _lines(asked: dict[str, Any]) -> tuple[list[tuple[Any, ...]], int | None]:

@@ -8,9 +8,11 @@ their own keys.
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q
 
 from chat import handoff
+from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import is_thread_id
 from smartsupport.lib.text import storable
 
@@ -32,6 +34,17 @@ LINES = f"""
     WHERE kind IN ('message_received', 'replied', 'question_asked', 'staff_wrote', 'note_written')"""  # noqa: S608
 
 
+# What of it an index can look for: nothing, or T, where every word is only left out, or one side of an "or" is that.
+_LEAVES_OUT = f"SELECT querytree({QUERY}) IN ('', 'T')"
+
+
+class OnlyLeftOut(ServiceError):
+    """Nearly every line lacks a word: finding them all takes as long as there are lines, and tells nothing."""
+
+    code, status = "only_left_out", 400
+    message = "Say also what to look for: a word that is only left out (-refund) fits nearly everything."
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What was typed, cleaned. `open`: its last word may be unfinished. `thread`: the pattern of the thread ids that it
@@ -51,6 +64,24 @@ class Wanted:
         ends_open = len(text) > 1 and text[-2:].isalnum()
         thread = text.replace("_", r"\_") + "%" if is_thread_id(text) else ""
         return cls(text, ends_open, thread, handoff.with_ticket(text))
+
+    def only_a_thread(self) -> bool:
+        """Whether it would only leave words out, but is the beginning of a thread id: some begin with a hyphen. Raises
+        OnlyLeftOut where it is not that either. Two statements at the most, none where there is no hyphen."""
+        if "-" not in self.text:
+            return False
+        with connection.cursor() as cursor:
+            cursor.execute(_LEAVES_OUT, self.asked)
+            [leaves_out] = cursor.fetchone()
+            if not leaves_out:
+                return False
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM chat_conversation WHERE thread_id LIKE %s)", [self.thread]
+            )
+            [known] = cursor.fetchone()
+        if not known:
+            raise OnlyLeftOut()
+        return True
 
     @property
     def asked(self) -> dict[str, Any]:

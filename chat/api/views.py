@@ -16,6 +16,7 @@ from agents.spending.limits import UsageLimitReached
 from chat import customers, staffing, submission, takeover, transcript, turns
 from chat.api import examples, reads, writes
 from chat.api import serializers as shapes
+from chat.search_words import OnlyLeftOut
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.ids import parse_uuid
 from smartsupport.lib.rest import (
@@ -53,7 +54,7 @@ class ConversationsView(ApiView):
     needs: ClassVar = {"GET": READ}
     narrows: ClassVar = frozenset({"GET"})
     answers: ClassVar = {"GET": examples.CONVERSATIONS}
-    problems: ClassVar = {"GET": (reads.SearchTooBroad,)}
+    problems: ClassVar = {"GET": (reads.SearchTooBroad, OnlyLeftOut)}
 
     @extend_schema(
         operation_id="conversations_list",

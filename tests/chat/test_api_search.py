@@ -11,7 +11,7 @@ from agents.approvals import Decider
 from chat import handoff, notes, search_filter
 from chat.api import reads
 from chat.models import Conversation
-from chat.search import search
+from chat.search import Found, search
 from chat.search_filter import with_words
 from tests import rows
 
@@ -72,7 +72,6 @@ def test_what_it_finds_is_what_the_console_finds(
         '"blue tent"',
         "tent -torn",
         "torn or invoice",
-        "-tent",
         "ada",
         "Stone",
         "100%",
@@ -101,6 +100,25 @@ def test_what_it_finds_is_what_the_console_finds(
         assert numbered["total"] == len(threads)
         somewhere += bool(threads)
     assert somewhere > 12
+
+
+@pytest.mark.parametrize("typed", ["-refund", "-blue -tent", '-"blue tent"', "tent or -torn"])
+def test_words_that_are_only_left_out_are_refused_with_what_to_do(
+    reader: Client, talk: list[Conversation], typed: str
+) -> None:
+    answer = reader.get(URL, {"q": typed})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "only_left_out")
+    assert answer.json()["error"]["message"].startswith("Say also what to look for")
+    assert search(typed) == Found(fault=answer.json()["error"]["message"])
+
+
+def test_a_thread_id_that_begins_with_a_hyphen_is_found(reader: Client, talk: list[Conversation]) -> None:
+    Conversation.objects.filter(pk=talk[0].pk).update(thread_id="-x8_aB")
+
+    assert found(reader, "-x8_a") == ["-x8_aB"]
+    shown = search("-x8_a")
+    assert ([row.thread_id for row in shown.conversations], shown.hits, shown.fault) == (["-x8_aB"], (), "")
 
 
 def test_newest_activity_comes_first_and_other_filters_hold(reader: Client, talk: list[Conversation]) -> None:
