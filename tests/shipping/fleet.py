@@ -112,7 +112,7 @@ class Fleet:
             "ADMIN_API_KEY": API_KEY,
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
-            "TURN_LEASE_SECONDS": "5",
+            "TURN_LEASE_SECONDS": "30",
             "TURN_DRAIN_SECONDS": "2",
             "DEMO_PORT": str(self.demo_port),
             "SAFE_HTTP_ALLOWED_HOSTS": f"127.0.0.1:{self.demo_port}",
@@ -195,7 +195,14 @@ class Fleet:
 
     def wait_ready(self, number: int) -> None:
         """Until web process `number` says that everything is there."""
-        until(lambda: self._up() and _healthy(f"http://127.0.0.1:{self.web_ports[number - 1]}/readyz"))
+        until(lambda: self._up() and self._is_ready(number))
+
+    def wait_answers(self, number: int) -> None:
+        """The same where others have been stopped on purpose."""
+        until(lambda: self._is_ready(number))
+
+    def _is_ready(self, number: int) -> bool:
+        return _healthy(f"http://127.0.0.1:{self.web_ports[number - 1]}/readyz")
 
     def _up(self) -> bool:
         for program in self.programs.values():

@@ -59,7 +59,6 @@ def test_pages_come_with_each_security_header_once(visitor: httpx.Client) -> Non
         style[1]: 200,
         "/no/such/page": 404,
         "/api/v1/agents": 401,
-        "/readyz": 200,
     }
     for path, status in known.items():
         answer = visitor.get(path)
@@ -189,6 +188,7 @@ def test_files_are_kept_for_years_and_sent_small(visitor: httpx.Client) -> None:
 def test_what_is_for_operators_or_for_nginx_itself_is_not_there(visitor: httpx.Client) -> None:
     for path in ("/metrics", "/metrics/", "/nginx/unavailable.html", "/nginx/too-large.json"):
         assert visitor.get(path).status_code == 404, path
+    assert visitor.get("/readyz").status_code == 200, "a balancer may ask"
 
 
 def test_a_request_keeps_the_name_that_its_caller_gave_it(production: Fleet, visitor: httpx.Client) -> None:

@@ -192,6 +192,35 @@ def test_behind_a_balancer_the_proxy_protocol_says_who_the_visitor_is(tmp_path: 
     assert '"address":"203.0.113.9"' in log
 
 
+def test_an_ipv6_network_counts_as_one_visitor(tmp_path: Path) -> None:
+    """Otherwise whoever has one has 2^64 times what anybody else may."""
+    port = ports.choose(None)
+    changed = {
+        "SUPPORT_HTTPS_LISTEN": f"127.0.0.1:{port} ssl proxy_protocol",
+        "SUPPORT_REAL_ADDRESS": REAL_ADDRESS,
+        "SUPPORT_REQUESTS_PER_SECOND": "1",
+        "SUPPORT_BURST": "0",
+    }
+    one_network = ("2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2:ffff::")
+    others = ("2001:db8:1:3::1", "2001:db8::1", "2001:db9::1", "::1", "203.0.113.9", "203.0.113.10")
+    with (
+        Upstream(greet) as there,
+        behind(tmp_path, [there.port], slow_refill=True, **changed) as (nginx, _),
+    ):
+
+        def status(address: str) -> int:
+            kind = "TCP6 {} 2001:db8::f" if ":" in address else "TCP4 {} 10.0.0.1"
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
+                raw.sendall(f"PROXY {kind.format(address)} 51000 443\r\n".encode())
+                with nginx.tls.wrap_socket(raw, server_hostname="127.0.0.1") as secure:
+                    secure.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    return int(secure.recv(12).removeprefix(b"HTTP/1.1 "))
+
+        assert [status(address) for address in one_network] == [200, 429, 429]
+        assert [status(address) for address in others] == [200] * len(others)
+        assert [status(address) for address in ("2001:db8::ffff", "203.0.113.9")] == [429, 429]
+
+
 def test_what_web_is_told_of_a_visitor_is_nginx_s_to_say(tmp_path: Path) -> None:
     claimed = {
         "X-Forwarded-For": "203.0.113.9",

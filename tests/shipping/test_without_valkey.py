@@ -34,6 +34,7 @@ def test_what_waited_goes_on_after_a_restore(production: Fleet, trusted: None, t
     told = production.manage("restore", str(file), "--replace")
     production.add("turns1")
     production.add("web1")
+    production.wait_answers(1)
     until(lambda: completed(production, writes.thread_id))
     asyncio.run(approve(asks))
 
