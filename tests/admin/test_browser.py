@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from agents import approvals, facts
 from agents.models import Action, Agent, Tool
@@ -50,6 +50,12 @@ def staff_browser(site: Any, user: User | None = None, **options: Any) -> Iterat
     ) in threading.enumerate():  # what the page had asked last is answered before anybody looks at rows
         if "process_request_thread" in thread.name:
             thread.join(60)
+
+
+def taken(page: Page) -> Locator:
+    """The dialog, once it has put the keyboard where it wants it: what is filled in before that may go there."""
+    page.wait_for_function("document.getElementById('modal-content').contains(document.activeElement)")
+    return page.locator("#dialog")
 
 
 def _failed(request: Request) -> list[str]:
@@ -135,7 +141,7 @@ def test_editing_and_approving_on_a_phone(live_server: Any) -> None:
     with staff_browser(live_server, viewport=PHONE) as (page, faults):
         page.goto(reverse("admin:agents_action_change", args=[action.pk]))
         page.locator("#content-main").get_by_role("button", name="Approve with changes").click()
-        dialog = page.locator("#dialog")
+        dialog = taken(page)
         approve = dialog.get_by_role("button", name="Approve with these values")
         dialog.get_by_label("percent").fill("five")
         approve.click()
@@ -203,7 +209,7 @@ def test_declining_from_the_list_needs_a_reason(live_server: Any) -> None:
         page.goto(reverse("admin:agents_action_changelist"))
         page.get_by_role("link", name="Give 10% off order 1042.").click()
         page.locator(".inbox-decide").get_by_role("button", name="Decline").click()
-        dialog = page.locator("#dialog")
+        dialog = taken(page)
         dialog.get_by_role("button", name="Decline").click()
         expect(dialog).to_contain_text("Say why")
         dialog.get_by_label("Reason").fill("Above what we give.")
@@ -224,6 +230,7 @@ def test_answering_and_resolving_on_a_phone(live_server: Any) -> None:
         content, dialog = page.locator("#content-main"), page.locator("#dialog")
         content.get_by_role("button", name="Write to the customer").click()
         expect(dialog).to_contain_text("by writing, you take it over")
+        taken(page)
         dialog.get_by_role("button", name="Send").click()
         expect(dialog).to_contain_text("Write something first.")
         dialog.get_by_label("Message").fill("Hello Ada,\nwe are **on** it.")
@@ -259,6 +266,7 @@ def test_settling_on_a_phone(live_server: Any) -> None:
         dialog = page.locator("#dialog")
         page.locator("#content-main").get_by_role("button", name="It did not happen").click()
         expect(dialog).to_contain_text(str(action.pk))
+        taken(page)
         wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         dialog.get_by_label("How do you know?").fill("Not in the ledger.")
         dialog.get_by_role("button", name="It did not happen").click()

@@ -10,7 +10,7 @@ from agents import approvals
 from agents.models import Action, Tool
 from smartsupport.lib import presence
 from tests import rows
-from tests.admin.test_browser import DESK, PHONE, _in_a_thread, staff_browser
+from tests.admin.test_browser import DESK, PHONE, _in_a_thread, staff_browser, taken
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -64,8 +64,7 @@ def test_a_morning_by_keys(live_server: Any) -> None:
 
         expect(row(page, "C").locator(".inbox-open")).to_be_focused()
         keys.press("e")
-        expect(dialog.get_by_label("percent")).to_be_visible()
-        dialog.get_by_label("percent").fill("5")
+        taken(page).get_by_label("percent").fill("5")
         keys.press("Control+Enter")
         expect(said).to_have_text("Approved with changes: Give 5% off order C.")
 

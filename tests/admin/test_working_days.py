@@ -28,7 +28,7 @@ from smartsupport import staff
 from smartsupport.models import AuditEntry
 from tests import rows
 from tests.admin import import_rows
-from tests.admin.test_browser import DESK, _in_a_thread, staff_browser
+from tests.admin.test_browser import DESK, _in_a_thread, staff_browser, taken
 from tests.agents.tool_rows import make_tool
 from tests.analytics.scripted import write
 from tests.demo.program import Program, journal
@@ -245,7 +245,7 @@ def _published(page: Page, job: ImportJob) -> None:
     page.get_by_role("link", name="Billing API").click()
     page.get_by_role("link", name="Review the operations").click()
     page.get_by_role("button", name="Edit POST /refunds").click()
-    dialog = page.locator("#dialog")
+    dialog = taken(page)
     dialog.get_by_label("In plain words").fill("Refund an invoice")
     dialog.get_by_role("button", name="Save").click()
     expect(page.locator("#review-told")).to_have_text("Saved: POST /refunds.")
@@ -259,7 +259,7 @@ def _a_tool_is_tested(page: Page, tool: Tool) -> None:
     sidebar(page, "Tools")
     page.get_by_role("link", name="get_order_status").click()
     page.locator("#main").get_by_role("link", name=re.compile(r"\bTest$")).click()
-    dialog = page.locator("#dialog")
+    dialog = taken(page)
     dialog.get_by_label("order_id").fill("1042")
     dialog.get_by_label("customer_id").fill("cus_1001")
     dialog.get_by_label("Really call it").check()
