@@ -33,11 +33,11 @@ def everything(watch: Watch) -> None:
         # What is told here is for a person: log lines only where something is wrong.
         quiet = env | {"LOG_LEVEL": "WARNING"}
         say("Bringing the database up to date ...")
-        _run_once(programs.manage("migrate", "migrate", "--noinput", "-v", "0"), quiet, watch)
         # Callbacks run backwards: web, turns and jobs stop together, then the demo business, then the servers.
         if settings.DEBUG:
             _start_demo(env, watch, stack)
-        told = _run_once(programs.manage("seed", "seed"), quiet, watch, keep_output=True)
+        # In one process: loading the product takes longer than either, where there is nothing new.
+        told = _run_once(programs.manage("seed", "seed", "--migrate"), quiet, watch)
         parts = [programs.web(settings.PORT), programs.turns(settings.TURN_DRAIN_SECONDS), programs.jobs()]
         started: list[Running] = []
         stack.callback(_stop_together, started)
@@ -108,17 +108,16 @@ def _environment_with_servers(watch: Watch) -> Iterator[dict[str, str]]:
         yield env
 
 
-def _run_once(program: Program, env: dict[str, str], watch: Watch, *, keep_output: bool = False) -> list[str]:
-    """Run a program to its end and return its output where it is kept. A failure ends the run."""
-    running = programs.start(program, env, keep_output=keep_output)
+def _run_once(program: Program, env: dict[str, str], watch: Watch) -> list[str]:
+    """Run a program to its end and return its output. A failure is told and ends the run."""
+    running = programs.start(program, env, keep_output=True)
     try:
         watch.until(lambda: running.exit_status() is not None)
     finally:
         running.ask_to_stop()
         running.wait()
     if running.exit_status() != 0:
-        if keep_output:
-            say("\n".join(running.kept), name=program.name)
+        say("\n".join(running.kept), name=program.name)
         raise Stop(f"`manage.py {program.name}` failed, see above: nothing was left running.", status=1)
     return running.kept
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from agents.spending import prices
@@ -27,8 +28,13 @@ class Command(BaseCommand):
             action="store_true",
             help="leave out the demo business's tools and the template's agents (always when DEBUG is off)",
         )
+        parser.add_argument(
+            "--migrate", action="store_true", help="bring the database up to date first, as `migrate` does"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["migrate"]:
+            call_command("migrate", interactive=False, verbosity=0)
         self.made: list[str] = []
         try:
             self.fill(**options)
