@@ -108,6 +108,22 @@ def test_the_data_is_shown_to_other_machines_at_a_private_address_alone() -> Non
             substituted(service["ports"], {"PRIVATE_ADDRESS": ""})
 
 
+def test_visitors_of_ipv6_come_to_nginx_itself() -> None:
+    whole, beside = (
+        yaml.safe_load((DOCKER / name).read_text()) for name in ("compose.yml", "compose.ipv6.yml")
+    )
+    [network] = beside["networks"]
+    changed = beside["services"]["nginx"]["environment"]
+
+    assert beside["networks"][network]["enable_ipv6"] is True
+    assert not whole["networks"][network].get("internal")
+    assert network in whole["services"]["nginx"]["networks"]
+    assert changed.keys() <= whole["services"]["nginx"]["environment"].keys()
+    for name, listens in substituted(changed, {}).items():
+        port = substituted(whole["services"]["nginx"]["environment"][name], {})
+        assert listens == f"[::]:{port} ipv6only=off", "the same port, of both kinds"
+
+
 @pytest.mark.parametrize("name", list(SERVICES))
 def test_a_container_has_limits_and_its_log_cannot_fill_the_disk(name: str) -> None:
     service = SERVICES[name]
