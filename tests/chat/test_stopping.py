@@ -283,7 +283,8 @@ async def test_a_stop_of_which_the_worker_was_not_told(
     stack: Stack, scripted_model_server: RunningModel
 ) -> None:
     """The broker was away when somebody asked for it: the worker looks by itself."""
-    scripted_model_server.script(routed("order_lookup"), answers(**HALF))
+    endless = answers(chunks=["and so on "] * 9_000, token_delay_ms=20)
+    scripted_model_server.script(routed("order_lookup"), endless)
     async with Chatter(stack.socket_url) as customer:
         await customer.message(QUESTION)
         begun = await customer.until("token")

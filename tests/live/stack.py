@@ -53,6 +53,7 @@ class Stack:
             "ADMIN_API_KEY": API_KEY,
             "CUSTOMER_JWT_SECRET": JWT_SECRET,
             "LOG_FORMAT": "json",
+            "TOOL_TIMEOUT_SECONDS": "300",  # no test that holds the business back is saved by it
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(directory / "tmp"),  # whoever is killed leaves folders
             **env,
