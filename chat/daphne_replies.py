@@ -1,7 +1,8 @@
 """What Daphne 4.2 leaves out of an application's answers. To a socket: the headers of `websocket.accept` (the visitor's
 cookie), the reason of `websocket.close`, and an answer of the application's own to a handshake that it refuses
-(`websocket.http.response`). In an event stream: that `send` waits while the connection is full, instead of keeping
-whatever a reader does not read. All of it is in the ASGI specification."""
+(`websocket.http.response`); and what is sent to one that is being closed is dropped instead of raised. In an event
+stream: that `send` waits while the connection is full, instead of keeping whatever a reader does not read. All of it is
+in the ASGI specification."""
 
 import asyncio
 from http import HTTPStatus
@@ -26,6 +27,8 @@ class WholeReplies(WebSocketProtocol):
             reason = message["reason"].encode()
             self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason, isReply=False)
             return
+        if message["type"] == "websocket.send" and self.state in (self.STATE_CLOSING, self.STATE_CLOSED):
+            return  # whoever is leaving hears nothing more, and that is no error of the application's
         if message["type"] == "websocket.http.response.start":
             self.denial = message
             return

@@ -29,6 +29,9 @@ async def application(scope, receive, send):
     await receive()
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.close", "code": int(code), "reason": reason})
+    if reason == "went on":
+        await send({"type": "websocket.send", "text": "too late"})
+        print(reason, flush=True)
 
 async def stream(send):
     kind = [(b"content-type", b"text/event-stream")]
@@ -75,6 +78,14 @@ def test_a_socket_is_closed_with_the_code_and_the_reason_that_were_given(server:
 
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, "Try again later")
+
+
+def test_what_is_sent_while_a_socket_closes_is_no_error(server: Server) -> None:
+    with connect(f"ws://127.0.0.1:{server.port}/1000/went%20on", proxy=None) as opened:
+        with pytest.raises(ConnectionClosed):
+            opened.recv(timeout=60)
+
+    assert server.says.readline() == "went on\n"
 
 
 def test_whoever_gives_up_a_reader_who_reads_nothing_is_done_then(server: Server) -> None:
