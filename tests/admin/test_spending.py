@@ -65,6 +65,12 @@ def of_yesterday(micros: int, count: int = 1) -> None:
     SpendTotal.objects.create(day=yesterday.date(), shard=0, micros=micros * count, calls=count)
 
 
+@pytest.fixture
+def yesterday_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right after midnight, too."""
+    monkeypatch.setattr(slices, "SETTLED", timedelta())
+
+
 def test_the_page_of_an_empty_house_says_what_to_do(manager: Client) -> None:
     page = manager.get(COSTS).content.decode()
 
@@ -74,7 +80,7 @@ def test_the_page_of_an_empty_house_says_what_to_do(manager: Client) -> None:
 
 
 @pytest.mark.parametrize("summed", [True, False])
-def test_every_table_adds_up_to_the_whole(viewer: Client, summed: bool) -> None:
+def test_every_table_adds_up_to_the_whole(viewer: Client, yesterday_is_settled: None, summed: bool) -> None:
     of_yesterday(700, count=2)
     if summed:
         assert slices.sum_up() == 1
@@ -94,7 +100,17 @@ def test_every_table_adds_up_to_the_whole(viewer: Client, summed: bool) -> None:
     ]
 
 
-def test_a_finished_day_is_summed_up_once_and_again_when_its_total_differs() -> None:
+def test_a_day_is_left_alone_until_its_last_calls_are_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_yesterday(700)
+    monkeypatch.setattr(slices, "SETTLED", timedelta(days=1))
+
+    assert slices.sum_up() == 0
+    assert not SpendSlice.objects.exists()
+
+
+def test_a_finished_day_is_summed_up_once_and_again_when_its_total_differs(
+    yesterday_is_settled: None,
+) -> None:
     of_yesterday(700, count=2)
 
     assert (slices.sum_up(), slices.sum_up()) == (1, 0)
