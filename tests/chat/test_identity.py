@@ -70,7 +70,7 @@ def test_a_good_token_makes_its_customer_once() -> None:
         {"exp": int(time.time()) - 1},
         {"exp": "soon"},
         {"exp": [1]},
-        {"nbf": int(time.time()) + 3600},
+        {"nbf": int(time.time()) + 365 * 86_400},
         {"sub": ""},
         {"sub": "  "},
         {"sub": "x" * 256},
