@@ -42,12 +42,11 @@ class StreamQuery(serializers.Serializer[Any]):
         default=0,
         help_text="The `seq` after which to begin. `Last-Event-ID` wins over it.",
     )
-    # Called as polyfills of EventSource call it.
+    # Called as polyfills of EventSource call it. Described as an id or nothing: nothing must not be an id, too.
     lastEventId = serializers.RegexField(
-        ID,
+        "^[0-9]{1,18}$",
         required=False,
         allow_blank=True,
-        default="",
         help_text="The same as the header `Last-Event-ID`, for readers that cannot send one.",
     )
 
@@ -114,7 +113,7 @@ class StreamView(ApiView):
 def _position(request: Request) -> int:
     """Raises ValidationError (400)."""
     query = read_query(StreamQuery, request)
-    last = request.headers.get(LAST_EVENT_ID, "").strip() or query["lastEventId"]
+    last = request.headers.get(LAST_EVENT_ID, "").strip() or query.get("lastEventId", "")
     if not last:
         return int(query["after"])
     if not re.fullmatch(ID, last):
