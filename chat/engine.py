@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 LAPSES_LIMIT = 4
 POLL_SECONDS = 1.0
+HEARD_SECONDS = 0.5
+"""So long after it was cancelled, a turn is out of its graph, or was not told."""
 WAITED_SECONDS = 2.0
 """A turn that waited for longer is looked at again: what ran meanwhile may have used up the budget."""
 DISPATCH_GRACE_SECONDS = 1.5
@@ -55,6 +57,8 @@ class _Run:
     task: asyncio.Task[None] | None = None
     journal: TurnJournal | None = None
     cancelled: bool = False
+    cancelled_at: float = 0.0  # of the monotonic clock
+    came_out: bool = False  # of the graph, by whatever way
     cancelled_for: str = ""  # "stop" or "idle"; else the worker leaves or has lost the turn
     ending: bool = False  # being sealed or parked: cancelling could only lose the last frame
     status: str = "handed_over"  # what became of it here, once that is known
@@ -64,7 +68,14 @@ class _Run:
     def cancel(self, why: str = "") -> None:
         """Once: a second time would cut short what the first one began, the turn's way to its end."""
         if self.task is not None and not self.ending and not self.cancelled:
-            self.cancelled, self.cancelled_for = True, why
+            self.cancelled, self.cancelled_for, self.cancelled_at = True, why, time.monotonic()
+            self.task.cancel()
+
+    def insist(self) -> None:
+        """Cancel again where the first time was lost on the way, in a library that took it for its own."""
+        late = self.cancelled and time.monotonic() - self.cancelled_at > HEARD_SECONDS
+        if late and self.task is not None and not self.came_out and not self.ending:
+            log.warning("turn_cancelled_again", turn_id=str(self.claim.turn_id))
             self.task.cancel()
 
 
@@ -199,6 +210,7 @@ class TurnEngine:
                 outcome = await self._runner.run(context)
                 await self._settle(run, outcome, journal)
             finally:
+                run.came_out = True
                 run.left += journal.take_left()
                 await _quietly(journal.close())
         except asyncio.CancelledError:
@@ -373,6 +385,8 @@ class TurnEngine:
         """Find out that a turn is to stop where no message has told it."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
+            for run in list(self._running.values()):
+                run.insist()
             if mine := list(self._running):
                 try:
                     to_stop = await in_thread(partial(turns.to_stop, mine))

@@ -233,5 +233,7 @@ async def _to_its_end(work: Callable[[], T]) -> T:
     try:
         return await asyncio.shield(writing)
     except asyncio.CancelledError:
-        await asyncio.wait([writing])
+        while not writing.done():
+            with suppress(asyncio.CancelledError):  # once more, which changes nothing
+                await asyncio.wait([writing])
         raise

@@ -70,7 +70,9 @@ async def _preview() -> AsyncIterator[None]:
 
 
 async def partial_frame(turn_id: UUID, kind: str = "token") -> dict[str, Any] | None:
-    """The text (or `reasoning`) so far, as one frame, or None where nothing is being written."""
-    stored = await (await valkey.client()).get(_key(turn_id, kind))
+    """The text (or `reasoning`) so far, as one frame, or None where nothing is being written. Raises RedisError or
+    OSError where the broker is away."""
+    async with asyncio.timeout(events.BROKER_SECONDS):
+        stored = await (await valkey.client()).get(_key(turn_id, kind))
     frame: dict[str, Any] | None = json.loads(stored) if stored else None
     return frame

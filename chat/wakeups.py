@@ -41,7 +41,8 @@ async def wake() -> None:
 async def woken() -> bool:
     """Wait, for a second at the most, until somebody wakes a worker and it is this one. Those who wait take turns.
     Raises RedisError or OSError where the broker is away."""
-    return await (await valkey.client()).blpop([LIST], timeout=WAIT_SECONDS) is not None
+    async with asyncio.timeout(WAIT_SECONDS + events.BROKER_SECONDS):
+        return await (await valkey.client()).blpop([LIST], timeout=WAIT_SECONDS) is not None
 
 
 async def _tell(message: dict[str, str]) -> None:

@@ -39,14 +39,19 @@ def client_now() -> Redis:
 
 
 async def client() -> redis.Redis:
-    """This event loop's. Nothing is connected before the first command."""
+    """This event loop's. Nothing is connected before the first command. Whoever asks sets a time limit
+    (`asyncio.timeout`): it has none of its own."""
     loop = asyncio.get_running_loop()
     for ended in [known for known in list(_open) if known.is_closed()]:
         _open.pop(ended, None)
     if loop not in _open:
         closer = _close_with_loop()
         await anext(closer)
-        pool = redis.BlockingConnectionPool.from_url(settings.REDIS_URL, max_connections=MOST_CONNECTIONS)
+        # Without redis-py's own time limit: it sends through `asyncio.wait_for`, which before Python 3.12 loses a
+        # cancellation that comes as it ends (cpython issue 86296), and the turn that was stopped would go on.
+        pool = redis.BlockingConnectionPool.from_url(
+            settings.REDIS_URL, max_connections=MOST_CONNECTIONS, socket_timeout=None
+        )
         _open[loop] = _Open(redis.Redis.from_pool(pool), closer)
     return _open[loop].client
 
