@@ -51,7 +51,11 @@ def receiving() -> Iterator[Receiver]:
         protocol_version = "HTTP/1.1"  # it keeps connections
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+            length = int(self.headers.get("content-length", "0"))
+            body = self.rfile.read(length)
+            if len(body) < length:  # whoever sent it was killed in the middle of it
+                self.close_connection = True
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.posts.append(Post(self.path, headers, body))
             answer = receiver.next_answer()

@@ -41,6 +41,7 @@ async def test_every_character_is_streamed(
     scripted_model_server.script(HALF)
     async with Chatter(scripted_stack.socket_url) as customer:
         frames = await beginning(customer)  # as it is written, not at the end
+        scripted_model_server.holds()
         scripted_model_server.release()
         frames += await customer.until("message_complete")
 
@@ -62,6 +63,7 @@ async def test_joining_in_the_middle(
         async with Chatter(scripted_stack.socket_url, cookie=customer.cookie) as again:
             await again.send({"type": "resume", "thread_id": customer.thread_id, "after": after})
             caught_up = await again.until("resumed")
+            scripted_model_server.holds()
             scripted_model_server.release()
             rest = caught_up + await again.until("message_complete")
         others = [] if leaves else begun + await customer.until("message_complete")
@@ -136,6 +138,7 @@ async def test_resuming_again_and_again_loses_nothing(
             again = await resumed(customer, frames)
             assert types(again) == ["token", "resumed"]
             frames += again
+        scripted_model_server.holds()
         scripted_model_server.release()
         while "message_complete" not in types(frames):
             frames += await resumed(customer, frames)
