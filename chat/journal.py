@@ -236,4 +236,6 @@ async def _to_its_end(work: Callable[[], T]) -> T:
         while not writing.done():
             with suppress(asyncio.CancelledError):  # once more, which changes nothing
                 await asyncio.wait([writing])
+        if not writing.cancelled():
+            writing.exception()  # looked at, or asyncio logs that nobody has: whoever ends the turn finds out itself
         raise

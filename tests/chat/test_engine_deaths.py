@@ -259,7 +259,7 @@ async def test_what_a_worker_keeps_that_lost_its_turn_is_not_gone_on_with(
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("Cancel order 1042")
-        model.holds()
+        at_the_agent(mortal, model, customer)
         held_up.send_signal(signal.SIGSTOP)
         try:
             lapse(mortal)
@@ -300,7 +300,7 @@ async def test_a_worker_that_comes_back_after_the_end_of_its_turn_keeps_nothing_
 
     async with Chatter(mortal.socket_url) as customer:
         await customer.message("What is the status of order 1042?")
-        model.holds()
+        at_the_agent(mortal, model, customer)
         held_up.send_signal(signal.SIGSTOP)
         try:
             lapse(mortal)
