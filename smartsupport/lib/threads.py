@@ -1,5 +1,6 @@
 """Database work off the event loop."""
 
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -32,9 +33,11 @@ _seen = threading.local()
 
 def _with_connection(work: Callable[[], T]) -> T:
     """When one connection broke, the others are suspect: each thread takes a fresh one before its next work. One that
-    was idle is tried first, so that a database that was restarted meanwhile is nobody's error."""
+    was idle, or on which the server spoke first, is tried, so that a database that was restarted meanwhile is nobody's
+    error."""
     global _breaks
-    if getattr(_seen, "breaks", 0) != _breaks or (_was_idle() and not connection.is_usable()):
+    suspect = _was_idle() or _was_spoken_to()
+    if getattr(_seen, "breaks", 0) != _breaks or (suspect and not connection.is_usable()):
         connection.close()
         _seen.breaks = _breaks
     try:
@@ -57,3 +60,15 @@ def _was_idle() -> bool:
         and connection.connection is not None
         and not connection.in_atomic_block
     )
+
+
+def _was_spoken_to() -> bool:
+    """Whether something came that nobody asked for: a server's last words, mostly. Looking costs a microsecond."""
+    raw = connection.connection
+    if raw is None or connection.in_atomic_block:
+        return False
+    if raw.closed:
+        return True
+    poll = select.poll()
+    poll.register(raw.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -16,9 +16,9 @@ CANCEL = call("cancel_order", {"order_id": 1042})
 
 
 def hang_up(stack: Stack) -> None:
-    """End every connection but our own, as a restart does."""
+    """End every connection but our own, as a restart does, and wait until they are gone."""
     stack.db(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
         "WHERE pid <> pg_backend_pid() AND datname = current_database()"
     )
 
@@ -36,6 +36,18 @@ async def test_while_nobody_does_anything(mortal: Stack, scripted_model_server: 
 
     assert texts(frames) == ["Being packed."]
     assert "error" not in types(frames)
+
+
+async def test_right_before_a_message(mortal: Stack, scripted_model_server: RunningModel) -> None:
+    """Nobody has been told yet that the connections are gone."""
+    scripted_model_server.script(routed("order_lookup"), answers(text="Being packed.", times=None))
+
+    async with Chatter(mortal.socket_url) as customer:
+        for message in ("What is the status of order 1042?", "And now?", "And now?"):
+            frames = await customer.say(message)
+            assert texts(frames) == ["Being packed."]
+            assert "error" not in types(frames)
+            hang_up(mortal)
 
 
 async def test_while_the_model_answers(mortal: Stack, scripted_model_server: RunningModel) -> None:
@@ -69,7 +81,7 @@ async def test_between_an_approval_and_its_effect(mortal: Stack, scripted_model_
     model.script(routed("order_actions"), answers(CANCEL), answers(text="Cancelled.", times=None))
 
     async with Chatter(mortal.socket_url) as customer:
-        await customer.say("Cancel order 1042")
+        assert types(await customer.say("Cancel order 1042"))[-1] == "interrupt"
         await customer.decide(True)
         struck(mortal)
         hang_up(mortal)
