@@ -7,6 +7,7 @@ import json
 import logging
 import mimetypes
 import queue
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.template.loader import render_to_string
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect
 from playwright.sync_api import Request as BrowserRequest
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -31,6 +32,12 @@ POLICY = (
     "img-src 'self' data:; connect-src 'self'; font-src 'self'"
 )
 SUGGESTIONS = ["Where is order 1042?", "Cancel order 1042", "I want to talk to a person"]
+# The page sends a frame that means nothing, when it has drawn whatever it was about to draw.
+MARK = """async () => {
+  const { session } = await import("/static/chat/page.js");
+  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+  return session.socket.send({ type: "mark" });
+}"""
 
 Frame = dict[str, Any]
 
@@ -47,13 +54,18 @@ class Peer:
         self.mute = False
         self.thread_id = ""
         self._received: queue.Queue[Frame] = queue.Queue()
+        self._marks: queue.Queue[Frame] = queue.Queue()
         self._owed: queue.Queue[str] = queue.Queue()
         self._resuming = False
+        self._closed = threading.Event()
 
     def read_until_closed(self) -> None:
         try:
             for text in self.connection:
                 frame = json.loads(text)
+                if frame["type"] == "mark":
+                    self._marks.put(frame)
+                    continue
                 if frame["type"] == "ping":
                     self._owed.put("pong")
                     self._pay()
@@ -63,6 +75,8 @@ class Peer:
                 self._received.put(frame)
         except ConnectionClosed:
             pass
+        finally:
+            self._closed.set()
 
     def _pay(self) -> None:
         while not self.mute and not self._resuming and not self._owed.empty():
@@ -74,8 +88,14 @@ class Peer:
         assert frame["type"] == kind, frame
         return frame
 
-    def nothing_more(self) -> bool:
-        """Whether every frame of the page was received. The caller has waited for a later sign of it."""
+    def nothing_before_its_mark(self) -> bool:
+        """Whether every frame that the page sent before its next mark was received."""
+        self._marks.get(timeout=PATIENCE)
+        return self._received.empty()
+
+    def nothing_before_its_end(self) -> bool:
+        """Whether every frame was received that the page sent before it closed the socket."""
+        assert self._closed.wait(PATIENCE)
         return self._received.empty()
 
     def frame(self, kind: str, **fields: Any) -> Frame:
@@ -173,6 +193,11 @@ class PageServer:
                 "page_config_json": config,
             },
         )
+
+
+def ending(words: str) -> re.Pattern[str]:
+    """A text whose last words these are, for `Visitor.shows`."""
+    return re.compile(rf"(^|\s){re.escape(words)}\s*$")
 
 
 class Site:
@@ -294,8 +319,22 @@ class Visitor:
         self.page.keyboard.press("Enter")
 
     def texts(self) -> list[str]:
-        """What the conversation shows, as a reader sees it: one string for each thing in it."""
+        """What the conversation shows now, as a reader sees it: one string for each thing in it."""
         return [" ".join(text.split()) for text in self.log.locator("> *").all_inner_texts()]
+
+    def shows(self, *expected: str | re.Pattern[str]) -> None:
+        """Wait until these are the `texts`."""
+        expect(self.log.locator("> *")).to_have_text(list(expected), use_inner_text=True)
+
+    def is_accepted(self, messages: int) -> None:
+        """Wait until the page knows that so many messages have arrived. It sends none of them again when it is left."""
+        expect(self.log.locator(".mine:not(.is-unsent)")).to_have_count(messages)
+        expect(self.log.locator(".mine.is-unsent")).to_have_count(0)
+
+    def sends_nothing_more_to(self, peer: Peer) -> bool:
+        """Whether every frame of the page was received, those that what it shows by now makes it send too."""
+        assert self.page.evaluate(MARK), "there is no connection"
+        return peer.nothing_before_its_mark()
 
     def _fail(self, error: Error) -> None:
         self.faults.append(f"error: {error}")

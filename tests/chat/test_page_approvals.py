@@ -63,7 +63,7 @@ def test_approving_sends_json_true_once_and_shows_who_decided(visitor: Visitor, 
     expect(card.get_by_text("Approved by you")).to_be_visible()
     expect(card.get_by_role("button")).to_have_count(0)
     expect(page.get_by_text("Working on your answer…")).to_be_visible()
-    assert peer.nothing_more()
+    assert visitor.sends_nothing_more_to(peer)
 
 
 def test_declining_sends_json_false(visitor: Visitor, page: Page) -> None:
@@ -153,7 +153,7 @@ def test_an_answer_given_without_a_connection_is_sent_when_it_is_back(visitor: V
 
     again = visitor.pages.next_peer()
     again.receive("resume")
-    assert again.nothing_more()
+    assert visitor.sends_nothing_more_to(again)
     again.resumed(2)
 
     assert again.receive("interrupt_response")["approved"] is True
@@ -176,6 +176,7 @@ def test_an_answer_that_arrived_before_the_break_is_not_sent_again(visitor: Visi
     expect(page.get_by_text("Approved by you").first).to_be_visible()
     visitor.say("Thanks")
     again.receive("message")
+    assert visitor.sends_nothing_more_to(again)
 
 
 def test_the_countdown_ends_the_choice_and_the_server_has_the_last_word(visitor: Visitor, page: Page) -> None:
@@ -204,7 +205,7 @@ def test_the_countdown_ends_the_choice_and_the_server_has_the_last_word(visitor:
 
     expect(card).to_contain_text(expired)
     expect(card.get_by_role("button")).to_have_count(0)
-    assert peer.nothing_more()
+    assert visitor.sends_nothing_more_to(peer)
     said = visitor.announced.all_inner_texts()
     assert said.count("1 minute left to decide: Cancel order 1042?") == 1
 
@@ -338,6 +339,7 @@ def test_an_approval_that_came_back_is_the_same_after_a_reload_in_two_pages(
 ) -> None:
     peer = _asked(visitor)
     thread = peer.thread_id
+    visitor.is_accepted(1)
     page.reload()
     peer = visitor.pages.next_peer()
     peer.receive("history")

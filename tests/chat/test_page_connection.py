@@ -1,5 +1,7 @@
 """The chat page and its connection: whatever breaks, nothing said is lost, doubled or out of order."""
 
+from urllib.parse import urlsplit
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -76,8 +78,7 @@ def test_a_message_cut_off_before_its_acknowledgement_is_sent_again_under_the_sa
     again.resumed(0)
     assert again.accept(1, "t1") == first
     assert again.accept(2, "t2", position=1)["content"] == "And this after it"
-    expect(page.locator(".mine.is-unsent")).to_have_count(0)
-    expect(page.locator(".mine")).to_have_count(2)
+    visitor.is_accepted(2)
 
 
 def test_a_message_that_arrived_after_all_is_not_sent_again(visitor: Visitor, page: Page) -> None:
@@ -108,15 +109,15 @@ def test_what_is_written_offline_is_kept_through_a_reload_and_sent_in_order(
     visitor.say("First 🚆")
     visitor.say("Second")
     expect(page.get_by_text("Not sent yet.")).to_have_count(2)
-    assert peer.nothing_more()
 
     page.goto("about:blank")  # so that this page, and not the next one, is offline until its end
+    assert peer.nothing_before_its_end()
     page.context.set_offline(False)
     again = visitor.open()
     again.tell_all([])
     assert again.accept(1, "t1")["content"] == "First 🚆"
     assert again.accept(2, "t2", position=1)["content"] == "Second"
-    expect(page.get_by_text("Not sent yet.")).to_have_count(0)
+    visitor.is_accepted(2)
 
 
 def test_a_missing_piece_of_text_is_asked_for(visitor: Visitor, page: Page) -> None:
@@ -177,6 +178,7 @@ def test_a_handshake_that_is_refused_for_the_moment_is_tried_again(visitor: Visi
     peer = visitor.open()
     visitor.say("Go")
     peer.accept(1, "t1")
+    visitor.is_accepted(1)
     visitor.pages.unavailable = 2
     peer.cut()
 
@@ -185,22 +187,24 @@ def test_a_handshake_that_is_refused_for_the_moment_is_tried_again(visitor: Visi
 
 
 def test_an_unknown_customer_is_told_and_the_page_does_not_knock_again(visitor: Visitor, page: Page) -> None:
+    opened: list[str] = []
+    page.on("websocket", lambda socket: opened.append(urlsplit(socket.url).path))
+    page.clock.install()
     peer = visitor.open()
     peer.refuse(4001, "Unauthorized")
 
     expect(page.get_by_text("We could not confirm who you are.")).to_be_visible()
     expect(page.get_by_role("button", name="Try now")).to_be_hidden()
     page.evaluate("dispatchEvent(new Event('online'))")
-    page.clock.install()
     page.clock.run_for(120_000)
-    assert [path for path in visitor.pages.requests if path.startswith("/ws")] == [visitor.pages.socket_path]
+    assert opened == [visitor.pages.socket_path]
 
 
 def test_a_token_from_the_address_goes_to_the_socket_and_nowhere_else(visitor: Visitor, page: Page) -> None:
     peer = visitor.open("#token=eyJ.a-b_c.d")
 
     assert peer.token == "eyJ.a-b_c.d"
-    assert page.url == visitor.pages.url
+    expect(page).to_have_url(visitor.pages.url)
     kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
     assert "eyJ" not in kept
     peer.cut()
@@ -219,7 +223,7 @@ def test_a_customer_who_signs_in_again_is_connected_without_a_reload(visitor: Vi
 
     assert visitor.pages.next_peer().token == "new"
     expect(page.locator("#banner")).to_be_hidden()
-    assert page.url == visitor.pages.url
+    expect(page).to_have_url(visitor.pages.url)
 
 
 def test_a_thread_that_the_server_does_not_know_starts_empty_without_a_word(

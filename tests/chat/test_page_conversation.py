@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chat.page_server import Peer, Visitor
+from tests.chat.page_server import Peer, Visitor, ending
 
 pytestmark = pytest.mark.browser
 ANSWER = "Bestellung 1042 👩‍👩‍👧 ist unterwegs 🎉 查询订单"
@@ -19,7 +19,7 @@ def test_an_empty_conversation_greets_and_suggests(visitor: Visitor, page: Page)
 
     assert peer.accept(1, "t1")["content"] == "Cancel order 1042"
     expect(page.locator("#welcome")).to_be_hidden()
-    assert visitor.texts()[0].startswith("You: Cancel order 1042")
+    visitor.shows("You: Cancel order 1042", "Working on your answer…")
 
 
 def test_streamed_text_is_placed_by_code_points_and_replaced_by_the_stored_answer(
@@ -146,8 +146,7 @@ def test_a_queued_message_waits_at_the_end_and_keeps_its_own_answer(visitor: Vis
     visitor.say("Second")
     peer.accept(2, "t2", position=1)
 
-    expect(visitor.log.get_by_text("Queued", exact=True)).to_be_visible()
-    assert visitor.texts() == ["You: First", "A One", "You: Second Queued"]
+    visitor.shows("You: First", "A One", "You: Second Queued")
 
     peer.send(
         "agent_response", seq=3, turn_id="t1", agent="", content="One", html="<p>One.</p>", offset=0, end=3
@@ -157,8 +156,7 @@ def test_a_queued_message_waits_at_the_end_and_keeps_its_own_answer(visitor: Vis
         "agent_response", seq=5, turn_id="t2", agent="", content="Two", html="<p>Two.</p>", offset=0, end=0
     )
     peer.send("message_complete", seq=6, turn_id="t2", status="completed")
-    expect(visitor.log.get_by_text("Two.")).to_be_visible()
-    assert [text.split()[-1] for text in visitor.texts()] == ["First", "One.", "Second", "Two."]
+    visitor.shows(*map(ending, ["First", "One.", "Second", "Two."]))
 
 
 def _tell_everything(peer: Peer) -> None:
@@ -314,6 +312,7 @@ def test_reading_further_up_is_not_disturbed(visitor: Visitor, page: Page) -> No
             html="<p>" + "line<br>" * 9 + f"{number}</p>",
         )
     area = page.locator("#conversation")
+    expect(page.locator(".theirs")).to_have_count(10)
     expect(page.locator(".theirs").last).to_be_in_viewport()
 
     area.evaluate("area => { area.scrollTop = 0 }")
@@ -337,7 +336,7 @@ def test_a_new_conversation_asks_first_while_an_answer_is_written(visitor: Visit
     page.get_by_role("button", name="New conversation").click()
     page.get_by_role("button", name="Keep going").click()
     expect(page.get_by_text("Working on your answer…")).to_be_visible()
-    assert peer.nothing_more()
+    assert visitor.sends_nothing_more_to(peer)
     page.get_by_role("button", name="New conversation").click()
     page.get_by_role("button", name="Stop and start anew").click()
 
@@ -346,4 +345,4 @@ def test_a_new_conversation_asks_first_while_an_answer_is_written(visitor: Visit
     peer.send("token", turn_id="t1", thread_id=old, agent="a", content="late", offset=0)
     visitor.say("Anew")
     assert peer.accept(1, "t2")["thread_id"] != old
-    assert not any("late" in line for line in visitor.texts())
+    visitor.shows("You: Anew", "Working on your answer…")

@@ -52,7 +52,7 @@ def _top_of(page: Page, text: str) -> Callable[[], float]:
 def test_a_long_conversation_begins_with_its_newest_page(visitor: Visitor, page: Page) -> None:
     peer = _at_the_end(visitor)
 
-    assert peer.nothing_more()
+    assert visitor.sends_nothing_more_to(peer)
     expect(page.locator(".mine")).to_have_count(10)
     expect(page.get_by_role("button", name="Load earlier messages")).to_be_attached()
     expect(page.get_by_text("This is the beginning")).to_be_hidden()
@@ -74,7 +74,7 @@ def test_older_pages_are_loaded_at_the_top_and_the_reader_stays_where_they_are(
     expect(page.locator(".mine")).to_have_count(20)
     assert abs(where() - before) < 2
     expect(visitor.announced).to_have_text(["Earlier messages are here."])
-    assert peer.nothing_more()  # one page for one scroll
+    assert visitor.sends_nothing_more_to(peer)  # one page for one scroll
     page.locator("#conversation").evaluate(TOP)
     assert peer.receive("history")["before"] == 31
     peer.page(_talk(peer, 1, 30))
@@ -85,7 +85,7 @@ def test_older_pages_are_loaded_at_the_top_and_the_reader_stays_where_they_are(
         page.locator("#earlier").get_by_text("This is the beginning of the conversation.")
     ).to_be_in_viewport()
     expect(page.locator(".bubble")).to_have_text([f"Question {seq}" for seq in range(1, 90, 3)])
-    assert peer.nothing_more()
+    assert visitor.sends_nothing_more_to(peer)
 
 
 def test_a_short_page_brings_the_one_before_it_without_scrolling(visitor: Visitor, page: Page) -> None:
@@ -111,7 +111,7 @@ def test_a_page_that_does_not_come_can_be_asked_for_again(visitor: Visitor, page
     row = page.locator("#earlier")
     expect(row.get_by_text("Earlier messages could not be loaded.")).to_be_visible()
     expect(page.locator(".problem, [role=alert]:not(:empty)")).to_have_count(0)
-    assert peer.nothing_more()  # never by itself
+    assert visitor.sends_nothing_more_to(peer)  # never by itself
     row.get_by_role("button", name="Try again").focus()
     page.keyboard.press("Enter")
     assert peer.receive("history")["before"] == 61
@@ -230,5 +230,5 @@ def test_a_new_conversation_forgets_the_pages_of_the_old_one(visitor: Visitor, p
     visitor.say("Anew")
 
     assert peer.accept(1, "t1")["thread_id"] != "long"
-    expect(page.locator(".mine")).to_have_count(1)
+    visitor.is_accepted(1)
     expect(page.locator("#earlier")).to_be_hidden()

@@ -109,8 +109,11 @@ def test_everything_is_readable_and_large_enough_and_fits(somebody: Visitor) -> 
     somebody.say("z" * 200)
     _tell_a_story(peer)
     expect(somebody.log.get_by_text("Declined by our team")).to_be_visible()
+    somebody.pages.unavailable = 1_000
     peer.cut()
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
     somebody.say("Written in the meantime")
+    expect(somebody.log.get_by_text("Not sent yet.")).to_be_visible()
 
     _assert_fits(page)
 
@@ -215,6 +218,7 @@ def test_reduced_motion_moves_nothing(visitor: Visitor, page: Page) -> None:
 
 def test_the_keyboard_reaches_everything_in_a_sensible_order(visitor: Visitor, page: Page) -> None:
     visitor.open()
+    expect(page.get_by_role("heading", name="Hello, how can we help?")).to_be_visible()
     skip = page.get_by_role("link", name="Skip to the message box")
     skip.focus()
     expect(skip).to_be_in_viewport()

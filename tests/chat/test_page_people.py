@@ -59,7 +59,7 @@ def test_a_message_to_a_colleague_is_sent_and_nobody_thinks_about_it(visitor: Vi
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
     visitor.say("Very wet")
     peer.accept(5, None)
-    expect(visitor.log.get_by_text("Sending…")).to_have_count(0)
+    visitor.is_accepted(3)
     expect(visitor.log.get_by_text("Sent", exact=True)).to_have_count(1)
     assert visitor.texts()[-2:] == ["You: My parcel is wet", "You: Very wet Sent"]
     _staff(peer, 6, "I am sorry to hear that.")

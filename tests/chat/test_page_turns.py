@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chat.page_server import Frame, Peer, Visitor
+from tests.chat.page_server import Frame, Peer, Visitor, ending
 
 pytestmark = pytest.mark.browser
 OUTAGE = "The assistant cannot answer right now. Please try again in a moment, or ask for a person."
@@ -55,7 +55,7 @@ def test_a_failed_turn_says_what_happened_and_is_tried_again_with_one_click(
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
     expect(page.locator(".mine")).to_have_count(1)
     expect(visitor.announced).to_have_text([OUTAGE, "Trying again…", "A: On its way."])
-    assert peer.nothing_more()
+    assert visitor.sends_nothing_more_to(peer)
 
 
 def test_a_second_failure_can_be_tried_again_too(visitor: Visitor, page: Page) -> None:
@@ -79,6 +79,7 @@ def test_a_turn_that_cannot_be_tried_again_has_no_button(visitor: Visitor, page:
     _fail(peer, 2, retriable=False)
 
     expect(visitor.log.get_by_text(OUTAGE)).to_be_visible()
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()  # the turn's last frame is here
     expect(page.get_by_role("button", name="Try again")).to_be_hidden()
 
 
@@ -99,8 +100,7 @@ def test_only_the_newest_message_can_be_tried_again(visitor: Visitor, page: Page
 
 def test_a_failure_survives_a_reload_and_so_does_its_retry(visitor: Visitor, page: Page) -> None:
     peer = _asked(visitor)
-    # It was accepted: a page that is left before then sends its message again, as it should.
-    expect(page.get_by_text("Sending…")).to_have_count(0)
+    visitor.is_accepted(1)
     page.reload()
     peer = visitor.pages.next_peer()
     peer.thread_id = page.evaluate("JSON.parse(localStorage.getItem('smartsupport.thread'))")
@@ -155,7 +155,7 @@ def test_a_retry_clicked_without_a_connection_is_sent_when_it_is_back(visitor: V
     again.receive("resume")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("button", name="Try again")).to_have_attribute("aria-disabled", "true")
-    assert again.nothing_more()
+    assert visitor.sends_nothing_more_to(again)
 
     again.resumed(2)
 
@@ -168,18 +168,15 @@ def test_several_queued_messages_become_one_next_turn(visitor: Visitor, page: Pa
     for seq, content in ((2, "Second"), (3, "Third")):
         visitor.say(content)
         peer.accept(seq, "t2", position=seq - 1)
-    expect(visitor.log.get_by_text("Queued", exact=True)).to_have_count(2)
-    assert visitor.texts() == ["You: First", "A One", "You: Second Queued", "You: Third Queued"]
+    visitor.shows("You: First", "A One", "You: Second Queued", "You: Third Queued")
     expect(visitor.announced).to_have_text(["Queued", "Queued"])
 
     peer.send("agent_response", seq=4, turn_id="t1", agent="a", html="<p>One.</p>", offset=0, end=3)
     peer.send("message_complete", seq=5, turn_id="t1", status="completed")
     peer.send("routing", seq=6, turn_id="t2", agents=["a"], reason="")
 
-    expect(visitor.log.get_by_text("Queued", exact=True)).to_have_count(0)
-    expect(page.locator(".routing")).to_be_visible()
-    assert [text.split()[-1] for text in visitor.texts()[:4]] == ["First", "One.", "Second", "Third"]
-    expect(page.get_by_text("Working on your answer…")).to_be_visible()
+    said = ["First", "One.", "Second", "Third", "A is on it", "Working on your answer…"]
+    visitor.shows(*map(ending, said))
 
 
 def test_the_eleventh_message_goes_back_into_the_box(visitor: Visitor, page: Page) -> None:
@@ -239,7 +236,7 @@ def test_stop_ends_the_turn_and_what_no_event_has_is_gone(visitor: Visitor, page
     assert peer.receive("stop")["thread_id"] == peer.thread_id
     peer.send("message_complete", seq=2, turn_id="t1", status="stopped")
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
-    assert visitor.texts() == ["You: Tell me a long story", "This answer was stopped."]
+    visitor.shows("You: Tell me a long story", "This answer was stopped.")
 
 
 def test_a_cut_answer_is_kept_and_says_so(visitor: Visitor, page: Page) -> None:
@@ -259,6 +256,7 @@ def test_a_cut_answer_is_kept_and_says_so(visitor: Visitor, page: Page) -> None:
     peer.send("message_complete", seq=3, turn_id="t1", status="stopped")
 
     expect(page.locator(".theirs")).to_contain_text("This answer was cut off.")
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()  # the turn's last frame is here
     expect(page.get_by_text("This answer was stopped.")).to_have_count(0)
     expect(visitor.announced).to_have_text(["A: Once upon This answer was cut off."])
 

@@ -25,7 +25,7 @@ def test_what_is_used_of_a_limit_stands_below_the_box_and_goes_away(visitor: Vis
 
     visitor.say("First")
     accept(peer, 1)
-    expect(visitor.log.get_by_text("First")).to_be_visible()
+    visitor.is_accepted(1)
     expect(line).to_be_hidden()
     visitor.say("Second")
     accept(peer, 3, usage={"percent": 85, "resets_at": tomorrow.isoformat()})
