@@ -57,6 +57,13 @@ addEventListener("DOMContentLoaded", () => {
 });
 </script>"""
 
+# Whether the frame knows by now that it was folded away.
+FOLDED = """async () => {
+  const loaded = performance.getEntriesByType("resource").map((one) => one.name);
+  const { host } = await import(loaded.find((name) => name.includes("/widget_host.")));
+  return host.folded;
+}"""
+
 # What the widget does when it has waited for some seconds, it does when `waited` is called, as a busy machine may take
 # longer to load the chat. True: it was waiting for so long.
 PATIENT = """if (window === window.top) {
@@ -128,6 +135,11 @@ class Customer:
         expect(self.page.locator("smart-support-widget .cover")).to_be_hidden()
         self.chat.get_by_label("Your message to").fill(text)
         self.chat.get_by_label("Your message to").press("Enter")
+
+    def has_said(self, messages: int) -> None:
+        """Wait until the chat knows that so many messages have arrived; what it shows may still be on its way."""
+        expect(self.chat.locator(".mine:not(.is-unsent)")).to_have_count(messages)
+        expect(self.chat.locator(".mine.is-unsent")).to_have_count(0)
 
     def becomes(self, token: str) -> None:
         """Another customer signs in at the site; the chat begins again for them."""
@@ -285,6 +297,7 @@ def test_the_customer_is_whom_the_token_names_and_tokens_travel_in_no_address(
         expect(customer.chat.get_by_text("how can we help?")).to_be_visible()
         customer.says(f"hello from {bob}")
         expect(customer.told(f"hello from {bob}")).to_be_visible()
+        customer.has_said(1)
 
         # And back, with a newer token of the first.
         customer.becomes(token_for(ada, name="Ada"))
@@ -328,6 +341,7 @@ def test_a_visitors_credential_that_is_not_good_any_more_is_replaced_once(
         customer.launcher.click()
         customer.says("hello there")
         expect(customer.told("hello there")).to_be_visible()
+        customer.has_said(1)  # or it is said again by whom the chat is next
         spoil = "localStorage.setItem('smartsupport.embed.visitor-credential', JSON.stringify('signed:by:nobody'))"
         customer.chat.locator("body").evaluate(spoil)
         customer.asked.clear()
@@ -338,6 +352,7 @@ def test_a_visitors_credential_that_is_not_good_any_more_is_replaced_once(
         ).to_be_visible()  # somebody new, to whom nothing is told
         customer.says("here I am again")
         expect(customer.told("here I am again")).to_be_visible()
+        customer.has_said(1)
         assert len([url for url in customer.asked if url.endswith("/embed/visitor")]) == 1
 
 
@@ -395,6 +410,7 @@ def test_what_is_new_is_counted_and_nothing_else_is_told(stack: Stack, shop: Sit
         expect(customer.chat.get_by_role("button", name="Stop")).to_be_hidden()
         customer.launcher.click()
         expect(customer.launcher).to_have_attribute("aria-expanded", "false")
+        until(lambda: customer.chat.locator("body").evaluate(FOLDED))
 
         assert stack.api.post(f"/conversations/{thread}/takeover").is_success
         assert stack.api.post(
@@ -432,7 +448,7 @@ def test_a_chat_that_does_not_come_says_so_and_can_be_tried_again(
         customer.launcher.click()
         until(lambda: customer.page.evaluate("waited(4000)"))
         expect(customer.page.get_by_text("The chat could not be loaded.")).to_be_visible()
-        customer.until_said("frame-src")
+        customer.until_said("WIDGET_ORIGINS")
         assert any("frame-src" in line and "WIDGET_ORIGINS" in line for line in customer.said)
         customer.page.get_by_role("button", name="Try again").click()
         expect(customer.page.get_by_text("Loading the chat")).to_be_visible()

@@ -83,3 +83,4 @@ def _sign_in(page: Page, stack: Stack) -> None:
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill(ADMIN_PASSWORD)
     page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{stack.url}/admin/")
