@@ -38,6 +38,14 @@ MARK = """async () => {
   await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
   return session.socket.send({ type: "mark" });
 }"""
+# Whether the page takes in every event up to a seq, and draws what they change.
+TAKEN_IN = """async ([seq, patience]) => {
+  const { session } = await import("/static/chat/page.js");
+  const drawn = () => new Promise((done) => requestAnimationFrame(done));
+  for (const end = Date.now() + patience * 1000; session.state.floor < seq && Date.now() < end;) await drawn();
+  await drawn();
+  return session.state.floor >= seq;
+}"""
 
 Frame = dict[str, Any]
 
@@ -330,6 +338,10 @@ class Visitor:
         """Wait until the page knows that so many messages have arrived. It sends none of them again when it is left."""
         expect(self.log.locator(".mine:not(.is-unsent)")).to_have_count(messages)
         expect(self.log.locator(".mine.is-unsent")).to_have_count(0)
+
+    def has_taken_in(self, seq: int) -> bool:
+        """Wait until everything up to this seq is here, where nothing to be seen tells so."""
+        return bool(self.page.evaluate(TAKEN_IN, [seq, PATIENCE]))
 
     def sends_nothing_more_to(self, peer: Peer) -> bool:
         """Whether every frame of the page was received, those that what it shows by now makes it send too."""
