@@ -3,16 +3,17 @@ nothing is wider than a phone, and an approval is decided as people do it."""
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import httpx
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, TimeoutError, expect
 
 from agents import approvals, facts
 from agents.models import Action, Agent, Tool
@@ -45,17 +46,48 @@ def staff_browser(site: Any, user: User | None = None, **options: Any) -> Iterat
         page.on("response", lambda answer: faults.extend([answer.url] if answer.status >= 400 else []))
         yield page, faults
         context.close()
-    for (
-        thread
-    ) in threading.enumerate():  # what the page had asked last is answered before anybody looks at rows
+    # What the page had asked last is answered before anybody looks at rows. The site takes up connections in the order
+    # in which they came: by the time that it answers this, it has taken up all of the page's.
+    httpx.get(f"{site.url}/static/console/icon.svg", timeout=60)
+    for thread in threading.enumerate():
         if "process_request_thread" in thread.name:
             thread.join(60)
 
 
+ON_ITS_WAY = ".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added"
+"""What has asked the server, and what came from it and is not wired yet: a button in it would send its form as if the
+page had no script."""
+
+
 def taken(page: Page) -> Locator:
-    """The dialog, once it has put the keyboard where it wants it: what is filled in before that may go there."""
-    page.wait_for_function("document.getElementById('modal-content').contains(document.activeElement)")
+    """The dialog, once it has put the keyboard where it wants it, and what came last for it is wired: what is filled in
+    or pressed before that may go elsewhere."""
+    page.wait_for_function(
+        """coming => {
+            const body = document.getElementById('modal-content');
+            return body?.contains(document.activeElement) && !body.querySelector(coming);
+        }""",
+        arg=ON_ITS_WAY,
+    )
     return page.locator("#dialog")
+
+
+def wired(page: Page) -> Page:
+    """The page that is shown, once all its scripts listen, and nothing of it is on its way."""
+    page.wait_for_load_state()
+    page.wait_for_function("coming => !document.querySelector(coming)", arg=ON_ITS_WAY)
+    return page
+
+
+def wider(page: Page) -> int:
+    """By how many pixels the page is wider than its window. Its scripts hear of a new width only after it is there."""
+    with suppress(TimeoutError):
+        page.wait_for_function(
+            "width => innerWidth === width && document.documentElement.scrollWidth <= width",
+            arg=page.viewport_size and page.viewport_size["width"],
+        )
+    found: int = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return found
 
 
 def _failed(request: Request) -> list[str]:
@@ -114,8 +146,8 @@ def test_every_page_is_quiet_and_fits(live_server: Any) -> None:
                 page.emulate_media(color_scheme=theme)
                 if page.url != live_server.url + path:
                     page.goto(path)
-                wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-                assert wider <= 0, f"{path} is {wider} px too wide for {viewport}"
+                over = wider(page)
+                assert over <= 0, f"{path} is {over} px too wide for {viewport}"
                 assert faults == [], path
 
 
@@ -125,7 +157,7 @@ def test_approving_on_a_phone(live_server: Any) -> None:
     with staff_browser(live_server, viewport=PHONE) as (page, faults):
         page.goto(reverse("admin:agents_action_change", args=[action.pk]))
         page.locator("#content-main").get_by_role("button", name="Approve", exact=True).click()
-        dialog = page.locator("#dialog")
+        dialog = taken(page)
         expect(dialog).to_contain_text("Give 10% off order 1042.")
         dialog.get_by_role("button", name="Approve").click()
         expect(page.get_by_text("Approved: Give 10% off order 1042.")).to_be_visible()
@@ -147,13 +179,14 @@ def test_editing_and_approving_on_a_phone(live_server: Any) -> None:
         approve.click()
         expect(dialog).to_contain_text("Write a whole number, such as 10.")
         expect(dialog.get_by_label("percent")).to_have_value("five")
-        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        taken(page)
+        over = wider(page)
         dialog.get_by_label("percent").fill("5")
         approve.click()
         expect(page.get_by_text("Approved with changes: Give 5% off order 1042.")).to_be_visible()
         page.goto(reverse("admin:agents_action_change", args=[action.pk]))
         expect(page.get_by_text("Changed by root")).to_be_visible()
-        assert (wider, faults) == (0, [])
+        assert (over, faults) == (0, [])
 
     action.refresh_from_db()
     assert (action.status, action.args) == ("approved", {"order_id": "1042", "percent": 5})
@@ -174,13 +207,14 @@ def test_a_call_that_changed_meanwhile_is_shown_before_it_is_approved(live_serve
     with staff_browser(live_server, viewport=DESK) as (page, faults):
         page.goto(reverse("admin:agents_action_change", args=[action.pk]))
         page.locator("#content-main").get_by_role("button", name="Approve", exact=True).click()
-        dialog = page.locator("#dialog")
+        dialog = taken(page)
         expect(dialog).to_contain_text("Give 10% off order 1042.")
         _in_a_thread(lambda: approvals.decide(action_id=action.pk, approved=True, by=nina, arguments=other))
         dialog.get_by_role("button", name="Approve").click()
         expect(dialog).to_contain_text("The arguments were changed while you looked at them.")
         expect(dialog).to_contain_text("Give 90% off order 1042.")
         expect(dialog).to_contain_text("Approved by nina; a second person has to agree.")
+        taken(page)
         dialog.get_by_role("button", name="Approve").click()
         expect(page.get_by_text("Approved with changes: Give 90% off order 1042.")).to_be_visible()
         assert faults == []
@@ -198,8 +232,7 @@ def test_looking_how_it_stands_does_not_block_the_page(live_server: Any) -> None
         page.goto(reverse("admin:agents_action_change", args=[action.pk]))
         page.get_by_role("button", name="Look in the business system").click()
         expect(page.locator("#standing")).to_contain_text("GET http://127.0.0.1:9/shop/orders/1042")
-        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        assert (wider, faults) == (0, [])
+        assert (wider(page), faults) == (0, [])
 
 
 def test_declining_from_the_list_needs_a_reason(live_server: Any) -> None:
@@ -212,6 +245,7 @@ def test_declining_from_the_list_needs_a_reason(live_server: Any) -> None:
         dialog = taken(page)
         dialog.get_by_role("button", name="Decline").click()
         expect(dialog).to_contain_text("Say why")
+        taken(page)
         dialog.get_by_label("Reason").fill("Above what we give.")
         dialog.get_by_role("button", name="Decline").click()
         expect(page.get_by_text("Declined: Give 10% off order 1042.")).to_be_visible()
@@ -233,19 +267,25 @@ def test_answering_and_resolving_on_a_phone(live_server: Any) -> None:
         taken(page)
         dialog.get_by_role("button", name="Send").click()
         expect(dialog).to_contain_text("Write something first.")
+        taken(page)
         dialog.get_by_label("Message").fill("Hello Ada,\nwe are **on** it.")
         dialog.get_by_role("button", name="Send").click()
         expect(page.get_by_text("Sent. The customer sees it in the chat.")).to_be_visible()
         expect(content.locator(".timeline-staff strong")).to_have_text("on")
+        wired(page)
         composer = page.locator("#reply-form")
         composer.get_by_role("button", name="Send").click()
         expect(composer).to_contain_text("Write something first.")
+        wired(page)
         composer.get_by_label("Message").fill("It will be *done* today.")
         composer.get_by_role("button", name="Send").click()
         expect(content.locator(".timeline-staff em")).to_have_text("done")
+        wired(page)
         content.get_by_role("button", name="Mark as resolved").click()
+        taken(page)
         dialog.get_by_role("button", name="Mark as resolved").click()
         expect(content.get_by_text("Resolved").first).to_be_visible()
+        wired(page)
         content.locator(".desk-steps > summary").last.click()
         expect(page.get_by_text("root marked the conversation as resolved")).to_be_visible()
         expect(content.get_by_role("button", name="Mark as resolved")).to_have_count(0)
@@ -263,15 +303,14 @@ def test_settling_on_a_phone(live_server: Any) -> None:
 
     with staff_browser(live_server, viewport=PHONE) as (page, faults):
         page.goto(reverse("admin:agents_action_change", args=[action.pk]))
-        dialog = page.locator("#dialog")
         page.locator("#content-main").get_by_role("button", name="It did not happen").click()
+        dialog = taken(page)
         expect(dialog).to_contain_text(str(action.pk))
-        taken(page)
-        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        over = wider(page)
         dialog.get_by_label("How do you know?").fill("Not in the ledger.")
         dialog.get_by_role("button", name="It did not happen").click()
         expect(page.get_by_text("Recorded: it did not happen.")).to_be_visible()
-        assert (wider, faults) == (0, [])
+        assert (over, faults) == (0, [])
 
     action.refresh_from_db()
     assert action.status == "failed"
@@ -282,10 +321,10 @@ def test_an_open_conversation_shows_what_comes(live_server: Any) -> None:
     rows.happened(
         turn, facts.tool_called(agent="a", tool="t", title="Look", args={"order_id": "77"}, call_id="c")
     )
-    news: list[Any] = []
+    news: list[str] = []
 
     with staff_browser(live_server, viewport=DESK) as (page, faults):
-        page.route("**/live/**", lambda route: (news.append(1), route.continue_()))
+        page.on("request", lambda asked: news.append(asked.url) if "/live/" in asked.url else None)
         page.goto(reverse("admin:chat_conversation_change", args=[turn.conversation_id]))
         page.locator(".desk-steps > summary").first.click()
         page.get_by_text("Details").first.click()

@@ -14,7 +14,7 @@ from chat.models import CannedReply, Conversation, Event
 from smartsupport import staff
 from smartsupport.lib import presence
 from tests import rows
-from tests.admin.test_browser import DESK, PHONE, _in_a_thread, staff_browser
+from tests.admin.test_browser import DESK, PHONE, _in_a_thread, staff_browser, taken, wider, wired
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -52,10 +52,6 @@ def become_an_agent() -> None:
     user.is_superuser = False
     user.save()
     user.groups.add(Group.objects.get(name=staff.AGENT))
-
-
-def fits(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def test_a_morning(live_server: Any) -> None:
@@ -114,6 +110,7 @@ def _found(page: Page) -> None:
     hit = page.get_by_role("link", name="My tent is torn.")
     expect(hit.locator("mark")).to_have_text(["tent", "torn"])
     hit.click()
+    page.wait_for_url("**/change/**")
 
 
 def _in_the_conversation(page: Page, row: Conversation) -> None:
@@ -146,9 +143,7 @@ def _in_the_conversation(page: Page, row: Conversation) -> None:
 
 
 def _writing(page: Page, row: Conversation) -> None:
-    page.get_by_role("button", name="Take over").click()
-    page.locator("#dialog").get_by_role("button", name="Take over").click()
-    expect(page.get_by_text("You have this conversation now.")).to_be_visible()
+    _taken_over(page)
     page.get_by_role("tab", name="Reply").click()
     message = page.get_by_label("Message to the customer")
     message.press_sequentially("/so")
@@ -172,10 +167,19 @@ def _writing(page: Page, row: Conversation) -> None:
     _in_a_thread(lambda: _customer_says(row, "Thank you. How long?"))
     expect(page.get_by_text("Thank you. How long?")).to_be_visible(timeout=60_000)
     _too_late(page, row, message)
+    wired(page)
     page.get_by_role("button", name="Hand back").click()
-    page.locator("#dialog").get_by_role("button", name="Hand back").click()
+    taken(page).get_by_role("button", name="Hand back").click()
     expect(page.get_by_text("Given back.")).to_be_visible()
     expect(page.get_by_text("Take it over to write here.")).to_be_visible()
+
+
+def _taken_over(page: Page) -> None:
+    wired(page)
+    page.get_by_role("button", name="Take over").click()
+    taken(page).get_by_role("button", name="Take over").click()
+    expect(page.get_by_text("You have this conversation now.")).to_be_visible()
+    wired(page)
 
 
 def _too_late(page: Page, row: Conversation, message: Any) -> None:
@@ -190,8 +194,7 @@ def _too_late(page: Page, row: Conversation, message: Any) -> None:
     )
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_text("It was handed back or resolved meanwhile, so nothing was sent.")).to_be_visible()
-    page.get_by_role("button", name="Take over").click()
-    page.locator("#dialog").get_by_role("button", name="Take over").click()
+    _taken_over(page)
     expect(message).to_have_value("3 days, Ada Stone.")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator(".timeline-staff").last).to_contain_text("3 days, Ada Stone.")
@@ -210,10 +213,10 @@ def test_on_a_phone(live_server: Any) -> None:
     with staff_browser(live_server, viewport=PHONE, color_scheme="dark") as (page, faults):
         _in_a_thread(become_an_agent)
         page.goto(f"{LIST}?status=held")
-        assert fits(page)
+        assert wider(page) <= 0
         page.get_by_role("link", name="A colleague will answer here.").click()
         page.wait_for_url(f"**{reverse('admin:chat_conversation_change', args=[row.pk])}")
-        assert fits(page)
+        assert wider(page) <= 0
         message = page.get_by_label("Message to the customer")
         expect(message).to_be_in_viewport()
         send = page.get_by_role("button", name="Send", exact=True)
@@ -227,7 +230,7 @@ def test_on_a_phone(live_server: Any) -> None:
         page.get_by_role("tab", name="Internal note").click()
         expect(page.get_by_text("Only staff read this.", exact=True)).to_be_in_viewport()
         expect(page.get_by_role("button", name="Keep the note")).to_be_in_viewport(ratio=1)
-        assert fits(page)
+        assert wider(page) <= 0
         assert faults == []
 
     assert Event.objects.get(kind="staff_wrote").payload["content"] == "3 days, Ada Stone."

@@ -7,7 +7,7 @@ from django.urls import reverse
 from playwright.sync_api import Locator, Page, expect
 
 from tests import rows
-from tests.admin.test_browser import DESK, _in_a_thread, staff_browser
+from tests.admin.test_browser import DESK, _in_a_thread, staff_browser, taken
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -54,6 +54,7 @@ def test_every_kind_of_dialog_keeps_the_keyboard_and_gives_it_back(live_server: 
         expect(modal.get_by_label("Reason")).to_be_focused()  # what must be filled in
         page.keyboard.press("Control+Enter")
         expect(modal.locator(".errors, .errorlist, [aria-invalid=true]").first).to_be_visible()
+        taken(page)
         expect(modal.get_by_label("Reason")).to_be_focused()  # what is wrong
         modal.get_by_role("button", name="Cancel").press("Enter")
         expect(modal).to_be_hidden()

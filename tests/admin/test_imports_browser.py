@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from agents.models import Agent, Tool
 from openapi_import import jobs
 from openapi_import.models import Classification, ImportJob
-from tests.admin.test_browser import PHONE, _in_a_thread, staff_browser
+from tests.admin.test_browser import PHONE, _in_a_thread, staff_browser, taken, wider, wired
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -37,6 +37,7 @@ def test_from_a_pasted_document_to_live_tools_on_a_phone(live_server: Any) -> No
         page.get_by_role("link", name="Import an API").click()
         page.get_by_role("button", name="Read the document").click()
         expect(page.get_by_text("Give an address, choose a file")).to_be_visible()
+        wired(page)
         file = page.locator('input[type="file"]')
         file.set_input_files({"name": "shop.yaml", "mimeType": "text/yaml", "buffer": b"openapi: 3.1.0"})
         expect(page.get_by_text("shop.yaml")).to_be_visible()
@@ -48,16 +49,17 @@ def test_from_a_pasted_document_to_live_tools_on_a_phone(live_server: Any) -> No
         expect(page.get_by_role("heading", name="Waiting to begin.")).to_be_visible()
         _in_a_thread(lambda: jobs.run(ImportJob.objects.get().pk))
         page.get_by_role("link", name="Review the operations").click(timeout=60_000)  # it came by itself
+        page.wait_for_url("**/review/**")
         _review(page)
-        assert _wider(page) <= 0
+        assert wider(page) <= 0
 
         page.locator("#content-main").get_by_role("button", name="Publish").click()
-        dialog = page.locator("#dialog")
+        dialog = taken(page)
         expect(dialog).to_contain_text("Operations that become no tool")
         dialog.get_by_role("button", name="Publish").click()
         expect(page.get_by_text("Published. Tools: 2 added. New agents: billing.")).to_be_visible()
         expect(page.get_by_text("2 live")).to_be_visible()
-        assert _wider(page) <= 0
+        assert wider(page) <= 0
         assert faults == []
 
     deleting, reading = Tool.objects.order_by("name")
@@ -80,9 +82,11 @@ def _review(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Edit DELETE /invoices/{invoice_id}")).to_be_focused()
     page.keyboard.press("Enter")
+    taken(page)
     dialog.get_by_label("Who approves").select_option("none")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_contain_text("What writes needs an approver")
+    taken(page)
     dialog.get_by_label("Who approves").select_option("customer")
     dialog.get_by_role("button", name="Save").click()
     expect(told).to_have_text("Saved: DELETE /invoices/{invoice_id}.")
@@ -94,6 +98,7 @@ def _review(page: Page) -> None:
     bulk.get_by_label("Agent").fill("billing")
     bulk.get_by_role("button", name="Change").click()
     expect(told).to_have_text("Changed 3 operations.")
+    wired(page)
     page.get_by_role("checkbox", name="GET /invoices", exact=True).check()
     bulk.get_by_label("As a tool").select_option("no")
     bulk.get_by_role("button", name="Change").click()
@@ -105,7 +110,4 @@ def _review(page: Page) -> None:
     expect(page.locator(".console-json")).to_contain_text('"invoice_id"')
     page.get_by_role("link", name="Left out 1").click()
     expect(page.locator(".imports-row")).to_have_count(1)
-
-
-def _wider(page: Page) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+    wired(page)

@@ -10,7 +10,7 @@ from agents import approvals
 from agents.models import Action, Tool
 from smartsupport.lib import presence
 from tests import rows
-from tests.admin.test_browser import DESK, PHONE, _in_a_thread, staff_browser, taken
+from tests.admin.test_browser import DESK, PHONE, _in_a_thread, staff_browser, taken, wider
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -20,11 +20,6 @@ NINA = approvals.Decider("staff", "nina", id="user:0")
 
 def row(page: Page, order: str) -> Any:
     return page.locator(".inbox-row", has_text=f"off order {order}.")
-
-
-def wider(page: Page) -> int:
-    found: int = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    return found
 
 
 def test_a_morning_by_keys(live_server: Any) -> None:
@@ -41,8 +36,7 @@ def test_a_morning_by_keys(live_server: Any) -> None:
         keys.press("o")
         expect(page.locator("#inbox-asked")).to_have_text("Give 10% off order A.")
         keys.press("a")
-        approve = dialog.get_by_role("button", name="Approve")
-        expect(approve).to_be_focused()
+        expect(taken(page).get_by_role("button", name="Approve")).to_be_focused()
         keys.press("Enter")
         expect(said).to_have_text("Approved: Give 10% off order A.")
         expect(row(page, "A")).to_have_class("inbox-row inbox-new inbox-gone")
@@ -86,7 +80,7 @@ def test_a_morning_by_keys(live_server: Any) -> None:
         _in_a_thread(
             lambda: approvals.decide(action_id=calls["E"].pk, approved=False, by=NINA, reason="Not E.")
         )
-        dialog.get_by_role("button", name="Approve 2").press("Enter")
+        taken(page).get_by_role("button", name="Approve 2").press("Enter")
         expect(dialog).to_contain_text("Approved 1 of 2.")
         expect(dialog).to_contain_text("This was already declined by nina. Your decision changed nothing.")
         keys.press("Escape")
@@ -146,14 +140,15 @@ def test_on_a_phone_it_opens_below_its_row_and_new_ones_come(live_server: Any) -
         )
         expect(row(page, "A").locator("#inbox-asked")).to_be_visible()
         row(page, "A").locator(".inbox-decide").get_by_role("button", name="Approve", exact=True).click()
-        page.locator("#dialog").get_by_role("button", name="Approve").click()
+        taken(page).get_by_role("button", name="Approve").click()
         expect(page.locator("#inbox-said")).to_have_text("Approved: Give 10% off order A.")
         row(page, "B").get_by_role("checkbox").check()
         row(page, "N").get_by_role("checkbox").check()
         page.get_by_role("button", name="Decline the ticked").click()
-        dialog = page.locator("#dialog")
+        dialog = taken(page)
         dialog.get_by_role("button", name="Decline 2").click()
         expect(dialog).to_contain_text("Say why")
+        taken(page)
         assert wider(page) <= 0
         dialog.get_by_label("Reason").fill("Not today.")
         dialog.get_by_role("button", name="Decline 2").click()
@@ -172,10 +167,17 @@ def test_a_viewers_keys_decide_nothing_and_the_page_says_when_it_is_old(live_ser
         page.keyboard.press("j")
         page.keyboard.press("o")
         expect(page.locator("#inbox-asked")).to_be_visible()
+        expect(page.get_by_text("You may look at it, but not decide.")).to_be_visible()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url.removeprefix(live_server.url)))
         for key in "arex":
             page.keyboard.press(key)
+        page.evaluate("fetch('/admin/waiting/?after=keys').then(answer => answer.text())")
+        assert "/admin/waiting/?after=keys" in asked  # what a key had asked for would stand before it
+        assert [
+            one for one in asked if "/live/" not in one and "/waiting/" not in one and "/here/" not in one
+        ] == []
         expect(page.locator("#modal-content")).to_be_empty()
-        expect(page.get_by_text("You may look at it, but not decide.")).to_be_visible()
         expect(page.locator("#inbox-alert")).not_to_be_checked()
         page.locator("#inbox-alert").check()
         page.reload()

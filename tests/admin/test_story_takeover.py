@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.admin.test_browser import taken, wired
 from tests.live.stack import ADMIN_PASSWORD, Stack
 
 pytestmark = [pytest.mark.xdist_group("live-offline"), pytest.mark.browser]
@@ -18,11 +19,13 @@ def test_taking_over_writing_and_giving_back(offline_stack: Stack, chromium: Bro
     _sign_in(staff, offline_stack)
     staff.goto(f"{offline_stack.url}/admin/chat/conversation/?q=1064")
     staff.locator(".desk-hits a").first.click()
-    content, dialog = staff.locator("#content-main"), staff.locator("#dialog")
+    staff.wait_for_url("**/change/**")
+    content = staff.locator("#content-main")
 
     content.get_by_role("button", name="Take over").click()
-    dialog.get_by_role("button", name="Take over").click()
+    taken(staff).get_by_role("button", name="Take over").click()
     expect(staff.get_by_text("You have this conversation now.")).to_be_visible(timeout=PATIENCE_MS)
+    wired(staff)
 
     _say(customer, "Cancel order 1064, please. Is somebody there?")
     expect(content.get_by_text("Is somebody there?")).to_be_visible(timeout=PATIENCE_MS)
@@ -32,8 +35,9 @@ def test_taking_over_writing_and_giving_back(offline_stack: Stack, chromium: Bro
     expect(_told(customer, "Yes, I am here.")).to_be_visible(timeout=PATIENCE_MS)
     expect(_log(customer)).not_to_contain_text("admin")
 
+    wired(staff)
     content.get_by_role("button", name="Hand back").click()
-    dialog.get_by_role("button", name="Hand back").click()
+    taken(staff).get_by_role("button", name="Hand back").click()
     expect(staff.get_by_text("Given back.")).to_be_visible(timeout=PATIENCE_MS)
     _say(customer, "What is the status of order 1065?")
     expect(_told(customer, "Order 1065 is")).to_be_visible(timeout=PATIENCE_MS)
@@ -68,3 +72,4 @@ def _sign_in(page: Page, stack: Stack) -> None:
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill(ADMIN_PASSWORD)
     page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Now", exact=True)).to_be_visible(timeout=PATIENCE_MS)

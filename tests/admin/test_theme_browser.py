@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from agents.models import Agent
 from tests import rows
 from tests.admin.console_pages import furnished, pages
-from tests.admin.test_browser import DESK, PHONE, staff_browser
+from tests.admin.test_browser import DESK, PHONE, staff_browser, wired
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -56,8 +56,8 @@ def test_no_icon_is_read_out_as_a_word(live_server: Any, client: Client) -> None
         faulty = []
         for one in chosen:
             page.goto(one.url)
-            page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
-            page.locator(".console-account").click()  # with the menu that is folded away
+            wired(page).locator(".console-account").click()  # with the menu that is folded away
+            expect(page.get_by_role("button", name="Dark")).to_be_visible()
             faulty += faults(page, one.name)
 
     assert not faulty, "\n" + "\n".join(faulty)
@@ -95,5 +95,6 @@ def test_no_field_of_a_list_is_cut_off_on_a_phone(live_server: Any) -> None:
     with staff_browser(live_server, viewport=PHONE) as (page, found):
         page.goto("/admin/agents/agent/")
         expect(page.get_by_text("Looks up orders. Looks up").first).to_be_visible()
+        page.evaluate("document.fonts.ready.then(() => true)")
         assert page.evaluate(CLIPPED) == []
         assert found == []

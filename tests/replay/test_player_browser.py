@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from agents import facts
 from tests import rows
-from tests.admin.test_browser import DESK, PHONE, _in_a_thread, staff_browser
+from tests.admin.test_browser import DESK, PHONE, _in_a_thread, staff_browser, wider
 from tests.replay.test_player import a_turn, long_conversation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -77,7 +77,7 @@ def test_stepping_through_a_conversation(live_server: Any, viewport: Any, theme:
         ready(page)
         page.keyboard.press("k")
         at(page, 4)
-        page.goto(page.url)  # the address has the step and the filter
+        page.goto(page.evaluate("location.href"))  # the address has the step and the filter
         at(page, 4)
         expect(page.get_by_label("Tool calls")).to_be_checked()
         expect(page.locator("#player-list a[data-step]")).to_have_count(2)
@@ -102,8 +102,7 @@ def test_stepping_through_a_conversation(live_server: Any, viewport: Any, theme:
         page.get_by_role("button", name="Go").click()
         expect(page.locator("#player-detail")).to_have_attribute("data-step", "21")
         ready(page)
-        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        assert (wider, faults) == (0, [])
+        assert (wider(page), faults) == (0, [])
 
         page.context.set_offline(True)
         page.keyboard.press("j")
