@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Locator, Page, Request, TimeoutError, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, TimeoutError, expect
 
 from agents import approvals, facts
 from agents.models import Action, Agent, Tool
@@ -40,7 +40,7 @@ def staff_browser(site: Any, user: User | None = None, **options: Any) -> Iterat
         context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}])
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda said: faults.extend(_complained(said)))
         page.on("requestfailed", lambda request: faults.extend(_failed(request)))
         page.on("request", lambda asked: faults.extend(_foreign(asked.url, site.url)))
         page.on("response", lambda answer: faults.extend([answer.url] if answer.status >= 400 else []))
@@ -88,6 +88,12 @@ def wider(page: Page) -> int:
         )
     found: int = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     return found
+
+
+def _complained(said: ConsoleMessage) -> list[str]:
+    """A look for news that is given up for a newer one is no fault; htmx says that it is over, and why."""
+    given_up = said.text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
+    return [] if said.type != "error" or given_up else [said.text]
 
 
 def _failed(request: Request) -> list[str]:

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.admin.test_browser import taken, wired
+from tests.admin.test_browser import _complained, taken, wired
 from tests.live.stack import ADMIN_PASSWORD, Stack
 
 pytestmark = [pytest.mark.xdist_group("live-offline"), pytest.mark.browser]
@@ -50,7 +50,7 @@ def _opened(browser: Browser, faults: list[str]) -> Page:
     """A page of somebody else's, whose errors are noted."""
     page = browser.new_context().new_page()
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda said: faults.extend(_complained(said)))
     return page
 
 
