@@ -10,13 +10,18 @@ from playwright.sync_api import Page as BrowserPage
 from tests import rows
 from tests.admin.console_pages import furnished, pages
 from tests.admin.roles_table import SIDEBAR
-from tests.admin.test_browser import staff_browser
+from tests.admin.test_browser import staff_browser, wired
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 """What another theme can change."""
+DRAWN = """() => !document.documentElement.hasAttribute('x-cloak')
+    && !document.querySelector('span.help-tooltip[aria-label]:not([role])')
+    && document.fonts.ready.then(() => true)"""
+STILL = "document.getAnimations().every(one => one.effect.getComputedTiming().endTime === Infinity)"
+"""A colour that is still turning into another has the contrast of neither."""
 SIDEBAR_ELEMENT = "#nav-sidebar"
 
 
@@ -45,6 +50,7 @@ def wear(page: BrowserPage, theme: Literal["light", "dark"]) -> None:
     """As the theme does when it is chosen: the console by a class, the chat page by what the system says."""
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", theme == "dark")
+    page.wait_for_function(STILL)
 
 
 def faults(page: BrowserPage, name: str, url: str) -> list[str]:
@@ -54,7 +60,7 @@ def faults(page: BrowserPage, name: str, url: str) -> list[str]:
     page.set_viewport_size({"width": 1280, "height": 800})
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.goto(url)
-    page.wait_for_function("!document.documentElement.hasAttribute('x-cloak')")
+    wired(page).wait_for_function(DRAWN)
     found = [f"{name} wide, light: {fault}" for fault in violations(page, without=known)]
     wear(page, "dark")
     found += [f"{name} wide, dark: {fault}" for fault in violations(page, only=OF_COLOURS, without=known)]
