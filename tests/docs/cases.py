@@ -140,7 +140,8 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("docs/quick-start.md", "Where are your stores?"): Live(("data.replies",), prints=("Torstrasse 12",)),
     ("docs/demo-api.md", "_faults"): Live(
-        swaps=lambda world: {"localhost:8001": f"127.0.0.1:{world.stack.demo_port}"}
+        swaps=lambda world: {"localhost:8001": f"127.0.0.1:{world.stack.demo_port}"},
+        after=lambda world: world.stack.business.delete("/_faults"),
     ),
     ("docs/api.md", "rotate"): Live(("data.key",), variables=_key_to_rotate),
     ("docs/api.md", "/stream"): Live(
