@@ -24,8 +24,9 @@ def claim() -> str:
 
 
 def give_back(url: str) -> None:
-    with redis.Redis.from_url(_url(KEPT_IN)) as shared:
-        shared.delete(_key(int(url.rpartition("/")[2])))
+    server, _, number = url.rpartition("/")  # which of several, whatever the environment says by now
+    with redis.Redis.from_url(f"{server}/{KEPT_IN}") as shared:
+        shared.delete(_key(int(number)))
 
 
 def _url(number: int) -> str:

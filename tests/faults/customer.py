@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 
 import httpx
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from tests.faults.scenarios import Scenario
 from tests.faults.stack import FaultStack
@@ -118,7 +118,18 @@ class Customer:
 
 
 async def history(stack: FaultStack, customer: Customer) -> list[Frame]:
-    """What the customer's next page shows: the conversation from its beginning. It asks again where it is told to."""
+    """What the customer's next page shows: the conversation from its beginning. It asks again where it is told to, and
+    comes again where no socket is to be had yet."""
+    try:
+        return await _told(stack, customer)
+    except InvalidStatus as refused:
+        if refused.response.status_code != 503:
+            raise
+    await asyncio.to_thread(stack.wait_ready)
+    return await _told(stack, customer)
+
+
+async def _told(stack: FaultStack, customer: Customer) -> list[Frame]:
     async with Chatter(stack.socket_url, cookie=customer.cookie) as chat:
         frames: list[Frame] = [{"type": "error"}]
         while _refuses(frames[-1]):
