@@ -41,7 +41,8 @@ async def asked(
             http = await stack.enter_async_context(
                 httpx2.AsyncClient(transport=transport, headers=headers, trust_env=False, timeout=None)
             )
-            server = streamable_http_client(url, http_client=http)
+            # An event may be as large as an answer of JSON: the transport has counted it.
+            server = streamable_http_client(url, http_client=http, max_sse_event_size=None)
             client = await stack.enter_async_context(Client(server, mode=mode, cache=None, client_info=_us()))
             try:
                 answer = await ask(client)

@@ -13,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, ImageContent, TextContent, ToolAnnotations
 
 from agents import credentials, tool_http, tool_request
+from agents.mcp_tools import connecting
 from agents.models import ActionStatus, Credential, Tool
 from agents.tool_http import Outcome
 from openapi_import import jobs, review
@@ -161,6 +162,29 @@ def test_its_tools_are_judged_published_and_called_like_all_others(url: str, sho
             "sha256": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
         },
     ]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+def test_lists_and_answers_of_some_megabytes_are_read_as_events_and_as_json(
+    mode: str, url: str, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connecting._modes, url, mode)  # of the older revisions, an answer is one event
+
+    def get_story(part: str) -> str:
+        return f"{part}: {'w' * 2_000_000}"
+
+    for number in range(40):
+        about = f"Part {number} of the story. {'d' * 40_000}"
+        shop.server.add_tool(get_story, name=f"get_story_{number}", description=about, annotations=READS)
+
+    job = imported(url)
+
+    assert (job.status, job.error_message) == (ImportStatus.DONE, "")
+    assert row_of(job, "get_story_39").access_type == "read"
+    publish(job.pk, SAM)
+    whole = asked("get_story_39", part="last")
+    assert (whole.ok, whole.message) == (True, "")
+    assert get_story("last") in str(whole.result)
 
 
 def test_what_changes_at_the_server_changes_nothing_until_staff_have_looked(url: str, shop: Shop) -> None:
