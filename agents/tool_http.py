@@ -87,8 +87,9 @@ async def send(request: Request, terms: Terms, *, repeatable: bool, in_doubt: bo
 
 def _settles_doubt(outcome: Outcome) -> bool:
     """Whether this answer also tells what came of an earlier, unanswered attempt with the same key: the answer to it,
-    given once more. A refused connection or 401 says nothing of it, and 409 may be its own doing."""
-    return outcome.ok or (outcome.kind == "validation" and outcome.status not in (None, 409))
+    given once more. A refused connection or 401 says nothing of it, and 409 may be its own doing; so may an error that
+    a tool of an MCP server reports (200), which has no status to tell them apart."""
+    return outcome.ok or (outcome.kind == "validation" and outcome.status not in (None, 200, 409))
 
 
 def _told(outcome: Outcome) -> Outcome:
@@ -165,7 +166,8 @@ async def _send_once(signed: Signed, *, timeout: float) -> Outcome:
     request = signed.request
     if request.method == mcp_tools.METHOD:
         answer = await mcp_tools.call(signed, timeout=timeout)
-        return Outcome(answer.ok, answer.result, answer.kind, answer.message, answer.status, seen=answer.seen)
+        told = answer.ok, answer.result, answer.kind, answer.message, answer.status
+        return Outcome(*told, seen=answer.seen, wait_seconds=_retry_after(answer.retry_after))
     client = await safe_http.shared_client(allowed_hosts=tuple(settings.SAFE_HTTP_ALLOWED_HOSTS))
     try:
         response = await client.request(

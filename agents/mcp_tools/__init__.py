@@ -16,7 +16,7 @@ METHOD = "MCP"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a call, in the words of `agents.tool_http.Outcome`."""
+    """What came of a call, in the words of `agents.tool_http.Outcome`. `retry_after` is the header."""
 
     ok: bool
     result: Any = None
@@ -24,6 +24,7 @@ class Answer:
     message: str = ""
     status: int | None = None
     seen: bool = True
+    retry_after: str = ""
 
 
 def path_of(name: str) -> str:

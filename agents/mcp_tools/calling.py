@@ -113,12 +113,14 @@ def _not_told(error: Exception, transport: SafeTransport, secrets: tuple[str, ..
         return Answer(
             False, kind="auth", message="The business system refused our credentials.", status=status
         )
-    message = _words(error, secrets) or f"The business system answered with status {status}."
+    own = _words(error, secrets) if transport.speaks else ""
+    message = own or f"The business system answered with status {status}."
     if status in TRANSIENT:
-        return Answer(
-            False, kind="transient", message=message, status=status, seen=not sent or status in ASKED_TO_WAIT
-        )
-    if isinstance(error, MCPError) and (error.code in NOTHING_DONE or not sent):
+        seen = not sent or status in ASKED_TO_WAIT
+        wait = transport.retry_after
+        return Answer(False, kind="transient", message=message, status=status, seen=seen, retry_after=wait)
+    refused = transport.speaks and isinstance(error, MCPError) and error.code in NOTHING_DONE
+    if refused or (not sent and isinstance(error, MCPError)):
         return Answer(False, kind="validation", message=message, status=status)
     if status is not None and 400 <= status < 500:
         return Answer(False, kind="validation", message=message, status=status)

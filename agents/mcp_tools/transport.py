@@ -17,13 +17,16 @@ from smartsupport.lib import safe_http
 
 PASSED = frozenset({"accept", "content-type", "idempotency-key", "last-event-id", "mcp-session-id"})
 """With all that begins with `mcp-`: what of the SDK's headers goes out. The others are the connection's."""
+MESSAGES = ("application/json", "text/event-stream")
 KEPT = ("content-type", "mcp-session-id", "location", "retry-after")
 
 
 @dataclass
 class SafeTransport(httpx2.AsyncBaseTransport):
     """One connection to one server. `seconds` and `max_bytes` are for all its requests together; `of_method` is the
-    JSON-RPC method whose requests `sent`, `fault` and `status` tell of, others being told where it was never sent."""
+    JSON-RPC method whose requests `sent`, `fault`, `status`, `speaks` and `retry_after` tell of, others being told
+    where it was never sent. `speaks`: the answer can be a message of the protocol, so that an error which the SDK
+    makes of it is the server's."""
 
     secret_headers: Mapping[str, str] = field(repr=False)
     seconds: float
@@ -32,6 +35,8 @@ class SafeTransport(httpx2.AsyncBaseTransport):
     sent: bool = False
     fault: safe_http.OutboundError | None = None
     status: int | None = None
+    speaks: bool = False
+    retry_after: str = ""
 
     def __post_init__(self) -> None:
         self._until = time.monotonic() + self.seconds
@@ -56,11 +61,13 @@ class SafeTransport(httpx2.AsyncBaseTransport):
             )
         except safe_http.OutboundError as fault:
             if ours or not self.sent:
-                self.fault, self.status = fault, fault.status
+                self.fault, self.status, self.speaks = fault, fault.status, False
                 self.sent = self.sent or (ours and fault.sent)
             return httpx2.Response(502, request=request)
         if ours or not self.sent:
             self.fault, self.status = None, answer.status
+            self.speaks = _speaks(answer.status, answer.headers.get("content-type", ""))
+            self.retry_after = answer.headers.get("retry-after", "")
             self.sent = self.sent or ours
         self._room -= len(answer.content)
         kept = {name: answer.headers[name] for name in KEPT if name in answer.headers}
@@ -73,6 +80,12 @@ def _outgoing(headers: Mapping[str, str]) -> dict[str, str]:
         for name, value in headers.items()
         if name.lower() in PASSED or name.lower().startswith("mcp-")
     }
+
+
+def _speaks(status: int, content_type: str) -> bool:
+    """Whether the SDK reads such an answer. Of 202, of a redirect and of a page it makes an error of its own, which
+    looks like one of the server's: that the request was wrong."""
+    return status != 202 and not 300 <= status < 400 and content_type.lower().startswith(MESSAGES)
 
 
 def _method(content: bytes) -> str:

@@ -155,9 +155,9 @@ def _turned(
             continue
         if not names and key in ("$ref", "$dynamicRef") and isinstance(value, str):
             if value != "#" and not value.startswith("#/"):
-                faults.append(
-                    _fault(pointer, "Its schema refers to something outside of it, which is left open.")
-                )
+                outside = _fault(pointer, "Its schema refers to something outside of it, which is left open.")
+                # Once for each tool: a list has room for hundreds of thousands.
+                faults.extend([outside] if outside not in faults[-1:] else [])
                 return {}
             found["$ref"] = root + value[1:]
             continue

@@ -20,10 +20,10 @@ def result(message: dict[str, Any], value: Any) -> bytes:
     return response(body=body, content_type="application/json")
 
 
-def error(message: dict[str, Any], code: int, status: str = "200 OK") -> bytes:
+def error(message: dict[str, Any], code: int, status: str = "200 OK", **headers: str) -> bytes:
     said = {"code": code, "message": "The far side said no."}
     body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "error": said}).encode()
-    return response(status, body, content_type="application/json")
+    return response(status, body, content_type="application/json", **headers)
 
 
 def tool(name: str, **more: Any) -> dict[str, Any]:

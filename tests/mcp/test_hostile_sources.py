@@ -138,6 +138,23 @@ def test_what_a_reviewer_cannot_see_no_model_reads(side: FarSide, settings: Lazy
     assert not set(HIDDEN) & set(told)
 
 
+def test_one_schema_that_leads_out_of_itself_in_many_places_is_one_fault(
+    side: FarSide, settings: LazySettings
+) -> None:
+    outside = {"oneOf": [{"$ref": "https://elsewhere.invalid/a.json"}] * 3_000}
+    far_shop = Hostile(
+        tool("get_it", inputSchema={"type": "object", "properties": {"x": outside}}),
+        tool("get_more", inputSchema={"type": "object", "properties": {"x": outside}}),
+    )
+
+    job = imported(serve(side, settings, far_shop))
+
+    assert job.status == ImportStatus.DONE
+    found = [fault["pointer"] for fault in job.faults if "outside of it" in fault["message"]]
+    assert found == ["/tools/get_it", "/tools/get_more"]
+    assert len(bytes(job.content or b"")) < 50_000
+
+
 ENDLESS = itertools.count()
 LISTS = {
     "no tools": (lambda cursor: {"tools": []}, "lists no tools"),
@@ -221,9 +238,18 @@ async def never(message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
     await writer.wait_closed()
 
 
-def said(status: str = "200 OK", code: int = -32603) -> Any:
+def said(status: str = "200 OK", code: int = -32603, **headers: str) -> Any:
     async def answer(message: dict[str, Any], writer: asyncio.StreamWriter) -> bytes:
-        return error(message, code, status)
+        return error(message, code, status, **headers)
+
+    return answer
+
+
+def plain(status: str, body: bytes = b"", **headers: str) -> Any:
+    """An answer that is no message of the protocol: of something that stands in the way, or of a server of its own."""
+
+    async def answer(message: dict[str, Any], writer: asyncio.StreamWriter) -> bytes:
+        return response(status, body, **headers)
 
     return answer
 
@@ -249,6 +275,13 @@ CALLS = {
     "an error of 500": (said("500 Oops"), "unknown", 1),
     "an error inside": (said(), "unknown", 1),
     "no such tool": (said(code=-32602), "failed", 1),
+    "a wrong request, it says": (said(code=-32600), "failed", 1),
+    "accepted, and no more": (plain("202 Accepted"), "unknown", 1),
+    "accepted, as JSON": (plain("202 Accepted", b"{}", content_type="application/json"), "unknown", 1),
+    "a page": (plain("200 OK", b"<p>Thank you.</p>", content_type="text/html"), "unknown", 1),
+    "nothing": (plain("204 No Content"), "unknown", 1),
+    "sent to a page": (plain("303 See Other", location="/thanks"), "unknown", 1),
+    "sent elsewhere": (plain("307 Temporary Redirect", location="https://elsewhere.invalid/mcp"), "unknown", 1),
     "another method": (said("404 Not Found", -32601), "failed", 1),
     "not let in": (said("401 Unauthorized"), "failed", 1),
     "no result": (told({"nothing": 1}), "unknown", 1),
@@ -280,3 +313,34 @@ def test_a_call_that_goes_wrong_is_failed_or_unknown_and_never_made_twice(
     far_shop.call, far_shop.called = said("503 Busy"), 0
     busy = read("get_it", x="1")
     assert (busy.kind, busy.ok, far_shop.called) == ("transient", False, tool_http.ATTEMPTS)
+    far_shop.call, far_shop.called = said("429 Too Many Requests", retry_after="600"), 0
+    told_to_wait = read("get_it", x="1")
+    assert (told_to_wait.kind, far_shop.called) == ("transient", 1)
+    assert "asked us to wait 600 seconds" in told_to_wait.message
+    far_shop.call = plain("200 OK", b"<p>Thank you.</p>", content_type="text/html")
+    page = read("get_it", x="1")
+    assert (page.kind, page.message) == ("unknown", "The business system answered with status 200.")
+
+
+@pytest.mark.parametrize(
+    ("second", "status"),
+    [
+        ({"content": [text("It is cancelled already.")], "isError": True}, ActionStatus.UNKNOWN),
+        ({"content": [text("Cancelled.")]}, ActionStatus.SUCCEEDED),
+    ],
+)
+def test_an_error_at_the_second_attempt_says_nothing_of_the_first(
+    second: Any, status: str, side: FarSide, settings: LazySettings
+) -> None:
+    far_shop = Hostile(tool("cancel_it"))
+    publish(imported(serve(side, settings, far_shop)).pk, SAM)
+    Tool.objects.update(repeat_safe=True)
+    answers = iter([dropped, told(second)])
+
+    async def one_after_the_other(message: dict[str, Any], writer: asyncio.StreamWriter) -> Any:
+        return await next(answers)(message, writer)
+
+    far_shop.call = one_after_the_other
+    done = execute(*approved_action(Tool.objects.get(name="cancel_it"), x="1"))
+
+    assert (done.status, far_shop.called) == (status, 2)
