@@ -14,6 +14,7 @@ from agents import approvals, executor, facts, settlement
 from agents.approvals import Decider
 from agents.models import Action, ActionStatus
 from agents.spending import alerts, periods
+from agents.tool_http import Outcome
 from chat import (
     feedback,
     notes,
@@ -232,6 +233,22 @@ def test_an_unknown_outcome_is_told_and_so_is_what_staff_found(everything: Webho
     assert body(everything, "action.unknown")["error_kind"] == "unknown"
     told(everything)
     settlement.settle(action_id=action.pk, happened=True, note="It is there.", by=SAM)
+
+    found = body(everything, "action.executed")
+    assert (found["status"], found["was_unknown"]) == ("succeeded", True)
+
+
+def test_what_was_sent_again_because_nobody_knew_was_unknown(everything: WebhookEndpoint) -> None:
+    action = rows.waiting_for_staff(order_id="1042", percent=10)
+    approvals.decide(action_id=action.pk, approved=True, by=SAM)
+    mine = Action.objects.filter(pk=action.pk)
+    for status, repeats in (
+        (ActionStatus.DISPATCHING, 0),
+        (ActionStatus.UNKNOWN, 0),
+        (ActionStatus.DISPATCHING, 1),
+    ):
+        mine.update(status=status, repeats=repeats)
+    executor._record_apart(action.pk, Outcome(True, {"state": "done"}, status=201), 5)
 
     found = body(everything, "action.executed")
     assert (found["status"], found["was_unknown"]) == ("succeeded", True)
