@@ -23,7 +23,7 @@ from chat.webhook_signing import new_secret
 from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.locks import one_at_a_time
-from smartsupport.lib.sealing import seal
+from smartsupport.lib.sealing import CannotUnseal, seal, unseal
 from smartsupport.lib.text import storable
 
 log = structlog.get_logger(__name__)
@@ -171,20 +171,30 @@ def resume(endpoint_id: UUID | None, *, by: Decider, skip: bool = False) -> Resu
 
 def rotate(endpoint_id: UUID | None, *, by: Decider, overlap_hours: object = 24) -> str:
     """Make a new secret and return it, once. The one before signs beside it for `overlap_hours` (0 to 168); one that
-    went on from an earlier change ends now. Raises EndpointNotFound, InvalidOverlap."""
+    went on from an earlier change ends now, and so does one that cannot be opened any more. Raises EndpointNotFound,
+    InvalidOverlap."""
     if isinstance(overlap_hours, bool) or not isinstance(overlap_hours, int):
         raise InvalidOverlap()
     if not 0 <= overlap_hours <= LONGEST_OVERLAP_HOURS:
         raise InvalidOverlap()
     row = find(endpoint_id)
     secret = new_secret()
-    until = timezone.now() + timedelta(hours=overlap_hours) if overlap_hours else None
+    overlaps = overlap_hours and _opens(row.secret)
+    until = timezone.now() + timedelta(hours=overlap_hours) if overlaps else None
     mine = WebhookEndpoint.objects.filter(pk=row.pk, secret=row.secret, deleted_at=None)
     if not mine.update(secret=seal(secret), old_secret=F("secret") if until else "", old_secret_until=until):
         raise EndpointNotFound("Somebody else has changed the secret or deleted the endpoint just now.")
     audit.changed(OBJECT, row.pk, after={"rotated": True, "old_one_signs_until": until})
     log.info("webhook_secret_rotated", endpoint_id=str(row.pk), overlap_hours=overlap_hours, by_name=by.name)
     return secret
+
+
+def _opens(sealed: str) -> bool:
+    try:
+        unseal(sealed)
+    except CannotUnseal:
+        return False
+    return True
 
 
 def delete(endpoint_id: UUID | None, *, by: Decider) -> None:

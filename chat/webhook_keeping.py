@@ -12,18 +12,20 @@ AT_ONCE = 2_000
 MOST = 200_000
 """In one run; the next one goes on."""
 
-# What ended; what waits for an endpoint that is paused all that time; and all that there is of one that was deleted.
+# What ended; what waits for an endpoint that is paused all that time, or for a WEBHOOK_URL that is not set any more;
+# and all that there is of an endpoint that was deleted.
 _FORGET = """
 WITH old AS MATERIALIZED (
     SELECT d.id, d.status FROM chat_webhookdelivery d LEFT JOIN chat_webhookendpoint e ON e.id = d.endpoint_id
     WHERE {which} AND (d.leased_until IS NULL OR d.leased_until < STATEMENT_TIMESTAMP())
     LIMIT %(most)s FOR UPDATE OF d SKIP LOCKED
 ), attempts AS (DELETE FROM chat_webhookattempt a USING old WHERE a.delivery_id = old.id)
-DELETE FROM chat_webhookdelivery d USING old WHERE d.id = old.id RETURNING old.status = 'queued'
+DELETE FROM chat_webhookdelivery d USING old WHERE d.id = old.id RETURNING old.status IN ('pending', 'queued')
 """
 _TOO_OLD = """
     d.created_at < STATEMENT_TIMESTAMP() - make_interval(days => %(days)s)
-    AND (d.status NOT IN ('pending', 'queued') OR d.status = 'queued' AND e.paused_at IS NOT NULL)
+    AND (d.status NOT IN ('pending', 'queued') OR d.status = 'queued' AND e.paused_at IS NOT NULL
+         OR d.status = 'pending' AND NOT %(told)s)
 """
 _OF_DELETED = "e.deleted_at IS NOT NULL"
 
@@ -46,7 +48,8 @@ def forget() -> int:
 @transaction.atomic
 def _some(which: str) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_FORGET.format(which=which), {"most": AT_ONCE, "days": settings.WEBHOOK_KEEP_DAYS})
+        asked = {"most": AT_ONCE, "days": settings.WEBHOOK_KEEP_DAYS, "told": bool(settings.WEBHOOK_URL)}
+        cursor.execute(_FORGET.format(which=which), asked)
         never_sent = [waited for (waited,) in cursor.fetchall()]
     if which is _TOO_OLD and any(never_sent):
         log.warning("webhooks_never_sent", deliveries=sum(never_sent), days=settings.WEBHOOK_KEEP_DAYS)

@@ -3,13 +3,14 @@
 import base64
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from django.conf import settings
 from standardwebhooks import Webhook
 
 from chat.models import WebhookEndpoint
-from smartsupport.lib.sealing import unseal
+from smartsupport.lib.sealing import CannotUnseal, unseal
 
 KEY_BYTES = 32
 """The specification asks for 24 to 64."""
@@ -22,14 +23,15 @@ def new_secret() -> str:
 
 def secrets_of(endpoint: WebhookEndpoint | None, now: datetime) -> list[str]:
     """What signs for this endpoint now, the newest first; None: WEBHOOK_URL, whose secret may be missing in
-    development. Raises CannotUnseal."""
+    development. One that signed before and cannot be opened is left out. Raises CannotUnseal."""
     if endpoint is None:
         return (
             [settings.WEBHOOK_SECRET, *settings.WEBHOOK_SECRET_FALLBACKS] if settings.WEBHOOK_SECRET else []
         )
     found = [unseal(endpoint.secret)]
     if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > now:
-        found.append(unseal(endpoint.old_secret))
+        with suppress(CannotUnseal):
+            found.append(unseal(endpoint.old_secret))
     return found
 
 

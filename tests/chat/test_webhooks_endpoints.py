@@ -177,6 +177,32 @@ def test_a_secret_that_cannot_be_opened_sends_nothing_unsigned(
     assert "rotate it" in WebhookAttempt.objects.get().error
 
 
+def test_a_new_secret_signs_at_once_where_the_old_one_cannot_be_opened(
+    other: Receiver, settings: LazySettings
+) -> None:
+    row, _ = added(other)
+    settings.SECRET_KEY = "another deployment's key, which opens nothing of this one"
+
+    new = webhook_endpoints.rotate(row.pk, by=SAM, overlap_hours=24)
+
+    assert webhook_trials.test(row.pk, by=SAM).delivered
+    assert " " not in other.posts[0].headers["webhook-signature"]
+    assert Webhook(new).verify(other.posts[0].body, other.posts[0].headers)
+    after = webhook_endpoints.find(row.pk)
+    assert (after.old_secret, after.old_secret_until) == ("", None)
+
+
+def test_an_old_secret_that_cannot_be_opened_any_more_keeps_the_new_one_from_nothing(other: Receiver) -> None:
+    row, _ = added(other)
+    new = webhook_endpoints.rotate(row.pk, by=SAM, overlap_hours=24)
+    WebhookEndpoint.objects.update(old_secret="sealed by a key that is gone")
+
+    assert webhook_trials.test(row.pk, by=SAM).delivered
+
+    assert " " not in other.posts[0].headers["webhook-signature"]
+    assert Webhook(new).verify(other.posts[0].body, other.posts[0].headers)
+
+
 # --- addresses -------------------------------------------------------------------------------------
 
 
@@ -876,6 +902,24 @@ def test_what_was_sent_is_kept_for_a_while_and_what_waits_for_as_long_as_it_may(
     assert not left.filter(pk=builtin.pk).exists()
     assert not WebhookAttempt.objects.filter(delivery=None).exists()
     assert webhook_keeping.forget() == 0
+
+
+def test_what_waits_for_a_webhook_url_that_is_not_set_any_more_is_not_kept_for_ever(
+    others: list[Receiver], settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.WEBHOOK_URL = others[0].url
+    rows.waiting_for_a_person()
+    rows.waiting_for_a_person()
+    old, young = WebhookDelivery.objects.filter(endpoint=None)
+    long_ago = timezone.now() - timedelta(days=settings.WEBHOOK_KEEP_DAYS, minutes=1)
+    WebhookDelivery.objects.filter(pk=old.pk).update(created_at=long_ago)
+
+    assert webhook_keeping.forget() == 0  # it may be down, and is still asked
+    settings.WEBHOOK_URL = ""
+    assert webhook_keeping.forget() == 1
+
+    assert WebhookDelivery.objects.get(endpoint=None).pk == young.pk
+    assert "webhooks_never_sent" in caplog.text
 
 
 def test_no_secret_and_no_path_is_logged(other: Receiver, caplog: pytest.LogCaptureFixture) -> None:
