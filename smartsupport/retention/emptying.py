@@ -10,7 +10,7 @@ from django.db import connection
 
 from analytics import rollups
 from chat.models import Conversation, Customer, Event, Turn
-from smartsupport.retention.registry import CONVERSATIONS, CUSTOMERS, WITHOUT_MODEL, Rule
+from smartsupport.retention.registry import CONVERSATIONS, CUSTOMERS, OF_BUDGETS, WITHOUT_MODEL, Rule
 from smartsupport.retention.wordless import wordless
 
 OPEN = """(
@@ -27,6 +27,8 @@ OPEN = """(
 """SQL over `chat_conversation AS c`: something of it is not finished. A person waits or answers; a turn is worked on or
 waits; an action waits for a decision, is carried out, or nobody knows what came of it; a webhook is being sent."""
 EVENTS_AT_ONCE = 1_000
+# In the order in which whoever sends them takes these locks. What is on its way meanwhile leaves nothing behind.
+_LOCK_ALERTS = f"SELECT id FROM chat_webhookdelivery WHERE {OF_BUDGETS} ORDER BY id FOR UPDATE"  # noqa: S608 (ours)
 
 
 def hold() -> None:
@@ -60,7 +62,9 @@ def empty(conversations: Sequence[tuple[UUID, UUID]]) -> None:
 
 
 def delete_customers(customers: Collection[UUID]) -> None:
-    """Customers who have no conversation any more, with their budgets."""
+    """Customers who have no conversation any more, with their budgets and what was told of these."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_ALERTS, {"customers": list(customers)})
     for rule in CUSTOMERS:
         _apply(rule, rule.deleted or None, {"customers": list(customers)})
 

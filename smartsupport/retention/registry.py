@@ -11,6 +11,11 @@ ERASED = "[erased]"
 """Stands where words were."""
 OF_TURNS = "turn_id = ANY(%(turns)s)"
 OF_CONVERSATIONS = "conversation_id = ANY(%(conversations)s)"
+OF_BUDGETS = """kind = 'budget.alert' AND conversation_id IS NULL AND (
+    note -> 'customer' ->> 'id' = ANY(%(customers)s::text[])
+    OR payload -> 'customer' ->> 'id' IN (SELECT subject FROM chat_customer WHERE id = ANY(%(customers)s)))"""
+"""Deliveries about a customer's budget belong to no conversation: they name the customer, to an endpoint by our id, and
+to WEBHOOK_URL by the subject."""
 LOGGED = "content_type_id = (SELECT id FROM django_content_type WHERE app_label = '{}' AND model = '{}')"
 
 
@@ -82,6 +87,11 @@ CONVERSATIONS = (
 """In the order in which rows can go."""
 
 CUSTOMERS = (
+    Rule(
+        "chat.WebhookAttempt",
+        f"delivery_id IN (SELECT id FROM chat_webhookdelivery WHERE {OF_BUDGETS})",  # noqa: S608
+    ),
+    Rule("chat.WebhookDelivery", OF_BUDGETS),
     Rule("agents.BudgetAlert", "customer_id = ANY(%(customers)s)"),
     Rule("agents.BudgetChange", "customer_id = ANY(%(customers)s)"),
     Rule("agents.Budget", "customer_id = ANY(%(customers)s)"),

@@ -28,10 +28,11 @@ from agents import facts
 from agents.direct.models import DirectCall
 from agents.links.models import ApprovalLink
 from agents.models import Action, ActionStatus, ModelCall
+from agents.spending import alerts
 from agents.spending.models import Budget, BudgetChange, SpendTotal
 from analytics import rollups
 from analytics.models import Day, DayAgent, DayTool, KeptFact
-from chat import api_keys, submission
+from chat import api_keys, submission, webhook_claims
 from chat.models import (
     ApiKey,
     Conversation,
@@ -50,6 +51,7 @@ from smartsupport.models import AuditEntry
 from smartsupport.retention import columns, emptying, erasing, forgetting, registry
 from smartsupport.retention.wordless import wordless
 from tests import rows
+from tests.agents.spending_rows import budget, spent
 
 pytestmark = pytest.mark.django_db
 MARK = "Zanzibarmarker"
@@ -516,6 +518,36 @@ def test_the_customer_of_a_key_that_works_stays_and_goes_with_it_when_erased() -
     assert api_keys.find(text) == key
     assert erasing.erase(who.pk) is not None
     assert (api_keys.find(text), ApiKey.objects.count()) == (None, 0)
+
+
+@pytest.mark.parametrize("how", ["erased", "pseudonymised", "forgotten"])
+def test_what_was_told_of_their_budget_goes_with_a_customer(settings: LazySettings, how: str) -> None:
+    """Such a delivery belongs to no conversation."""
+    settings.WEBHOOK_URL = "https://hooks.example/x"
+    rows.webhook_endpoint("budget.alert")
+    budget(1_000)
+    who, other = rows.customer(subject=f"cus_{MARK}", name=f"{MARK} Stone"), rows.customer()
+    for one in (who, other):
+        spent(900, one)
+    ModelCall.objects.update(provider="openai")
+    assert alerts.look() == 2
+    webhook_claims.take(1)  # an attempt, and the body of an endpoint's delivery or none yet
+    assert everything().count(f"cus_{MARK}") >= 3
+    WebhookDelivery.objects.update(leased_until=None)
+    Turn.objects.update(status=TurnStatus.COMPLETED)
+
+    if how == "forgotten":
+        old = timezone.now() - timedelta(days=90)
+        Conversation.objects.filter(customer=who).update(last_activity_at=old)
+        Customer.objects.filter(pk=who.pk).update(created_at=old)
+        assert forgetting.forget(days=30, mode="delete").customers == 1
+    else:
+        assert erasing.erase(who.pk, pseudonymise=how == "pseudonymised") is not None
+
+    kept = [line for line in everything().splitlines() if not line.startswith("smartsupport_audit")]
+    assert not [line for line in kept if MARK in line or str(who.pk) in line]
+    told = WebhookDelivery.objects.filter(kind="budget.alert")
+    assert sorted(one.endpoint_id is None for one in told) == [False, True], "the other one's stay"
 
 
 def test_where_no_days_are_set_nothing_is_forgotten(settings: LazySettings) -> None:
