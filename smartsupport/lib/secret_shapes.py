@@ -26,6 +26,7 @@ _SHAPES = tuple(
         ),
         (("eyJ",), r"\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*"),
         (("k-", "k_"), r"\b[srp]k[-_](?:live|test|proj|ant)?[-_]?[A-Za-z0-9_-]{16,}"),
+        (("ss_", "apl_"), r"\b(?:ss|apl)_[A-Za-z0-9_-]{32,}"),  # our own first key, and an approval's link
         (("gh", "glpat-", "github_"), r"\b(?:gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_.+/=-]{10,}"),
         (
             ("xox", "whsec_", "ya29.", "npm_", "hf_"),
@@ -47,7 +48,9 @@ _CODE = re.compile(
 """A code that is good once: its digits behind what it is called. Not `PIN code`, which is an address in India."""
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 ACCOUNT = "[account number hidden]"
-_EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]{0,63}(@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6})")
+_EMAIL = re.compile(
+    r"(?<![\w.+-])([\w.+-])(?:[\w.+-]|%2[Bb]){0,63}((?:@|%(?:25)?40)[^\W_][\w-]{0,62}(?:\.[\w-]{1,63}){1,6})"
+)
 _KEPT_APART = re.compile(
     r"(?<![\w-])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![\w-])"
     r"|(?<!\d)(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d)"
@@ -56,6 +59,8 @@ _FORMATS = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 _BETWEEN = rf"[\s.\u00b7_/{_FORMATS}\u2010-\u2015\u2212-]"
 _RUN = re.compile(rf"\d(?:{_BETWEEN}{{0,3}}\d){{12,}}")
 _DIGITS = re.compile(r"\d+")
+_ESCAPED = re.compile(r"%(?:20|2[Dd])|(?<=\d)\+(?=\d)")
+"""A space or a dash as it stands in the query of an address."""
 
 
 def without_secrets(text: str) -> str:
@@ -82,7 +87,7 @@ def _named(match: re.Match[str]) -> str:
 
 def without_addresses(text: str) -> str:
     """E-mail addresses keep their first letter and their host."""
-    return _EMAIL.sub(r"\1***\2", text) if "@" in text else text
+    return _EMAIL.sub(r"\1***\2", text) if "@" in text or "40" in text else text
 
 
 def without_accounts(text: str) -> str:
@@ -109,9 +114,10 @@ def without_cards(text: str) -> str:
 
 
 def _cards_in(text: str) -> str:
+    plain = _ESCAPED.sub(lambda match: " " * len(match[0]), text)
     found = [
         (run.start() + start, run.start() + end)
-        for run in _RUN.finditer(text)
+        for run in _RUN.finditer(plain)
         for start, end in _within(run[0])
     ]
     for start, end in reversed(found):

@@ -15,8 +15,16 @@ PLANTED = {
     "a card number": "4111111111111111",
     "a card number with spaces": "4111 1111 1111 1111",
     "a card number with dashes": "5500-0000-0000-0004",
+    "a card number in a query": "GET /x?q=4111+1111+1111+1111&a=1",
+    "a card number in a path": "/x/4111%201111%201111%201111/y",
+    "an e-mail address in a path": "GET /api/v1/usage/margaret.hamilton%40shop.example",
+    "an e-mail address in a query": "/x?q=margaret%2Bhamilton%40shop.example&a=1",
+    "an e-mail address in a query in a query": "/x?next=%3Fq%3Dmargaret.hamilton%2540shop.example",
+    "an e-mail address of another script": "margaret.hamilton@b\u00fccher.example",
     "a bearer token": "Bearer bearer0123456789abcdef",
     "a live key": "sk_live_51Habcdefghijklmnop",
+    "our first key": "ss_Habcdefghijklmnopqrstuvw-yz0123456789_ABCDEF",
+    "the link of an approval": "https://x.example/decide/apl_Habcdefghijklmnopqrstuvw-yz0123456789_ABCDEF:1:2",
     "a key of a model provider": "sk-proj-abcdefghijklmnopqrstuv",
     "a web token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjdXNfMTAwMSJ9.c2lnbmF0dXJlLW9mLWl0",
     "a webhook secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -31,7 +39,7 @@ PLANTED = {
 FRAGMENTS = (
     "4111111111111111", "4111 1111", "5500-0000", "bearer0123456789", "51Habcdefgh", "abcdefghijklmnopqrstuv",
     "eyJzdWIiOi", "c2lnbmF0dXJl", "MfKQ9r8G", "IOSFODNN7", "argaret.hamilton", "hunter2", "bPxRfiCYEX", "482 913",
-    "482913",
+    "482913", "4111+1111", "4111%20", "argaret%2B", "2Bhamilton", "Habcdefghijkl",
 )  # fmt: skip
 PROGRAM = f"""
 import json, logging, sys
@@ -115,6 +123,7 @@ def test_logs_and_replays_hide_the_same(what: str) -> None:
         "GET /api/v1/conversations/t-0123456789ab?page=2 200",
         "12 tokens in, 3 tokens out",
         "call +49 30 1234567",
+        "GET /x?at=12%3A40&share=100%25&of=40%40&name=class_of_1984_and_more",
         "the security code is required, error code 1042, PIN code 560001",
         "DE12 3456 7890 1234 5678 90 has other check digits",
     ],

@@ -209,10 +209,15 @@ def test_the_log_says_what_happened_and_no_secret(production: Fleet, visitor: ht
     visitor.get(f"/api/v1/agents?page=1&token={secret}", headers={"Authorization": f"Bearer {secret}"})
     visitor.get(f"/ws?token={secret}", headers={"X-API-Key": secret, "Referer": f"https://x/?{secret}"})
     visitor.get(f"/decide/{secret}")
+    visitor.get("/api/v1/usage/margaret.hamilton%40shop.example?q=margaret.hamilton%40shop.example")
     plain(production, "GET", f"/?token={secret}")
 
     until(lambda: production.nginx.access_log.read_text().count('"path":"/decide/[hidden]"') == 1)
     log = production.nginx.access_log.read_text()
     assert '"path":"/api/v1/agents","status":401' in log
     assert secret not in production.nginx.logged()
+    until(lambda: '"path":"/api/v1/usage/[hidden]"' in production.nginx.access_log.read_text())
+    webs = [one for name, one in production.programs.items() if name.startswith("web")]
+    until(lambda: any("/usage/m***@shop.example?q=m***%40shop.example" in one.log() for one in webs))
+    assert not [one for one in (production.nginx.logged(), *(one.log() for one in webs)) if "hamilton" in one]
     assert [path.name for path in Path(production.nginx.folder).glob("*access*")] == ["support-access.log"]
