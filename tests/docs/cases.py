@@ -120,9 +120,11 @@ CASES: dict[tuple[str, str], Case] = {
     ("docs/faults.md", "make faults"): Offered(),
     ("docs/deployment.md", "up -d --build\n"): Compose(),
     ("docs/deployment.md", "compose.data.yml"): Compose(),
+    ("docs/deployment.md", "manage.py verify_audit"): Compose(),
     ("docs/deployment.md", "manage.py backup"): Compose(),
     ("docs/deployment.md", "manage.py restore"): Compose(),
-    ("docs/privacy.md", "export_customer"): Held(
+    ("docs/privacy.md", "/backups/cus_1001.json"): Compose(),
+    ("docs/privacy.md", BARE + "manage.py export_customer"): Held(
         "tests/shipping/test_retention.py::test_a_persons_file_has_everything_of_theirs_and_nothing_of_others"
     ),
     ("docs/roles-and-audit.md", "make_again"): Command(before=_rename_the_role),

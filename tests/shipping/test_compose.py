@@ -142,7 +142,37 @@ def test_a_container_is_watched_started_again_and_given_time_to_leave(name: str)
 
 
 def test_there_are_two_of_what_customers_notice() -> None:
-    assert SERVICES["web"]["deploy"]["replicas"] == SERVICES["turns"]["deploy"]["replicas"] == 2
+    for name in ("web", "turns"):
+        assert substituted(SERVICES[name]["deploy"]["replicas"], {}) == "2"
+
+
+def test_how_many_there_are_stands_in_the_env_file_or_the_next_upgrade_would_forget_it() -> None:
+    for name in ("web", "turns", "jobs"):
+        replicas = SERVICES[name]["deploy"]["replicas"]
+        assert substituted(replicas, {f"{name.upper()}_PROCESSES": "7"}) == "7"
+
+
+def test_every_variable_that_the_files_ask_for_is_explained() -> None:
+    asked = {
+        name
+        for file in DOCKER.glob("compose*.yml")
+        for name in re.findall(r"(?<!\$)\$\{([A-Z_]+)", file.read_text())
+    }
+    explained = "".join((ROOT / "docs" / name).read_text() for name in ("deployment.md", "configuration.md"))
+
+    assert len(asked) > 15
+    assert [name for name in sorted(asked) if not re.search(rf"\b{name}\b", explained)] == []
+
+
+def test_an_error_is_no_sign_of_life_of_valkey() -> None:
+    """valkey-cli ends with 0 where the server answers that it is still loading, unless it is told -e."""
+    assert SERVICES["valkey"]["healthcheck"]["test"] == ["CMD", "valkey-cli", "-e", "ping"]
+
+
+def test_keys_certificates_and_backups_do_not_get_into_the_repository() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+
+    assert {".env", "docker/nginx/certificates/", "docker/nginx/acme/", "*.backup"} <= set(ignored)
 
 
 def test_turns_have_time_to_drain_twice_and_to_write_down_what_they_did() -> None:
@@ -229,7 +259,7 @@ def test_what_is_mounted_is_there() -> None:
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
             source = substituted(volume, {}).split(":")[0]
-            if source.startswith("./nginx/") and "certificates" not in source and "acme" not in source:
+            if source.startswith("./") and "certificates" not in source and "acme" not in source:
                 assert (DOCKER / source).exists(), source
 
 
