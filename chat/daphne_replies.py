@@ -1,13 +1,15 @@
 """What Daphne 4.2 leaves out of an application's answers. To a socket: the headers of `websocket.accept` (the visitor's
 cookie), the reason of `websocket.close`, and an answer of the application's own to a handshake that it refuses
-(`websocket.http.response`); and what is sent to one that is being closed is dropped instead of raised. In an event
-stream: that `send` waits while the connection is full, instead of keeping whatever a reader does not read. All of it is
-in the ASGI specification."""
+(`websocket.http.response`); and what is sent to one that is being closed is dropped instead of raised. To a socket and
+in an event stream: that `send` waits while the connection is full, instead of keeping whatever a reader does not read.
+All of it is in the ASGI specification. Of a client that writes faster than it is answered, no more is read meanwhile.
+"""
 
 import asyncio
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from daphne import http_protocol
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
@@ -15,8 +17,71 @@ from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer  # type: ignore[import-untyped]
 
+log = structlog.get_logger(__name__)
 
+READ_SECONDS = 20.0
+"""How long a socket's connection may be full before it is cut."""
+FRAMES_WAITING = 100
+"""Frames of one socket that may wait for the application."""
+LOOK_SECONDS = 0.05
+
+
+@implementer(IPushProducer)
 class WholeReplies(WebSocketProtocol):
+    """A socket that is paced in both directions. Twisted tells when its connection is full, and when it has room again;
+    what a client has sent is left in the connection while so much of it waits here."""
+
+    def connectionMade(self) -> None:
+        self.room = asyncio.Event()
+        self.room.set()
+        self.held_back = False
+        super().connectionMade()
+
+    def onOpen(self) -> None:
+        # The HTTP channel on which the socket began is told until now, and does nothing about it.
+        self.unregisterProducer()
+        self.registerProducer(self, True)
+        super().onOpen()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        super().onMessage(payload, isBinary)
+        if not self.held_back:
+            self._hold_back()
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        self.stopProducing()
+        super().onClose(wasClean, code, reason)
+
+    def _hold_back(self) -> None:
+        """Read no more while so many frames wait, and look again soon."""
+        waits = self.application_queue.qsize() >= FRAMES_WAITING and self.state == self.STATE_OPEN
+        if waits:
+            asyncio.get_running_loop().call_later(LOOK_SECONDS, self._hold_back)
+        if waits != self.held_back:
+            self.held_back = waits
+            (self.transport.pauseProducing if waits else self.transport.resumeProducing)()
+
+    async def has_room(self) -> None:
+        """Wait until there is. A client that reads nothing for so long is given up."""
+        if self.room.is_set():
+            return
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                await self.room.wait()
+        except TimeoutError:
+            log.warning("socket_reads_nothing", seconds=READ_SECONDS)
+            self.stopProducing()
+            self.dropConnection(abort=True)
+
+    def pauseProducing(self) -> None:
+        self.room.clear()
+
+    def resumeProducing(self) -> None:
+        self.room.set()
+
+    def stopProducing(self) -> None:
+        self.room.set()
+
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.accept" and message.get("headers"):
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message["headers"]}
@@ -98,6 +163,8 @@ async def _paced(self: Server, protocol: Any, message: dict[str, Any]) -> None:
     # Of an answer that has ended, Twisted tells nothing any more: who waited would wait until Daphne cuts them.
     if isinstance(protocol, PacedRequest) and not protocol.finished:
         await protocol.room.wait()
+    if isinstance(protocol, WholeReplies) and message["type"] == "websocket.send":
+        await protocol.has_room()
 
 
 def install() -> None:
