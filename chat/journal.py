@@ -1,9 +1,10 @@
 """The journal of one running turn: `agents.context.Journal` over the conversation's log and its sockets."""
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -68,10 +69,10 @@ class TurnJournal:
 
     async def append(self, *facts: Fact) -> None:
         await self._settle_soon()
-        await self._append(*self.take_noted(), *facts)
+        await self._append(self.take_noted(), *facts)
 
     def append_soon(self, *facts: Fact) -> None:
-        self._soon = asyncio.ensure_future(self._append(*self.take_noted(), *facts))
+        self._soon = asyncio.ensure_future(self._append(self.take_noted(), *facts))
 
     def alive(self) -> None:
         self.progressed_at = time.monotonic()
@@ -101,17 +102,35 @@ class TurnJournal:
             left.append(self._sealing(replied(agent=self._agent, content=self._text, key=key, cut=True)))
         return left
 
-    async def _append(self, *facts: Fact) -> None:
+    async def _append(self, noted: list[Fact], *facts: Fact) -> None:
         claim = self._claim
         self.progressed_at = time.monotonic()
-        async with self._writing:
-            placed = await self._placed(facts)
-            if not placed:
-                return
-            batch = await _to_its_end(
-                lambda: events.insert(claim.conversation_id, placed, turn_id=claim.turn_id, fence=claim.fence)
-            )
-            await self._announce(batch, placed)
+        with self._writes(noted) as written:
+            async with self._writing:
+                placed = await self._placed((*noted, *facts))
+                if not placed:
+                    return
+
+                def work() -> events.Batch:
+                    batch = events.insert(
+                        claim.conversation_id, placed, turn_id=claim.turn_id, fence=claim.fence
+                    )
+                    written.set()
+                    return batch
+
+                await self._announce(await _to_its_end(work), placed)
+
+    @contextmanager
+    def _writes(self, noted: list[Fact]) -> Iterator[threading.Event]:
+        """Set the event where it is written. What was noted and came too late, because somebody has just stopped the
+        turn, is left for the turn's end: the model's answer is paid for."""
+        written = threading.Event()
+        try:
+            yield written
+        except (StaleTurn, asyncio.CancelledError):
+            if not written.is_set():
+                self._noted = [*noted, *self._noted]
+            raise
 
     async def _settle_soon(self) -> None:
         """Wait for what was to be recorded soon. Raises what it raised."""
@@ -127,6 +146,7 @@ class TurnJournal:
                 value, worked = work()
                 facts = [*noted, *worked]
                 batch = events.insert(claim.conversation_id, facts, turn_id=claim.turn_id) if facts else None
+            written.set()
             return value, facts, batch
 
         claim = self._claim
@@ -135,7 +155,8 @@ class TurnJournal:
         await self._flush()
         async with self._writing:
             noted = self.take_noted()
-            value, facts, batch = await _to_its_end(in_transaction)
+            with self._writes(noted) as written:
+                value, facts, batch = await _to_its_end(in_transaction)
             if batch:
                 await self._announce(batch, facts)
         return value

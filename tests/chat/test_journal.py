@@ -128,6 +128,7 @@ def test_a_turn_that_is_cancelled_waits_for_what_it_is_writing() -> None:
 
     async def turn() -> list[Fact]:
         await journal.token("a", "Whole.")
+        journal.note(CHOSE)
         writing = asyncio.ensure_future(journal.append(replied(agent="a", content="Whole.", key="reply:1")))
         await in_thread(lambda: until(somebody_waits))
         writing.cancel()
@@ -146,7 +147,7 @@ def test_a_turn_that_is_cancelled_waits_for_what_it_is_writing() -> None:
     left = on_loop(turn())
     other.join(30)
 
-    assert (kinds(held), left) == (["replied"], [])
+    assert (kinds(held), left) == (["model_called", "replied"], [])
 
 
 def test_what_was_shown_and_not_recorded_is_left_for_the_end() -> None:
@@ -167,3 +168,62 @@ def test_what_was_shown_and_not_recorded_is_left_for_the_end() -> None:
     assert noted == CHOSE
     assert (cut.kind, cut.agent, cut.key) == ("replied", "a", "reply:cut:0")
     assert cut.payload == {"content": "and a", "cut": True, "offset": 7, "end": 12}
+
+
+def test_what_was_noted_is_not_lost_with_a_transaction_that_came_too_late() -> None:
+    """Somebody stopped the turn between the model's answer and what was to be done about it: the answer is paid for."""
+    held, journal = opened()
+    Turn.objects.filter(pk=held.turn_id).update(stop_requested=True)
+
+    async def turn() -> list[Fact]:
+        journal.note(CHOSE)
+        with pytest.raises(StaleTurn):
+            await journal.transact(lambda: (None, [CALLED]))
+        return journal.take_left()
+
+    assert on_loop(turn()) == [CHOSE]
+    assert kinds(held) == []
+
+
+def test_what_was_noted_is_not_lost_with_a_write_that_was_cancelled_before_it_began() -> None:
+    """The last piece of the text was still on its way to the sockets."""
+    held, journal = opened()
+
+    async def turn() -> list[Fact]:
+        journal.note(CHOSE)
+        async with journal._sending:
+            writing = asyncio.ensure_future(
+                journal.append(replied(agent="a", content="Whole.", key="reply:1"))
+            )
+            await asyncio.sleep(0)
+            writing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await writing
+        return journal.take_left()
+
+    assert on_loop(turn()) == [CHOSE]
+    assert kinds(held) == []
+
+
+def test_what_was_noted_is_not_kept_where_it_was_written() -> None:
+    """Cancelled while it is being written, which goes on."""
+    held, journal = opened()
+    writes, free = threading.Event(), threading.Event()
+
+    def work() -> tuple[None, list[Fact]]:
+        writes.set()
+        assert free.wait(60)
+        return None, [CALLED]
+
+    async def turn() -> list[Fact]:
+        journal.note(CHOSE)
+        writing = asyncio.ensure_future(journal.transact(work))
+        await asyncio.to_thread(writes.wait, 60)
+        writing.cancel()
+        free.set()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        return journal.take_left()
+
+    assert on_loop(turn()) == []
+    assert kinds(held) == ["model_called", "tool_called"]
