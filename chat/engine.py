@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -102,9 +103,9 @@ class TurnEngine:
         chat_model()  # loads the provider's package now, not while the first customer waits
         log.info("turns_worker_started", worker=self.name)
         # They go on while the worker drains: what still runs here must not lose its lease.
-        beside = (self._beat(), self._renew(), self._look_for_stops(), self._end_the_idle())
-        self._beside = [asyncio.ensure_future(work) for work in beside]
-        self._listening = asyncio.ensure_future(self._listen())
+        beside = (self._beat, self._renew, self._look_for_stops, self._end_the_idle)
+        self._beside = [asyncio.ensure_future(_for_good(work)) for work in beside]
+        self._listening = asyncio.ensure_future(_for_good(self._listen))
         await _quietly(self._forget_sealed())
         while not self._draining:
             await self._claim_all()
@@ -146,7 +147,8 @@ class TurnEngine:
             run.cancel("stop")
 
     async def forget(self, turn_id: UUID) -> None:
-        await self._runner.forget(turn_id)
+        """Delete what is left of a turn that was ended elsewhere. Whoever starts next deletes what could not be."""
+        await _quietly(self._runner.forget(turn_id))
 
     async def _forget_sealed(self) -> None:
         """Delete what is left of turns that were sealed while no worker was there to forget them."""
@@ -184,8 +186,11 @@ class TurnEngine:
         run.task = asyncio.create_task(self._turn(run), name=f"turn-{claim.turn_id}")
         run.task.add_done_callback(partial(self._ended, run))
 
-    def _ended(self, run: _Run, _: asyncio.Task[None]) -> None:
+    def _ended(self, run: _Run, task: asyncio.Task[None]) -> None:
         self._ends += 1
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # its lease runs out, and somebody claims it again
+            log.error("turn_left_unended", turn_id=str(run.claim.turn_id), exc_info=error)
         observing.tell("turn_left", turn_id=run.claim.turn_id, fence=run.claim.fence, status=run.status)
         if self._others_wait or len(self._running) >= settings.TURNS_AT_ONCE:
             self._woken.set()
@@ -433,9 +438,20 @@ def _context(claim: Claim) -> tuple[TurnContext, TurnJournal, bool]:
     return context, journal, told.overdue
 
 
+async def _for_good(work: Callable[[], Awaitable[None]]) -> None:
+    """Do what has to go on for as long as the worker runs: begun again where it breaks. Were the leases renewed no
+    more, for one, others would take over every turn that runs here."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("worker_duty_broke", duty=work.__name__)
+        await asyncio.sleep(POLL_SECONDS)
+
+
 async def _quietly(work: "asyncio.Future[None] | object") -> None:
     """Do what may fail without harm: the log in the database is the truth, and somebody will look again."""
     try:
         await work  # type: ignore[misc]
-    except (DatabaseError, RedisError, OSError):
+    except (DatabaseError, psycopg.Error, RedisError, OSError):
         log.exception("side_work_failed")

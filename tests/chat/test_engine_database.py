@@ -94,3 +94,28 @@ async def test_between_an_approval_and_its_effect(mortal: Stack, scripted_model_
     [action] = actions(mortal, customer.thread_id)
     assert action["status"] == "succeeded"
     assert_sound(mortal, customer.thread_id)
+
+
+async def test_a_worker_that_could_not_forget_a_turn_goes_on_hearing_what_it_is_told(
+    mortal: Stack, scripted_model_server: RunningModel
+) -> None:
+    """What it kept of a turn that was ended elsewhere cannot be deleted for the moment."""
+    scripted_model_server.script(routed("order_actions"), answers(CANCEL, times=None))
+    failed = mortal.log("turns").count("side_work_failed")
+
+    async with Chatter(mortal.socket_url) as first, Chatter(mortal.socket_url) as second:
+        for customer in (first, second):
+            await customer.say("Cancel order 1042")
+            until(lambda: turns(mortal, customer.thread_id)[0]["status"] == "waiting")  # noqa: B023
+        mortal.db("ALTER TABLE checkpoint_writes RENAME TO checkpoint_writes_away")
+        try:
+            await first.send({"type": "stop", "thread_id": first.thread_id})
+            until(lambda: mortal.log("turns").count("side_work_failed") > failed)
+        finally:
+            mortal.db("ALTER TABLE checkpoint_writes_away RENAME TO checkpoint_writes")
+        await second.send({"type": "stop", "thread_id": second.thread_id})
+
+        kept = "SELECT 1 FROM checkpoints WHERE thread_id = %s"
+        until(lambda: not mortal.db(kept, str(turns(mortal, second.thread_id)[0]["id"])))
+        unforgotten = str(turns(mortal, first.thread_id)[0]["id"])
+        mortal.db("DELETE FROM checkpoints WHERE thread_id = %s", unforgotten)

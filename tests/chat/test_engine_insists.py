@@ -1,9 +1,12 @@
-"""A cancellation that was lost on its way through a library is made again."""
+"""A cancellation that was lost on its way through a library is made again; what a worker has to do for as long as it
+runs is begun again where it broke."""
 
 import asyncio
 from uuid import uuid4
 
+import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from chat import engine
 from chat.turns import Claim
@@ -66,3 +69,39 @@ async def test_whoever_is_at_work_or_on_the_way_out_is_left_alone(
     while not run.task.done():
         run.task.cancel()
         await asyncio.sleep(0)
+
+
+async def test_what_has_to_go_on_is_begun_again_where_it_broke(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "POLL_SECONDS", 0)
+    begun = 0
+    again = asyncio.Event()
+
+    async def renew() -> None:
+        nonlocal begun
+        begun += 1
+        if begun == 1:
+            raise RuntimeError("What nobody has thought of.")
+        again.set()
+        await asyncio.Event().wait()
+
+    with capture_logs() as logs:
+        work = asyncio.ensure_future(engine._for_good(renew))
+        async with asyncio.timeout(60):
+            await again.wait()
+
+    work.cancel()
+    await asyncio.wait([work])
+    assert (begun, work.cancelled()) == (2, True)
+    assert [(line["event"], line["duty"]) for line in logs] == [("worker_duty_broke", "renew")]
+
+
+async def test_what_may_fail_without_harm_may_fail_in_the_checkpoints_connection() -> None:
+    """LangGraph's connections raise psycopg's own errors, and not Django's."""
+
+    async def forget() -> None:
+        raise psycopg.OperationalError("the connection is closed")
+
+    with capture_logs() as logs:
+        await engine._quietly(forget())
+
+    assert [line["event"] for line in logs] == ["side_work_failed"]

@@ -23,6 +23,8 @@ HANG_UP_SECONDS = 3.0
 
 
 class TurnsWorker(Worker):
+    application_checker_interval = 1.0
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._listening: set[asyncio.Task[Any]] = set()
@@ -39,6 +41,8 @@ class TurnsWorker(Worker):
         parts = [
             asyncio.ensure_future(turns.run()),
             asyncio.ensure_future(self.handle()),
+            # A consumer that broke is logged and followed by another one; without this, what it is sent waits for ever.
+            asyncio.ensure_future(self.application_checker()),
             asyncio.ensure_future(leave.wait()),
         ]
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
