@@ -4,7 +4,7 @@ time, and a `stop` would wait behind it."""
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -228,11 +228,18 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
 
     async def conversation_events(self, message: dict[str, Any]) -> None:
         if position := self._position_of(message):
-            await position.events_came(message)
+            await self._told(position.events_came(message))
 
     async def conversation_live(self, message: dict[str, Any]) -> None:
         if position := self._position_of(message):
-            await position.live_came(message["frame"])
+            await self._told(position.live_came(message["frame"]))
+
+    async def _told(self, telling: Awaitable[None]) -> None:
+        """Where something is missing before a message, and cannot be read for the moment, the watch finds out soon."""
+        try:
+            await telling
+        except (DatabaseError, RedisError, OSError) as error:
+            log.warning("news_not_told", error=str(error) or type(error).__name__)
 
     # How far this socket is
 

@@ -1,7 +1,7 @@
 """A broker that takes connections and answers nothing, and messages that it cannot carry: nothing waits for it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +9,9 @@ import pytest
 from channels.layers import get_channel_layer
 
 from chat import events, live, wakeups
+from chat.consumers import ChatConsumer
+from chat.following import Following
+from chat.frames import Frame
 from smartsupport.lib import valkey
 
 
@@ -39,6 +42,24 @@ async def test_a_silent_broker_holds_nobody_up(silent_broker: None) -> None:
         await events.publish(batch({"type": "pong"}))
         await wakeups.wake()
         await live.clear(uuid4())
+
+
+async def test_a_socket_survives_a_piece_of_text_that_cannot_be_looked_up(silent_broker: None) -> None:
+    """One before it was lost on the way, and the broker does not tell the text so far."""
+    conversation_id, frames = uuid4(), []
+
+    async def send(told: Sequence[Frame]) -> None:
+        frames.extend(told)
+
+    socket = ChatConsumer()
+    following = Following(conversation_id, "thread", 1, send=send, order=asyncio.Lock())
+    socket.positions = {conversation_id: following}
+    piece = {"type": "token", "turn_id": str(uuid4()), "offset": 3, "content": "d"}
+
+    await socket.conversation_live({"conversation": str(conversation_id), "frame": piece})
+    await socket.conversation_live({"conversation": str(conversation_id), "frame": {**piece, "offset": 0}})
+
+    assert [frame["offset"] for frame in frames] == [0]
 
 
 async def test_a_number_that_no_message_holds_does_not_break_the_turn(empty_valkey: None) -> None:
