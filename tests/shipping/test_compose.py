@@ -27,6 +27,7 @@ def bytes_of(size: str) -> int:
 
 
 def seconds(time: str) -> int:
+    time = substituted(time, {})
     assert time.endswith("s")
     return int(time[:-1])
 
