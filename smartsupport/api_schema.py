@@ -4,7 +4,7 @@ has in common: who may call, how it refuses, conditional and repeatable requests
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
 
 from chat.api_keys import KeyExpired
 from smartsupport.lib import documented as told
@@ -155,7 +155,9 @@ class OperationSchema(AutoSchema):
             found += [idempotency.KeyReused, idempotency.RequestInProgress]
             found += [idempotency.AnswerUnreadable, TooLarge]
         if "requestBody" in operation:
-            found += [told.UNSUPPORTED, *([told.INVALID_JSON] if self._reads_json() else [])]
+            found.append(told.UNSUPPORTED)
+            found += [told.INVALID_JSON] if self._reads(JSONParser) else []
+            found += [told.INVALID_FORM] if self._reads(MultiPartParser) else []
         if self.method in self.view.matched:
             found.append(PreconditionFailed)
         return found
@@ -163,8 +165,8 @@ class OperationSchema(AutoSchema):
     def _media_types(self, operation: dict[str, Any]) -> set[str]:
         return {kind for response in operation["responses"].values() for kind in response.get("content", {})}
 
-    def _reads_json(self) -> bool:
-        return any(issubclass(parser, JSONParser) for parser in self.view.parser_classes)
+    def _reads(self, kind: type[BaseParser]) -> bool:
+        return any(issubclass(parser, kind) for parser in self.view.parser_classes)
 
 
 def enveloped(code: str, response: Content) -> Content | None:

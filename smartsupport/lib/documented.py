@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from smartsupport.lib.envelope import CODES, MESSAGES, MISSING_KEY, NOT_JSON
+from smartsupport.lib.envelope import CODES, MESSAGES, MISSING_KEY, NO_FORM, NOT_JSON
 from smartsupport.lib.errors import ServiceError
 
 
@@ -20,6 +20,7 @@ Refusal = Problem | type[ServiceError]
 INVALID = Problem("invalid", 400, "Some fields are not valid.")
 INVALID_DOCUMENT = Problem("invalid", 422, "Some fields are not valid.")
 INVALID_JSON = Problem("invalid_json", 400, NOT_JSON)
+INVALID_FORM = Problem("invalid_form", 400, NO_FORM)
 NO_CREDENTIAL = Problem(CODES[401], 401, MISSING_KEY)
 FORBIDDEN = Problem(CODES[403], 403, "Invalid API key")
 NOT_ACCEPTABLE = Problem(CODES[406], 406, "Could not satisfy the request Accept header.")

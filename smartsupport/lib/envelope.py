@@ -7,7 +7,12 @@ the caller needs to go on (who decided first, say). A 500 says nothing about its
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.core.signals import got_request_exception
 from django.db import connections
 from django.http import Http404, HttpRequest, JsonResponse
@@ -46,6 +51,9 @@ MESSAGES = {
 }
 MISSING_KEY = "Missing X-API-Key header"
 NOT_JSON = "The request body is not valid JSON."
+NO_FORM = "The request body is not a valid form: send it as multipart/form-data, with its boundary."
+TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
+"""What Django says of a form that it does not read to the end."""
 
 
 def success(data: Any) -> dict[str, Any]:
@@ -107,6 +115,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    if isinstance(error, TOO_MUCH):
+        return _response(413, failure(CODES[413], MESSAGES[413]))
     if isinstance(error, ServiceError):
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after else None
         return _response(error.status, failure(error.code, error.message, **error.extra), headers)
@@ -129,7 +139,8 @@ def _refusal(error: exceptions.APIException) -> dict[str, Any]:
     if isinstance(error, exceptions.NotAuthenticated):
         return failure(code, MISSING_KEY)
     if isinstance(error, exceptions.ParseError):
-        return failure("invalid_json", NOT_JSON)
+        is_form = str(error.detail).startswith("Multipart form parse error")
+        return failure("invalid_form", NO_FORM) if is_form else failure("invalid_json", NOT_JSON)
     if isinstance(error, exceptions.ValidationError):
         return _invalid(error)
     if isinstance(error, exceptions.NotFound) and error.detail == exceptions.NotFound.default_detail:
