@@ -7,10 +7,12 @@ words.
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.utils import timezone
 
 from agents.approvals import Decider
 from agents.facts import Fact, feedback_asked, handoff_requested
@@ -28,6 +30,7 @@ from smartsupport.lib.text import storable
 log = structlog.get_logger(__name__)
 
 REASON_LIMIT = 500
+ONCE_WITHIN = timedelta(days=1)
 UNFINISHED = (TurnStatus.QUEUED, TurnStatus.RUNNING, TurnStatus.WAITING)
 
 
@@ -185,6 +188,7 @@ def checked_text(text: object) -> str:
 
 
 def written_before(conversation: Conversation, key: str) -> Event | None:
-    """What was written under this key. Call it with the customer or the conversation locked, which makes look and write
-    one step: without a turn, no constraint compares keys."""
-    return Event.objects.filter(conversation=conversation, turn=None, key=key).first()
+    """What was written under this key within a day, as long as an `Idempotency-Key` is one. Call it with the customer
+    or the conversation locked, which makes look and write one step: without a turn, no constraint compares keys."""
+    lately = timezone.now() - ONCE_WITHIN
+    return Event.objects.filter(conversation=conversation, turn=None, key=key, created_at__gte=lately).first()

@@ -6,7 +6,7 @@ one statement.
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import DatabaseError, transaction
@@ -31,6 +31,7 @@ UNFINISHED_AT_ONCE = 20
 RUNNING_AT_ONCE = 2
 """In all workers together, so that there is a process for everything else that the jobs do."""
 ATTEMPTS = 3
+ONCE_WITHIN = timedelta(days=1)
 UNFINISHED = (ImportStatus.PENDING, *RUNNING)
 TO_RETRY = (ImportStatus.FAILED, ImportStatus.CANCELLED)
 
@@ -55,7 +56,7 @@ def submit(
     base_url: what relative servers and references of `content` are relative to. name: the source that it becomes, or
     is imported again; without one, the source that was read from this address, else the document's title gives it.
     headers: what proves to the document's server who we are. idempotency_key: the same one of the same `by` gets the
-    first import again. Raises ImportRefused (422) and TooManyImports (429), and has then written nothing.
+    first import again, for a day. Raises ImportRefused (422) and TooManyImports (429), and has then written nothing.
     """
     job = checked(
         url=url, content=content, filename=filename, base_url=base_url, name=name, headers=headers, kind=kind
@@ -65,7 +66,7 @@ def submit(
     job.submission = digest([by, idempotency_key]) if idempotency_key else None
     with transaction.atomic():
         one_at_a_time("imports submit")
-        if job.submission and (known := ImportJob.objects.filter(submission=job.submission).first()):
+        if job.submission and (known := _begun_lately(job.submission)):
             return known
         _make_room()
         job.source = known_source(name=job.name, url=url, kind=job.kind)
@@ -74,6 +75,13 @@ def submit(
         transaction.on_commit(lambda: wakeups.kick(job.pk))
     log.info("import_submitted", job_id=str(job.pk), by=by, bytes=len(content or b""), name=job.name)
     return job
+
+
+def _begun_lately(submission: str) -> ImportJob | None:
+    """The import that was begun so within a day. The key of an older one begins another."""
+    same = ImportJob.objects.filter(submission=submission)
+    same.filter(created_at__lt=timezone.now() - ONCE_WITHIN).update(submission=None)
+    return same.first()
 
 
 def find(job_id: uuid.UUID) -> ImportJob:

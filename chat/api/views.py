@@ -182,10 +182,13 @@ class MessagesView(ApiView):
         thread_id = checked_thread_id(thread_id)
         wait = read_query(shapes.WaitQuery, request)["wait"]
         body = read_body(shapes.MessageSerializer, request)
-        body["client_message_id"] = body.get("client_message_id") or shapes.idempotency_key(request)
         caller: Any = request.user
         sent = writes.send_message(
-            thread_id=thread_id, asked_by=decider_id(caller), held=held_to(caller), **body
+            thread_id=thread_id,
+            asked_by=decider_id(caller),
+            held=held_to(caller),
+            once=shapes.idempotency_key(request),
+            **body,
         )
         if sent.turn_id is None:
             held_by = reads.conversation(thread_id).held_by

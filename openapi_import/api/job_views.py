@@ -14,10 +14,11 @@ from openapi_import.api import job_shapes as shapes
 from openapi_import.api.looking_up import checked_body, import_limit, job_of, submission
 from openapi_import.errors import JobNotFound, SpecInvalid, TooManyImports, WrongStage
 from openapi_import.models import ImportJob
+from smartsupport.lib import idempotency
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.documented import INVALID_DOCUMENT
 from smartsupport.lib.envelope import BoundedJSONParser
-from smartsupport.lib.rest import Need, between, one_page, read_query
+from smartsupport.lib.rest import Need, between, decider_id, one_page, read_query
 
 JOB = OpenApiParameter("job_id", str, OpenApiParameter.PATH)
 READ = Need("imports:read", "openapi_import.view_importjob")
@@ -77,7 +78,8 @@ class ImportView(ApiView):
     )
     def post(self, request: Request) -> Response:
         wanted = submission(request, shapes.SubmissionSerializer)
-        key = request.headers.get("Idempotency-Key", "")
+        text = request.headers.get(idempotency.HEADER)
+        key = f"{decider_id(request.user)} {text}" if text else ""  # two API keys may have one name
         job = jobs.submit(by=request.user.get_username(), idempotency_key=key, **wanted)
         return Response(shapes.JobSerializer(job).data, status=202)
 

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from chat import api_keys
+from chat import api_keys, submission
 from chat.models import ApiKey, Conversation, Event, Tag, Turn, WebhookEndpoint
 from openapi_import.models import ImportJob
 from smartsupport.lib import idempotency, leases
@@ -342,11 +342,82 @@ def test_after_a_day_a_key_is_new(thread: Conversation) -> None:
     note(client)
     IdempotentRequest.objects.update(kept_until=timezone.now())
 
+    Event.objects.filter(kind="note_written").update(created_at=timezone.now() - timedelta(days=1))
+
     assert note(client, content="Tomorrow's note.").status_code == 201
+    assert notes() == 2
 
     IdempotentRequest.objects.update(kept_until=timezone.now())
     assert forget_old_requests() == 1
     assert not IdempotentRequest.objects.exists()
+
+
+def test_after_a_day_what_is_said_under_a_key_again_is_said(thread: Conversation) -> None:
+    """To the customer by staff; and an import of the same address is begun."""
+    client = caller()
+    wanted = [
+        ("/api/v1/conversations/t-1/staff-messages", {"content": "The shop is closed today."}),
+        ("/api/v1/openapi/import", {"url": "https://93.184.215.14/openapi.json"}),
+    ]
+    for path, body in wanted:
+        headers = {"Idempotency-Key": f"every-morning {path}"}
+        assert client.post(path, body, content_type=JSON, headers=headers).status_code in (201, 202)
+        yesterday = timezone.now() - timedelta(days=1)
+        IdempotentRequest.objects.update(kept_until=timezone.now())
+        Event.objects.update(created_at=yesterday)
+        ImportJob.objects.update(created_at=yesterday)
+
+        again = client.post(path, body, content_type=JSON, headers=headers)
+
+        assert (again.status_code in (201, 202), "Idempotent-Replayed" in again.headers) == (True, False)
+    assert Event.objects.filter(kind="staff_wrote").count() == 2
+    assert ImportJob.objects.count() == 2
+
+
+def message(client: Client, content: str) -> Any:
+    return client.post(
+        "/api/v1/conversations/t-1/messages",
+        {"content": content},
+        content_type=JSON,
+        headers={"Idempotency-Key": "1"},
+    )
+
+
+def said() -> list[str]:
+    found = Event.objects.filter(kind="message_received").order_by("seq")
+    return [event.payload["content"] for event in found if event.payload.get("client_message_id")]
+
+
+def test_a_key_loses_nobody_elses_message(thread: Conversation) -> None:
+    """Programs that number their requests have the same keys, and customers' pages may have anything."""
+    submission.submit(customer_id=thread.customer_id, thread_id="t-1", content="Yes", client_message_id="1")
+    one, other = caller(name="one"), caller(name="other")
+
+    answers = [message(one, "Yes"), message(other, "Where is it?"), message(other, "Where is it?")]
+    IdempotentRequest.objects.all().delete()  # as if each had died before its answer was kept
+    answers += [message(one, "Yes"), message(other, "Where is it?")]
+
+    assert [answer.status_code for answer in answers] == [202] * 5
+    assert said() == ["Yes", "Yes", "Where is it?"]
+
+
+def test_after_a_day_another_message_under_the_same_key_is_not_lost(thread: Conversation) -> None:
+    client = caller()
+    message(client, "Where is it?")
+    IdempotentRequest.objects.update(kept_until=timezone.now())
+
+    tomorrow = message(client, "Where is it now?")
+
+    assert tomorrow.json()["data"]["messages"][-1]["seq"] == Event.objects.latest("seq").seq
+    assert said() == ["Where is it?", "Where is it now?"]
+
+
+def test_imports_of_two_keys_with_one_name_are_two(db: None) -> None:
+    for client in (caller(name="ci"), caller(name="ci")):
+        body, headers = {"url": "https://93.184.215.14/openapi.json"}, {"Idempotency-Key": "build-1"}
+        client.post("/api/v1/openapi/import", body, content_type=JSON, headers=headers)
+
+    assert ImportJob.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
