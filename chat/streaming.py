@@ -38,6 +38,9 @@ WRITE_SECONDS = 20.0
 """How long a connection may be full: `send` waits so long for a reader."""
 PIECE = 64 * 1024
 HEARTBEAT = b":\n\n"
+NO_LINE_ENDS = {ord(one): f"\\u{ord(one):04x}" for one in "\x85\u2028\u2029"}
+"""In JSON's spelling: these end no line of an event stream, but do for the many readers who split lines as Unicode or
+Python does (httpx), and a piece of JSON is none."""
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -54,7 +57,8 @@ def encoded(frames: Sequence[Frame]) -> Iterator[bytes]:
         seq = frame.get("seq")
         goes_on = place + 1 < len(frames) and frames[place + 1].get("seq") == seq
         named = f"id: {seq}\n" if seq is not None and not goes_on else ""
-        parts.append(f"{named}data: {json.dumps(frame, ensure_ascii=False)}\n\n".encode())
+        told = json.dumps(frame, ensure_ascii=False).translate(NO_LINE_ENDS)
+        parts.append(f"{named}data: {told}\n\n".encode())
         size += len(parts[-1])
         if size >= PIECE:
             yield b"".join(parts)

@@ -170,6 +170,17 @@ async def test_web_is_killed_in_mid_stream(stack: Stack, scripted_model_server: 
     assert later.transcript.told() == reader.transcript.told()
 
 
+async def test_what_ends_a_line_elsewhere_ends_none_here(stack: Stack) -> None:
+    """httpx, for one, takes for a line's end what Python's `splitlines` does."""
+    thread_id, said = opened(stack), "one\u2028two\u2029three\x85four\x0bfive\r\nsix"
+    await asyncio.to_thread(ask, stack, thread_id, said)
+
+    async with listen(stack, thread_id) as listener:
+        came = await listener.until("user_message", times=2)
+
+    assert came[-1]["content"] == said
+
+
 # Who may
 
 
