@@ -1,7 +1,7 @@
 """What a new API key may have, by who makes it: nobody gives more than they have themselves."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,8 @@ from chat.models import ApiKey
 from chat.scopes import PERMISSIONS, granted
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.rest import decider_id
+
+LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 class KeyNotFound(ServiceError):
@@ -41,7 +43,7 @@ def maker_of(by: Any) -> str:
 
 def same_life(old: ApiKey, now: datetime, by: Any) -> datetime | None:
     """When the new key ends, where nobody says: after as long a life, but not after the key that makes it."""
-    life = now + (old.expires_at - old.created_at) if old.expires_at else None
+    life = now + min(old.expires_at - old.created_at, LATEST - now) if old.expires_at else None
     own: ApiKey | None = getattr(by, "key", None)
     if own is None or own.expires_at is None:
         return life

@@ -1,7 +1,7 @@
 """API keys: names for many scopes, their end, their limit, and taking one another's place without a gap."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -519,6 +519,20 @@ def test_a_key_is_replaced_and_disabled_over_the_api() -> None:
     assert call(admin, f"{URL}/{told['id']}", method="delete").status_code == 200
     assert call(told["key"]).status_code == 403
     assert call(text).status_code == 200
+
+
+def test_one_that_ends_in_the_last_year_there_is_can_be_replaced() -> None:
+    """What many a program writes for "never"."""
+    end = "9999-12-31T23:59:59Z"
+    admin, body = rows.key("admin"), {"name": "Mail", "scopes": ["chat"], "expires_at": end}
+    key = call(admin, URL, body).json()["data"]
+    ApiKey.objects.filter(pk=key["id"]).update(created_at=timezone.now() - timedelta(days=2))
+
+    answer = call(admin, f"{URL}/{key['id']}/rotate", {})
+
+    assert answer.status_code == 201, answer.content
+    assert datetime.fromisoformat(answer.json()["data"]["expires_at"]) >= datetime.fromisoformat(end)
+    assert call(answer.json()["data"]["key"], "/api/v1/conversations").status_code == 200
 
 
 @pytest.mark.parametrize(
