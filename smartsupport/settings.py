@@ -57,9 +57,9 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",  # first, so that its request id is on every line
     "smartsupport.csp.ContentSecurityPolicyMiddleware",
     "smartsupport.health.HealthMiddleware",  # before anything that looks at the host or asks for HTTPS
+    "smartsupport.rate_limits.RateLimitMiddleware",  # before those that put another answer in the place of one
     "smartsupport.api_errors.ApiErrorsMiddleware",
     "smartsupport.etags.EntityTagMiddleware",
-    "smartsupport.rate_limits.RateLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

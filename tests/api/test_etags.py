@@ -71,6 +71,17 @@ def test_every_list_and_file_has_one(client: Client, path: str) -> None:
     assert client.get(f"/api/v1/{path}", headers={"If-None-Match": f"W/{tag}"}).status_code == 304
 
 
+def test_not_changed_counts_and_says_how_the_key_stands(client: Client) -> None:
+    first = client.get("/api/v1/agents")
+    same = client.get("/api/v1/agents", headers={"If-None-Match": first.headers["ETag"]})
+    another = client.get("/api/v1/agents", headers={"If-Match": '"another"'})
+
+    told = [one.headers.get("RateLimit", "").split(";")[1:2] for one in (first, same, another)]
+    left = [int(one[0].removeprefix("r=")) for one in told]
+    assert [one.status_code for one in (first, same, another)] == [200, 304, 412]
+    assert left == [left[0], left[0] - 1, left[0] - 2]
+
+
 def test_refusals_and_pages_have_none(client: Client) -> None:
     assert "ETag" not in client.get("/api/v1/conversations/none").headers
     assert "ETag" not in client.get("/").headers
