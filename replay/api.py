@@ -61,7 +61,7 @@ class StepSerializer(serializers.Serializer[Any]):
         "`agent_response`, `clarification`, `interrupt`, `interrupt_voted`, `interrupt_resolved`, `interrupt_expired`, "
         "`action_settled`, `action_repeated`, `handoff`, `takeover`, `handback`, `staff_message`, "
         "`conversation_resolved`, `turn_completed`, `turn_failed`, `turn_stopped`, `turn_retried`, `summary`, `note`, "
-        "`feedback_request`, `feedback`. "
+        "`tags`, `feedback_request`, `feedback`. "
         "More may follow."
     )
     timestamp = serializers.DateTimeField(source="at")
@@ -147,9 +147,13 @@ def _page(conversation: Conversation, query: dict[str, Any]) -> tuple[list[Event
             return events[: end - start]
         return events[start:end] if wanted else events.filter(seq__gt=start)[: end - start]
 
+    counted = total if after is None else None  # how many there are says nothing of what is behind `after`
     pages = Pages(f"cursor of steps of {conversation.pk}", query)
     found, counts = pages.of(
-        numbered=numbered, count=lambda: total, behind=behind, values=lambda event: [event.seq]
+        numbered=numbered,
+        count=lambda: counted,
+        behind=behind,
+        values=lambda event: [event.seq],
     )
     return found, counts | {"total": total}
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from smartsupport.audit import exports, listing
 from smartsupport.audit.listing import Wanted
 from smartsupport.lib.api_view import ApiView
-from smartsupport.lib.rest import Need, read_query
+from smartsupport.lib.rest import Need, TextFilter, read_query
 
 EXAMPLE: dict[str, Any] = {
     "entries": [
@@ -45,13 +45,11 @@ EXAMPLE: dict[str, Any] = {
 
 
 class AuditQuery(serializers.Serializer[Any]):
-    q = serializers.CharField(required=False, max_length=200, help_text="Words, or how they begin.")
-    who = serializers.CharField(required=False, max_length=200, help_text="A user's or a key's name.")
-    what = serializers.CharField(
-        required=False, max_length=100, help_text="`login`, `change`, `approve`, ..."
-    )
-    object = serializers.CharField(required=False, max_length=100, help_text="`agents.tool`, say.")
-    object_id = serializers.CharField(required=False, max_length=200)
+    q = TextFilter(help_text="Words, or how they begin.")
+    who = TextFilter(help_text="A user's or a key's name.")
+    what = TextFilter(max_length=100, help_text="`login`, `change`, `approve`, ...")
+    object = TextFilter(max_length=100, help_text="`agents.tool`, say.")
+    object_id = TextFilter()
     outcome = serializers.ChoiceField(required=False, choices=list(listing.OUTCOMES))
     day = serializers.DateField(required=False, help_text="A day in UTC.")
     before = serializers.IntegerField(

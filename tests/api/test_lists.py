@@ -271,6 +271,41 @@ def test_approvals_by_who_decides_and_what_became_of_them(client: Client) -> Non
     assert client.get(f"{API}/interrupts?outcome=lost").status_code == 400
 
 
+def test_an_empty_text_is_no_filter(client: Client) -> None:
+    rows.agent("order_lookup", rows.reading_tool())
+    client.post(f"{API}/agents/import", {"yaml": "agents: []"}, content_type="application/json")
+
+    for path, names in {
+        "conversations": ["customer", "q", "tag", "agent"],
+        "interrupts": ["tool", "conversation", "customer"],
+        "agents": ["tool", "q"],
+        "openapi/jobs": ["name", "q"],
+        "audit": ["q", "who", "what", "object", "object_id"],
+    }.items():
+        whole = client.get(f"{API}/{path}").json()["data"]
+        assert client.get(f"{API}/{path}", dict.fromkeys(names, "")).json()["data"] == whole, path
+    assert client.get(f"{API}/audit").json()["data"]["entries"]
+
+
+def test_steps_that_are_read_on_come_to_an_end(client: Client) -> None:
+    steps()
+    [first, *_] = everything = client.get(f"{API}/replay/t-1?per_page=100").json()["data"]["steps"]
+    total = len(everything)
+
+    def after(step: int, **query: Any) -> dict[str, Any]:
+        found: dict[str, Any] = client.get(f"{API}/replay/t-1", {"after": step, **query}).json()["data"]
+        return found
+
+    assert first["step"] == 1
+    assert [after(total - 2)[name] for name in ("next", "total_steps")] == [None, total]
+    assert len(after(total - 2)["steps"]) == 2
+    following = after(total - 3, per_page=2)
+    assert [row["step"] for row in following["steps"]] == [total - 2, total - 1]
+    rest = client.get(f"{API}/replay/t-1", {"cursor": following["next"]}).json()["data"]
+    assert ([row["step"] for row in rest["steps"]], rest["next"]) == ([total], None)
+    assert after(total)["next"] is None
+
+
 def test_what_was_approved_and_is_not_sent_is_read_from_its_index(client: Client) -> None:
     """There are few of them among all that was ever approved: no list of the newest would find them soon."""
     waits = rows.waiting_for_staff()
