@@ -23,6 +23,7 @@ from openapi_import.group_agents import give
 from openapi_import.models import Classification, ImportJob, ImportStatus, Publication, SpecSource
 from openapi_import.planning import NewerPublished as NewerPublished
 from openapi_import.planning import plan_of
+from openapi_import.submissions import known_source
 from smartsupport.lib import audit
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.locks import one_at_a_time
@@ -144,7 +145,9 @@ def _something_to_publish(job: ImportJob) -> None:
 
 
 def _source(job: ImportJob) -> SpecSource:
-    """The source of the job, with this document. An upload does not make it forget its address."""
+    """The source of the job, with this document. An upload does not make it forget its address. Raises ImportRefused
+    where one of the other kind was published under this name since the document was read."""
+    known_source(name=job.name, url="", kind=job.kind)
     source, _ = SpecSource.objects.update_or_create(
         name=job.name,
         defaults={

@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from agents import registry
 from agents.approvals import Decider, NotAllowed
 from agents.models import Agent, AgentTool, Tool
-from openapi_import import entries, review, tool_state
+from openapi_import import difference, entries, review, tool_state
 from openapi_import.errors import ImportRefused, JobNotFound
-from openapi_import.models import Classification, ImportJob, ImportStatus, Publication, SpecSource
+from openapi_import.models import Classification, ImportJob, ImportStatus, Publication, SourceKind, SpecSource
 from openapi_import.publish import AlreadyPublished, NewerPublished, NothingToPublish, publish
 from openapi_import.roll_back import roll_back
 from smartsupport.lib.ids import new_id
@@ -45,6 +45,22 @@ def everything() -> list[Any]:
 
 def edited(job: ImportJob, operation_id: str, **changes: Any) -> None:
     review.edit(job.pk, row_of(job, operation_id).index, changes, by=SAM)
+
+
+def test_an_api_of_one_kind_is_never_published_over_one_of_the_other_kind() -> None:
+    """Both were read while there was neither, and their documents have the same title."""
+    document, server = ready(), ready(kind=SourceKind.MCP)
+    publish(document.pk, SAM)
+    before = everything()
+
+    for _ in range(2):
+        with pytest.raises(ImportRefused, match="already an API of this name, and it is an OpenAPI document"):
+            publish(server.pk, SAM)
+        assert everything() == before
+        difference.compare_again(server.pk)
+        before = everything()
+
+    assert SpecSource.objects.get().kind == SourceKind.OPENAPI
 
 
 def test_an_import_becomes_tools_and_agents_that_are_live_at_once() -> None:
