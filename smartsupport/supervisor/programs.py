@@ -79,6 +79,7 @@ def turns(drain_seconds: int) -> Program:
 
 
 def jobs() -> Program:
-    # Two imports at most run at once (openapi_import.jobs.RUNNING_AT_ONCE); the third is for everything else.
-    words = ("-m", "celery", "-q", "-A", "smartsupport", "worker", "--beat", "--concurrency", "3")
+    # Two imports at most run at once (openapi_import.jobs.RUNNING_AT_ONCE), and one run of webhooks, which an endpoint
+    # that hangs may hold (chat.webhook_one_run); the fourth is for everything else.
+    words = ("-m", "celery", "-q", "-A", "smartsupport", "worker", "--beat", "--concurrency", "4")
     return Program("jobs", (PYTHON, *words, "--without-gossip", "--without-mingle"))

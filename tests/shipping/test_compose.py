@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 import yaml
 
 from agents.runner import POOL_SIZE
+from openapi_import import jobs
 from smartsupport.settings import DATABASES, IMPORT_MEMORY_MIB, TURN_DRAIN_SECONDS
+from smartsupport.supervisor import programs
 from tests.servers import OURS
 from tests.shipping import image
 from tests.shipping.fleet import SERVICES
@@ -204,21 +207,34 @@ def test_every_connection_that_processes_may_hold_fits_into_postgres() -> None:
     command = substituted(SERVICES["postgres"]["command"], {})
     [given] = re.findall(r"max_connections=(\d+)", " ".join(command))
     pool = DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
-    children = int(SERVICES["jobs"]["command"][SERVICES["jobs"]["command"].index("--concurrency") + 1])
+    own = children(SERVICES["jobs"]["command"])
 
     # Twice the containers: during an upgrade the old and the new ones run side by side. Web also opens one per /readyz.
     web, turns = 2 * 2 * (pool + 1), 2 * 2 * (pool + POOL_SIZE)
     # One task at a time in each child; beat and the commands hold one.
-    jobs, others = 2 * (1 + children), 10
+    of_jobs, others = 2 * (1 + own), 10
 
-    assert web + turns + jobs + others <= int(given) - 3, "three are kept for the superuser"
+    assert web + turns + of_jobs + others <= int(given) - 3, "three are kept for the superuser"
 
 
-def test_jobs_have_memory_for_reading_a_document_in_each_child() -> None:
-    command = SERVICES["jobs"]["command"]
-    children = int(command[command.index("--concurrency") + 1])
+def children(command: Sequence[str]) -> int:
+    """How many jobs are worked on at once."""
+    return int(command[list(command).index("--concurrency") + 1])
 
-    assert bytes_of(SERVICES["jobs"]["mem_limit"]) >= children * (IMPORT_MEMORY_MIB + 256) * UNITS["m"]
+
+def test_jobs_have_memory_for_every_document_that_is_read_at_once() -> None:
+    own = children(SERVICES["jobs"]["command"])
+    needed = min(own, jobs.RUNNING_AT_ONCE) * IMPORT_MEMORY_MIB + own * 256
+
+    assert bytes_of(SERVICES["jobs"]["mem_limit"]) >= needed * UNITS["m"]
+
+
+@pytest.mark.parametrize("command", [SERVICES["jobs"]["command"], programs.jobs().command])
+def test_imports_and_an_endpoint_that_hangs_leave_room_for_what_must_not_wait(command: list[str]) -> None:
+    """Approvals expire, turns of dead workers are found, hand-overs are told: also while all imports run that may."""
+    webhooks = 1  # chat.webhook_one_run
+
+    assert children(command) > jobs.RUNNING_AT_ONCE + webhooks
 
 
 def test_valkey_refuses_rather_than_forgets_and_postgres_and_it_are_reached_by_nobody_else() -> None:
