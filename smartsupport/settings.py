@@ -203,6 +203,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 900.0,
         "options": {"expires": 900},
     },
+    "forget-old-sessions": {
+        "task": "smartsupport.tasks.forget_old_sessions",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "forget-old-conversations": {
         "task": "smartsupport.retention.forget",
         "schedule": 3600.0,

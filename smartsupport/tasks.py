@@ -1,7 +1,10 @@
 """What the jobs do for no app of the product."""
 
+from importlib import import_module
+
 import structlog
 from celery import shared_task
+from django.conf import settings
 
 from smartsupport.lib import idempotency
 
@@ -15,3 +18,9 @@ def forget_old_requests() -> int:
     if gone:
         log.info("idempotent_requests_forgotten", count=gone)
     return gone
+
+
+@shared_task(name="smartsupport.tasks.forget_old_sessions", ignore_result=True)
+def forget_old_sessions() -> None:
+    """Delete the sessions of staff that have ended. Nobody else does: only who signs out takes theirs along."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()

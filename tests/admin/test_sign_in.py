@@ -7,8 +7,10 @@ from functools import partial
 import pytest
 from asgiref.sync import async_to_sync
 from axes.models import AccessAttempt
+from celery import current_app
 from django.conf import settings as configured
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
@@ -291,3 +293,21 @@ def test_an_address_that_is_none_still_counts_by_name(settings: Settings) -> Non
 
     assert tried[-1] == 429
     assert post("sam", RIGHT).status_code == 429
+
+
+def test_sessions_that_have_ended_are_gone_within_the_hour_and_nobody_else_is_signed_out() -> None:
+    rows.staff("sam")
+    ended, lasts = Client(), Client()
+    for client in (ended, lasts):
+        assert post("sam", RIGHT, client=client).status_code == 302
+    over = timezone.now() - timedelta(seconds=1)
+    Session.objects.filter(pk=ended.session.session_key).update(expire_date=over)
+    [entry] = [one for one in configured.CELERY_BEAT_SCHEDULE.values() if "session" in one["task"]]
+    assert entry["schedule"] <= 3600
+
+    current_app.loader.import_default_modules()
+    current_app.tasks[entry["task"]]()
+
+    assert list(Session.objects.values_list("pk", flat=True)) == [lasts.session.session_key]
+    assert lasts.get("/admin/").status_code == 200
+    assert ended.get("/admin/").status_code == 302
