@@ -23,6 +23,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from smartsupport.lib.errors import ServiceError
+from smartsupport.lib.text import storable
 
 CODES = {
     400: "bad_request",
@@ -88,7 +89,10 @@ class EnvelopeRenderer(JSONRenderer):
             return b""
         if not getattr(response, "is_envelope", False):
             data = success(data)
-        return super().render(data, accepted_media_type, renderer_context)
+        try:
+            return super().render(data, accepted_media_type, renderer_context)
+        except UnicodeEncodeError:  # a refusal repeats what was sent, which may be half of a character
+            return super().render(storable(data), accepted_media_type, renderer_context)
 
 
 class BoundedJSONParser(JSONParser):

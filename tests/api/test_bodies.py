@@ -99,3 +99,25 @@ def test_so_is_one_whose_fields_are(client: Client, settings: Any) -> None:
 
     for answer in (field, unread):
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name", "told"),
+    [
+        (NOTES, r'{"content": "Hi", "\ud800": 1}', "\ufffd", "This field is not known here."),
+        (NOTES.replace("notes", "messages"), r'{"content": "Hi", "multitask_strategy": "\udfff"}',
+         "multitask_strategy", '"\ufffd" is not a valid choice.'),
+    ],
+    ids=["name", "value"],
+)  # fmt: skip
+def test_half_a_character_is_told_as_one_that_is_missing(
+    client: Client, path: str, body: str, name: str, told: str
+) -> None:
+    rows.turn(rows.customer(), "t-1")
+    before = Event.objects.count()
+
+    answer = client.generic("POST", path, body, content_type="application/json")
+
+    [(found, [fault])] = answer.json()["error"]["fields"].items()
+    assert (answer.status_code, found, fault[: len(told)]) == (400, name, told)
+    assert Event.objects.count() == before
