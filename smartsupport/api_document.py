@@ -2,12 +2,17 @@
 it (JSON, YAML) once, instead of some tenths of a second's work for whoever asks."""
 
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView
+
+
+_making = Lock()
+"""The generator loads and remembers things as it goes: two at a time break each other."""
 
 
 class DocumentView(SpectacularAPIView):
@@ -21,7 +26,9 @@ class DocumentView(SpectacularAPIView):
         kind: Any = type(request.accepted_renderer)
         filename: Any = self._get_filename
         named = {"Content-Disposition": f'inline; filename="{filename(request, "")}"'}
-        return HttpResponse(_written(kind), content_type=kind.media_type, headers=named)
+        with _making:
+            written = _written(kind)
+        return HttpResponse(written, content_type=kind.media_type, headers=named)
 
 
 @cache

@@ -1,5 +1,7 @@
 """The published OpenAPI document: valid, whole, and true in its examples."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +28,41 @@ CONTRACT = """
 /api/v1/openapi/jobs/{job_id}/export /api/v1/agents /api/v1/agents/{name} /api/v1/agents/import
 /api/v1/agents/export /api/v1/usage /api/v1/usage/{customer}
 """.split()
+
+
+FIRST_AT_ONCE = """
+import threading
+import django
+django.setup()
+from django.test import Client
+from smartsupport import urls
+
+KINDS = ["application/json", "application/vnd.oai.openapi"] * 3
+start, told = threading.Barrier(len(KINDS)), set()
+
+def ask(kind):
+    start.wait()
+    answer = Client(SERVER_NAME="localhost").get("/api/v1/schema/", headers={"Accept": kind})
+    told.add((answer.status_code, kind, hash(answer.content)))
+
+threads = [threading.Thread(target=ask, args=[kind]) for kind in KINDS]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+print(sorted((status, kind) for status, kind, content in told))
+"""
+
+
+def test_the_first_who_ask_at_once_get_the_same(server_environment: dict[str, str]) -> None:
+    """It is made in each process when somebody asks, by code that cannot be run twice at a time."""
+    command = [sys.executable, "-c", FIRST_AT_ONCE]
+    process = subprocess.run(command, env=server_environment, capture_output=True, text=True, timeout=180)
+
+    found = process.stdout.strip().splitlines()[-1:]
+    wanted = [(200, "application/json"), (200, "application/vnd.oai.openapi")]
+    assert found == [str(wanted)], process.stderr[-2_000:]
+    assert "Traceback" not in process.stderr
 
 
 def test_it_is_valid_and_complete() -> None:
