@@ -10,7 +10,6 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView
 
-
 _making = Lock()
 """The generator loads and remembers things as it goes: two at a time break each other."""
 
