@@ -264,6 +264,16 @@ def beside_others(redis_url: str) -> str:
     return f"-{number}" if number else ""
 
 
+VANISHED = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+"""What libpq asks of the network: after so many seconds of silence, how far apart, how often in vain; and for how many
+milliseconds something sent may stay without a sign that it arrived. What the URL says goes before it."""
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's settings for a Postgres URL, with one connection pool per process."""
     config: dict[str, Any] = environ.Env.db_url_config(url)
@@ -274,6 +284,8 @@ def database(url: str) -> dict[str, Any]:
     )
     # A process that is frozen inside a transaction must not keep its locks for as long as it sleeps.
     config.setdefault("OPTIONS", {}).setdefault("options", "-c idle_in_transaction_session_timeout=30s")
+    # And nobody waits for two hours for the answer of a server whose machine has lost its power or its network.
+    config["OPTIONS"] = VANISHED | config["OPTIONS"]
     if url != NOT_RUNNING_DATABASE:  # where nothing answers, say so at once instead of waiting for the pool
         config["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
     return config

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from smartsupport import only_beat
+from smartsupport import environment, only_beat
 from smartsupport.lib.postgres import connection_parameters, prepared
 
 SHOW = "SHOW idle_in_transaction_session_timeout"
@@ -34,6 +34,26 @@ def test_the_lock_of_a_beat_whose_machine_is_gone_is_free_within_half_a_minute()
     assert 0 < seconds["tcp_keepalives_idle"]
     asked_for = seconds["tcp_keepalives_interval"] * seconds["tcp_keepalives_count"]
     assert seconds["tcp_keepalives_idle"] + asked_for <= 30
+
+
+@pytest.mark.django_db
+def test_nobody_waits_longer_than_half_a_minute_for_a_server_whose_machine_is_gone() -> None:
+    """Nothing tells whoever waits for an answer: by itself the network asks after two hours, and for so long a job, a
+    turn and a request hang after the machine has come back."""
+    connection.ensure_connection()
+    with psycopg.connect(**connection_parameters(connection)) as beside:
+        both = [one.info.get_parameters() for one in (connection.connection, beside)]
+
+    for of in both:
+        asked_for = int(of["keepalives_interval"]) * int(of["keepalives_count"])
+        assert 0 < int(of["keepalives_idle"]) + asked_for <= 30
+        assert 0 < int(of["tcp_user_timeout"]) <= 30_000
+
+
+def test_what_the_address_of_the_database_says_of_the_network_stands() -> None:
+    options = environment.database("postgresql://shop@db.example:5432/shop?keepalives_idle=3")["OPTIONS"]
+
+    assert (options["keepalives_idle"], options["keepalives_count"]) == (3, 4)
 
 
 @pytest.fixture
