@@ -1,14 +1,16 @@
 """A tool that has changed since its call was approved: the call comes back to staff."""
 
+from collections.abc import Collection
 from typing import Any
 
 import structlog
 
-from agents import facts
+from agents import facts, policy
 from agents.approvals.news import settled
 from agents.approvals.opening import deadline, frozen
 from agents.approvals.questions import ask
 from agents.models import Action, ActionStatus, Approver, Tool
+from agents.registry import tool_spec
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +38,9 @@ def reopen(action: Action, difference: list[dict[str, Any]]) -> None:
     action.status, action.approver = ActionStatus.AWAITING, Approver.STAFF
     action.approvals_needed, action.votes = tool.approvals_needed, []
     action.tool_fingerprint, action.tool_snapshot = tool.fingerprint(), tool.snapshot()
-    action.bound_arguments = frozen(_bound_now(action))
+    bound = _bound_now(action)
+    action.bound_arguments = frozen(bound)
+    _fit(action, bound)
     action.message = ask(tool, action.args)
     action.difference, action.reopened = difference, action.reopened + 1
     action.decided_by = action.decided_by_name = action.reason = ""
@@ -57,6 +61,16 @@ def reopen(action: Action, difference: list[dict[str, Any]]) -> None:
     settled.send(Action, action=action, fact=fact)
     changed = [change["field"] for change in difference]
     log.warning("approval_reopened", action_id=str(action.pk), tool=action.tool_name, changed=changed)
+
+
+def _fit(action: Action, bound: Collection[str]) -> None:
+    """Write out what the tool of today fills in by itself, and leave out what it binds, so that what is asked is what
+    is sent. Arguments that it does not take stay as they are: they cannot be approved, only edited or declined."""
+    fault, fitting = policy.check(tool_spec(action.tool), action.args, bound)
+    if fault or (text := frozen(fitting)) == action.arguments:
+        return
+    action.proposed_arguments = action.proposed_arguments or action.arguments
+    action.arguments = text
 
 
 def _bound_now(action: Action) -> dict[str, Any]:

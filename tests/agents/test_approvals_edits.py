@@ -242,6 +242,48 @@ def test_a_changed_tool_is_staffs_to_look_at_again_whoever_would_have_decided() 
     assert decide(action_id=action.pk, approved=True, by=SAM, seen=seen).status == ActionStatus.APPROVED
 
 
+def with_defaults(action: Action) -> None:
+    """From now on the action's tool fills in one argument that it did not have, and takes a note that has to be one."""
+    schema = dict(action.tool.input_schema)
+    schema["properties"] = {**schema["properties"], "notify": {"type": "boolean", "default": True}}
+    Tool.objects.filter(pk=action.tool_id).update(input_schema=schema)
+
+
+@pytest.mark.parametrize("needed", [1, 2])
+def test_what_a_changed_tool_fills_in_is_shown_before_it_is_approved(needed: int) -> None:
+    rows.tool("apply_discount", approval="staff", approvals_needed=needed)
+    action = rows.waiting_for_staff()
+    asked = action.args
+    with_defaults(action)
+
+    with pytest.raises(ToolChanged):
+        decide(action_id=action.pk, approved=True, by=SAM)
+
+    action.refresh_from_db()
+    shown, seen = action.args, action.arguments_hash
+    assert shown == {**asked, "notify": True}
+    assert seen == action.expected_hash()
+    assert json.loads(action.proposed_arguments) == asked
+    assert facts(action, "approval_reopened")[0]["params"] == shown
+    for by in (SAM, KIM)[:needed]:  # the second one agrees to what the first one has seen
+        decided = decide(action_id=action.pk, approved=True, by=by, seen=seen)
+    assert (decided.status, decided.args, decided.edited_by) == (ActionStatus.APPROVED, shown, "")
+    assert decided.arguments_hash == seen
+
+
+def test_arguments_that_a_changed_tool_does_not_take_come_back_as_they_were() -> None:
+    action = rows.waiting_for_staff()
+    schema = {**action.tool.input_schema, "required": ["order_id", "percent", "note"]}
+    schema["properties"] = {**schema["properties"], "notify": {"type": "boolean", "default": True}}
+    Tool.objects.filter(pk=action.tool_id).update(input_schema=schema)
+
+    with pytest.raises(ToolChanged):
+        decide(action_id=action.pk, approved=True, by=SAM)
+
+    came_back = Action.objects.get(pk=action.pk)
+    assert (came_back.arguments, came_back.proposed_arguments) == (action.arguments, "")
+
+
 def test_what_is_declined_needs_no_second_look_at_the_tool() -> None:
     action = rows.waiting_for_staff()
     Tool.objects.filter(pk=action.tool_id).update(enabled=False)
