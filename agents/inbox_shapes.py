@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents import approvals
+from agents.admin.shown import difference_rows
 from agents.approvals import ArgumentsChanged, Decider, InvalidArguments
-from agents.models import Action, ActionStatus, Approver
+from agents.models import Action, ActionStatus
+from smartsupport.lib.text import shorten
 
 SKIPPED = "Nobody wanted to decide on this, so it was skipped."
 """The reason of an answer that ignores: the agent is told that it was not done, and goes on."""
 
+LONGEST_SHOWN = 500
+"""Characters of a value that has changed; all of it is in the approval's `difference`."""
 OTHER_ARGUMENTS = (
     "These are not the arguments that wait. Nothing was decided: to approve with others, send an edit."
 )
@@ -34,7 +38,7 @@ class Answer:
 
 def human_interrupt(action: Action, caller: Decider) -> dict[str, Any]:
     """The approval as Agent Inbox lists one."""
-    may_decide, may_approve = _allowed(action, caller)
+    may_decide, may_approve = approvals.allowed(action, caller)
     return {
         "action_request": {"action": action.tool_name, "args": action.args},
         "config": {
@@ -49,7 +53,7 @@ def human_interrupt(action: Action, caller: Decider) -> dict[str, Any]:
 
 def hitl_request(action: Action, caller: Decider) -> dict[str, Any]:
     """The approval as LangChain's middleware interrupts with one."""
-    may_decide, may_approve = _allowed(action, caller)
+    may_decide, may_approve = approvals.allowed(action, caller)
     decisions = (["approve", "edit"] if may_approve else []) + (["reject"] if may_decide else [])
     return {
         "action_requests": [
@@ -121,21 +125,30 @@ def _of_agent_inbox(action: Action, kind: str, decision: dict[str, Any]) -> Answ
     return of_human_response(action, {"type": theirs, "args": decision["args"]})
 
 
-def _allowed(action: Action, caller: Decider) -> tuple[bool, bool]:
-    """Whether this caller may decline it, and approve it, as it stands."""
-    if action.status != ActionStatus.AWAITING or action.approver != Approver.STAFF:
-        return False, False
-    alone = action.approvals_needed > 1 and not caller.id.startswith("user:")
-    voted = any(vote["id"] == caller.id for vote in action.votes)
-    return True, not (alone or voted or approvals.has_asked(action, caller.id, *caller.answers_for))
-
-
 def _described(action: Action) -> str:
     """Markdown, in which nothing that an agent or a customer wrote becomes markup, an image, or a link that hides
     where it leads."""
-    asked = re.sub(r"([\\`*_\[\]<>!#|~])", r"\\\1", action.message)
     until = f"{action.expires_at:%Y-%m-%d %H:%M} UTC"
-    return f"{asked}\n\nAsked by the agent `{action.agent}`. Waits until {until}."
+    said = [_plain(action.message), f"Asked by the agent `{action.agent}`. Waits until {until}."]
+    if action.status == ActionStatus.AWAITING and action.votes:
+        names = ", ".join(vote["name"] for vote in action.votes)
+        said.append(f"Approved by {_plain(names)}; a second person has to agree.")
+    if changed := _changed(action):
+        said.append(f"The tool has changed since this was asked:\n\n{changed}")
+    return "\n\n".join(said)
+
+
+def _changed(action: Action) -> str:
+    """What of the tool has changed since, a line each; "" where nothing has, or the approval is over."""
+    if action.status != ActionStatus.AWAITING:
+        return ""
+    rows = difference_rows(approvals.drift(action) or action.difference)
+    shown = ((what, *(shorten(one, LONGEST_SHOWN) or "—" for one in values)) for what, *values in rows)
+    return "\n".join(f"- {_plain(what)}: {_plain(was)} → {_plain(now)}" for what, was, now in shown)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>!#|~])", r"\\\1", text)
 
 
 def _of_tool(action: Action, given: Any, named: str) -> dict[str, Any]:

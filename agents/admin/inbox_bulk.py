@@ -15,7 +15,7 @@ from agents import approvals
 from agents.admin.decision_words import outcome_of, refused
 from agents.admin.inbox_answers import event
 from agents.admin.inbox_reasons import Argument, arguments_of
-from agents.admin.shown import bound_rows
+from agents.admin.shown import bound_rows, difference_rows
 from agents.models import Action, ActionStatus, Approver
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.ids import parse_uuid
@@ -47,12 +47,15 @@ class _DeclineMany(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One of the calls, as the dialog lists it. `note`: what is to be known before it is decided."""
+    """One of the calls, as the dialog lists it. `note`: what is to be known before it is decided; `agreed`: who has
+    approved it so far; `difference`: what of its tool has changed since it was asked."""
 
     action: Action
     arguments: list[Argument]
     bound: list[tuple[str, str]]
     note: str
+    agreed: list[str]
+    difference: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,15 @@ def _fault(actions: list[Action], wanted: int) -> str:
 
 
 def _call(action: Action, own: str, *, approved: bool) -> Call:
-    return Call(action, arguments_of(action), bound_rows(action), _note(action, own, approved=approved))
+    waits = action.status == ActionStatus.AWAITING
+    return Call(
+        action,
+        arguments_of(action),
+        bound_rows(action),
+        _note(action, own, approved=approved),
+        [vote["name"] for vote in action.votes] if waits else [],
+        difference_rows((approvals.drift(action) or action.difference) if waits else []),
+    )
 
 
 def _note(action: Action, own: str, *, approved: bool) -> str:
@@ -121,7 +132,7 @@ def _note(action: Action, own: str, *, approved: bool) -> str:
     if action.approvals_needed > len(action.votes) + 1:
         return "Two different people have to approve this. You are the first."
     if action.proposed_arguments:
-        return f"Changed by {action.edited_by}. You see it as it is now."
+        return f"Changed by {action.edited_by or 'its tool'}. You see it as it is now."
     return ""
 
 

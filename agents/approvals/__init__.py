@@ -6,6 +6,7 @@ log and the turn change together with the action or not at all; its receivers pu
 """
 
 from agents.approvals.deciders import Decider as Decider
+from agents.approvals.deciders import allowed as allowed
 from agents.approvals.deciding import changes as changes
 from agents.approvals.deciding import decide as decide
 from agents.approvals.drifting import drift as drift

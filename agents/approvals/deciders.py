@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from agents.approvals.refusals import (
     ActionNotFound,
     AlreadyDecided,
@@ -13,6 +15,7 @@ from agents.approvals.refusals import (
 )
 from agents.approvals.wishes import why_not
 from agents.models import Action, ActionStatus
+from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.rest import decider_id
 
 
@@ -33,6 +36,23 @@ class Decider:
         """The member of staff, or the integrator, who calls."""
         others = tuple(getattr(caller, "answers_for", ()))
         return cls(kind="staff", name=caller.get_username(), id=decider_id(caller), answers_for=others)
+
+
+def allowed(action: Action, by: Decider) -> tuple[bool, bool]:
+    """Whether this decider may decline the action, and approve it, as it stands at this moment. An approval may still
+    bring it back, where its tool has changed."""
+    if action.expires_at <= timezone.now():
+        return False, False
+    declines, approves = (_takes(action, by, approved=approved) for approved in (False, True))
+    return declines, approves and (action.tool.enabled or by.kind != "staff")
+
+
+def _takes(action: Action, by: Decider, *, approved: bool) -> bool:
+    try:
+        check_decider(action, by, approved=approved, edits=False)
+    except ServiceError:
+        return False
+    return True
 
 
 def check_decider(action: Action, by: Decider, *, approved: bool, edits: bool) -> None:

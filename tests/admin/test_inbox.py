@@ -26,6 +26,7 @@ LIST = "/admin/agents/action/"
 LIVE = f"{LIST}live/"
 SEES = ("agents.view_action", "chat.view_conversation", "chat.view_customer")
 NINA = approvals.Decider("staff", "nina", id="user:0")
+NINA_TOO = approvals.Decider("staff", "nina", id="user:-1")
 
 
 @pytest.fixture
@@ -334,6 +335,26 @@ def test_the_dialog_for_several_lists_each_call_with_its_hash(sam: Client) -> No
         assert action.message in dialog
     assert dialog.index(first.message) < dialog.index(second.message)
     assert Event.objects.count() == before
+
+
+def test_the_dialog_for_several_shows_what_has_changed_and_who_agreed(sam: Client) -> None:
+    moved, _ = (rows.waiting_for_staff(order_id=str(number)) for number in range(2))
+    two_people()
+    approvals.decide(action_id=moved.pk, approved=True, by=NINA)
+    Tool.objects.update(path="/orders/{order_id}/rebates")
+    for action in Action.objects.all():
+        with pytest.raises(approvals.ToolChanged):
+            approvals.decide(action_id=action.pk, approved=True, by=NINA_TOO)
+    moved.refresh_from_db()
+    approvals.decide(action_id=moved.pk, approved=True, by=NINA, seen=moved.arguments_hash)
+    ids = "&".join(f"id={one.pk}" for one in Action.objects.all())
+
+    dialog = sam.get(f"{LIST}many/approve/?{ids}").content.decode()
+
+    assert dialog.count("The tool has changed since this was asked") == 2
+    assert dialog.count("/orders/{order_id}/rebates") == 2
+    assert "Approved by nina; a second person has to agree." in dialog
+    assert dialog.count("Two different people have to approve this. You are the first.") == 1
 
 
 def test_several_are_decided_one_by_one_and_each_is_told(sam: Client) -> None:

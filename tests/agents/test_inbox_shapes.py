@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from langchain.agents.middleware.human_in_the_loop import (
     ApproveDecision,
     EditDecision,
@@ -127,8 +128,38 @@ def test_only_what_the_caller_may_answer_is_offered(api: Client, action: Action)
     key = ApiKey.objects.get()
     Turn.objects.filter(pk=action.turn_id).update(asked_by=f"key:{key.pk}")
     assert offered() == only_decline
-    Action.objects.filter(pk=action.pk).update(status="rejected")
+    Turn.objects.filter(pk=action.turn_id).update(asked_by="")
+    Tool.objects.update(enabled=False)
+    assert offered() == only_decline
+    Tool.objects.update(enabled=True)
+    assert offered() == ([True] * 4, ["approve", "edit", "reject"])
+    Action.objects.filter(pk=action.pk).update(expires_at=timezone.now())
     assert offered() == ([False] * 4, [])
+    Action.objects.filter(pk=action.pk).update(expires_at=action.expires_at, status="rejected")
+    assert offered() == ([False] * 4, [])
+
+
+def test_the_description_says_what_has_changed_and_who_agreed(api: Client, action: Action) -> None:
+    def told() -> str:
+        described = api.get(inbox_url(action)).json()["data"]["interrupts"][0]["description"]
+        [asked] = api.get(hitl_url(action)).json()["data"]["request"]["action_requests"]
+        assert asked["description"] == described
+        return str(described)
+
+    first = told()
+    Tool.objects.update(path="/orders/{order_id}/rebates", approvals_needed=2)
+    assert answer(api, action, "accept").json()["error"]["code"] == "tool_changed"
+    changed = told()
+    nina = approvals.Decider("staff", "nina_k", id="user:1")
+    seen = Action.objects.get(pk=action.pk).arguments_hash
+    approvals.decide(action_id=action.pk, approved=True, by=nina, seen=seen)
+    voted = told()
+
+    assert "changed" not in first
+    assert r"Address: /orders/{order\_id}/apply\_discount → /orders/{order\_id}/rebates" in changed
+    assert "How many have to agree: 1 → 2" in changed
+    assert r"Approved by nina\_k; a second person has to agree." not in changed
+    assert r"Approved by nina\_k; a second person has to agree." in voted
 
 
 def test_a_description_is_text_whatever_stands_in_it(api: Client, action: Action) -> None:
