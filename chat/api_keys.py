@@ -20,7 +20,7 @@ from chat.key_bounds import MoreThanOwn as MoreThanOwn
 from chat.key_bounds import check_may_give as check_may_give
 from chat.key_bounds import check_own_line, check_within, customer_for, hold_makers, maker_of, same_life
 from chat.key_bounds import line_of as line_of
-from chat.models import ApiKey
+from chat.models import ApiKey, usable_keys
 from chat.scopes import SCOPES as SCOPES
 from chat.scopes import UnknownScope as UnknownScope
 from chat.scopes import checked
@@ -59,9 +59,7 @@ def hash_of(key: str, *, held: bool = False) -> str:
     return f"held:{digest[5:]}" if held else digest
 
 
-def usable(now: datetime | None = None) -> Q:
-    """Keys that are accepted: enabled, and not at their end."""
-    return Q(enabled=True) & (Q(expires_at=None) | Q(expires_at__gt=now or timezone.now()))
+usable = usable_keys
 
 
 def find(key: str) -> ApiKey | None:

@@ -2,14 +2,17 @@
 
 import uuid
 from collections.abc import Collection
+from datetime import datetime
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.fields.json import KT
+from django.utils import timezone
 
 from chat import key_lines
+from chat.scopes import granted
 
 
 class Customer(models.Model):
@@ -41,7 +44,19 @@ class Customer(models.Model):
         return self.name or self.subject or f"Visitor {str(self.pk)[:8]}"
 
 
+def usable_keys(now: datetime | None = None) -> models.Q:
+    """API keys that are accepted: enabled, and not at their end."""
+    ends = models.Q(expires_at=None) | models.Q(expires_at__gt=now or timezone.now())
+    return models.Q(enabled=True) & ends
+
+
 class ApiKeyManager(models.Manager["ApiKey"]):
+    def may(self, decider: str, scope: str) -> bool:
+        """Whether a key of this integrator (its decider's id, `key:<id>`) is accepted and has the scope. One
+        statement."""
+        own = self.filter(usable_keys()).annotate(line=key_lines.line()).filter(line__0=decider)
+        return any(scope in granted(scopes) for scopes in own.values_list("scopes", flat=True))
+
     def asked_under(self, people: Collection[str]) -> set[str]:
         """The deciders' ids under which is asked what keys ask for that one of these people (`user:<id>`) made."""
         return key_lines.beginnings(people)

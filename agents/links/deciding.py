@@ -4,13 +4,15 @@
 from typing import Any
 
 import structlog
+from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
 from agents import approvals
 from agents.links import tokens
-from agents.links.making import PERMISSION, LinkNotFound
+from agents.links.making import PERMISSION, SCOPE, LinkNotFound
 from agents.models import Action, ActionStatus, ApprovalLink
 from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.text import readable, shorten
@@ -45,8 +47,9 @@ def found(token: str) -> ApprovalLink:
 def stands(link: ApprovalLink, user: Any) -> str:
     """How the link stands for whoever holds it, signed in as `user` or not: `open`, or why it cannot be used.
 
-    First who they are (`sign_in`, `somebody_else`, `no_permission`, `account_needed`), then what became of the link
-    (`used`, `withdrawn`), of the action (`decided`, `expired`, `changed`), and of the link's time (`over`).
+    First who they are (`sign_in`, `somebody_else`, `no_permission`, `account_needed`, `maker_may_not`), then what
+    became of the link (`used`, `withdrawn`), of the action (`decided`, `expired`, `changed`), and of the link's time
+    (`over`).
     """
     if who := _who(link, user):
         return who
@@ -69,14 +72,30 @@ def stands(link: ApprovalLink, user: Any) -> str:
 
 def _who(link: ApprovalLink, user: Any) -> str:
     if link.may_decide_without_account:
-        return "" if settings.APPROVAL_LINKS_WITHOUT_ACCOUNT else "account_needed"
+        if not settings.APPROVAL_LINKS_WITHOUT_ACCOUNT:
+            return "account_needed"
+        return "" if _maker_may(link) else "maker_may_not"
     if link.user is None:
         return "account_needed"
     if not user.is_authenticated:
         return "sign_in"
     if user.pk != link.user.pk:
         return "somebody_else"
-    return "" if user.is_active and user.is_staff and user.has_perm(PERMISSION) else "no_permission"
+    return "" if _may_decide(user) else "no_permission"
+
+
+def _may_decide(user: Any) -> bool:
+    return bool(user.is_active and user.is_staff and user.has_perm(PERMISSION))
+
+
+def _maker_may(link: ApprovalLink) -> bool:
+    """Whether whoever made the link may still decide. Of a link that is nobody's own this is all there is to take away
+    when a key got out, or somebody has left."""
+    kind, _, own = link.made_by_id.partition(":")
+    if kind == "key":
+        return bool(apps.get_model("chat.ApiKey").objects.may(link.made_by_id, SCOPE))
+    maker = get_user_model().objects.filter(pk=own).first() if own.isdecimal() else None
+    return maker is not None and _may_decide(maker)
 
 
 def decider(link: ApprovalLink) -> approvals.Decider:

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 MOST_OPEN = 20
 """Links of one action that can still be used."""
-PERMISSION = "agents.decide_action"
+PERMISSION, SCOPE = "agents.decide_action", "interrupts:decide"
 
 
 class LinkNotFound(ServiceError):

@@ -19,7 +19,8 @@ from smartsupport.lib.console import age
 from smartsupport.lib.errors import ServiceError
 
 LONGEST_REASON = 500
-STATUS = {"sign_in": 401, "account_needed": 403, "somebody_else": 403, "no_permission": 403, "open": 200}
+FORBIDDEN = ("account_needed", "maker_may_not", "somebody_else", "no_permission")
+STATUS = {"sign_in": 401, "open": 200, **dict.fromkeys(FORBIDDEN, 403)}
 """Of an answer whose link cannot be used, where it is not 410."""
 # The token is in the path, which goes to nobody, not even to ourselves. With `no-referrer`, browsers would hide the
 # origin of the form as well, and a form of unknown origin is refused.
@@ -87,7 +88,7 @@ def _shown(
     shown: dict[str, Any] = {"link": link, "fault": fault, "who": decider(link).name}
     if state in ("sign_in", "somebody_else"):
         shown["next"] = request.path
-    elif state in ("account_needed", "no_permission"):
+    elif state in FORBIDDEN:
         pass
     else:
         shown |= {"action": link.action, "became": what_became(link)}

@@ -29,6 +29,10 @@ SENTENCES = {
         "Here only people with an account may decide. Ask whoever sent you this link to decide, or to ask somebody "
         "with one.",
     ),
+    "maker_may_not": (
+        "Whoever made this link may not decide any more",
+        "So it cannot decide either. Ask somebody who may decide for a new link.",
+    ),
     "used": ("This link was used", "It works once."),
     "decided": ("This is decided", "Nothing is left for you to do."),
     "expired": (

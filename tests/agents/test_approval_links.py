@@ -4,6 +4,7 @@ import logging
 import re
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
@@ -15,7 +16,8 @@ from django.utils import timezone
 from agents import approvals
 from agents.links import deciding, making, tokens
 from agents.models import Action, ApprovalLink, Tool
-from chat.models import Turn
+from chat import api_keys
+from chat.models import ApiKey, Turn
 from smartsupport.logs import masked_text
 from smartsupport.models import AuditEntry
 from tests import rows
@@ -23,7 +25,8 @@ from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 
-ROBOT = approvals.Decider(kind="staff", name="API key Robot", id="key:00000000-0000-0000-0000-000000000001")
+ROBOT_KEY = UUID("00000000-0000-0000-0000-000000000001")
+ROBOT = approvals.Decider(kind="staff", name="API key Robot", id=f"key:{ROBOT_KEY}")
 VERA = making.Person(name="Vera Stone", email="vera@example.com")
 
 
@@ -56,7 +59,13 @@ def untouched(action: Action, link: ApprovalLink) -> bool:
 
 
 @pytest.fixture
-def open_to_all(settings: Any) -> None:
+def robot() -> None:
+    """ROBOT's key."""
+    ApiKey.objects.create(pk=ROBOT_KEY, name="Robot", scopes=["approve"], key_hash="0" * 64)
+
+
+@pytest.fixture
+def open_to_all(settings: Any, robot: None) -> None:
     settings.APPROVAL_LINKS_WITHOUT_ACCOUNT = True
 
 
@@ -375,7 +384,9 @@ def test_two_people_are_two_also_by_link() -> None:
 # Without an account
 
 
-def test_nobody_decides_without_an_account_unless_the_deployment_allows_it(settings: Any) -> None:
+def test_nobody_decides_without_an_account_unless_the_deployment_allows_it(
+    settings: Any, robot: None
+) -> None:
     action = rows.waiting_for_staff()
     with pytest.raises(making.AccountNeeded):
         link_for(action, VERA)
@@ -418,6 +429,74 @@ def test_who_has_no_account_is_never_called_like_somebody_who_has(open_to_all: N
     action.refresh_from_db()
     assert action.decided_by_name.startswith("vera, by link <xxx")
     assert action.decided_by_name.endswith("…, by link without an account")
+
+
+def key_off(key: ApiKey) -> None:
+    api_keys.disable(key)
+
+
+def key_over(key: ApiKey) -> None:
+    ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now())
+
+
+def key_replaced_and_then_off(key: ApiKey) -> None:
+    newer, _ = api_keys.replace(key.pk, overlap=timedelta(0))
+    api_keys.disable(newer)
+
+
+@pytest.mark.parametrize("happens", [key_off, key_over, key_replaced_and_then_off])
+def test_a_link_without_an_account_decides_nothing_once_the_key_that_made_it_is_of_no_use(
+    open_to_all: None, happens: Any
+) -> None:
+    key, text = api_keys.issue(name="Ticket robot", scopes=["approve"])
+    rows.key("admin", name="Another that may decide")
+    action = rows.waiting_for_staff()
+    body = {"name": "Vera Stone"}
+    made = Client(headers={"X-API-Key": text}).post(
+        f"/api/v1/interrupts/{action.pk}/links", body, content_type="application/json"
+    )
+    url = made.json()["data"]["url"]
+    assert Client().get(url).status_code == 200
+
+    happens(key)
+
+    for page in (Client().get(url), post(Client(), url)):
+        assert page.status_code == 403
+        assert "Whoever made this link may not decide any more" in page.content.decode()
+        assert action.message not in page.content.decode()
+    assert untouched(action, ApprovalLink.objects.get())
+
+
+def test_a_link_of_a_key_goes_on_with_the_key_that_took_its_place(open_to_all: None) -> None:
+    key, _ = api_keys.issue(name="Ticket robot", scopes=["interrupts:decide"])
+    action = rows.waiting_for_staff()
+    _, url = link_for(action, VERA, by=approvals.Decider(kind="staff", name="x", id=f"key:{key.pk}"))
+
+    api_keys.replace(key.pk, overlap=timedelta(0))
+
+    assert post(Client(), url).status_code == 200
+    action.refresh_from_db()
+    assert action.status == "approved"
+
+
+@pytest.mark.parametrize("gone", [{"is_active": False}, {"is_staff": False}, {}])
+def test_a_link_without_an_account_decides_nothing_once_its_maker_may_not(
+    open_to_all: None, gone: dict[str, bool]
+) -> None:
+    nina = member("nina")
+    action = rows.waiting_for_staff()
+    link, url = link_for(action, VERA, by=approvals.Decider.of(nina))
+    assert Client().get(url).status_code == 200
+
+    if gone:
+        User.objects.filter(pk=nina.pk).update(**gone)
+    else:
+        nina.user_permissions.clear()
+
+    for page in (Client().get(url), post(Client(), url)):
+        assert page.status_code == 403
+        assert action.message not in page.content.decode()
+    assert untouched(action, link)
 
 
 def test_somebody_without_an_account_is_nobodys_second_person(open_to_all: None) -> None:

@@ -16,13 +16,12 @@ from tests.admin.test_browser import PHONE, staff_browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-MAKER = approvals.Decider(kind="staff", name="API key Robot", id="key:1")
-
 
 def test_a_decision_on_a_phone_without_scripts_or_an_account(live_server: Any, settings: Any) -> None:
     settings.APPROVAL_LINKS_WITHOUT_ACCOUNT = True
     action = rows.waiting_for_staff(order_id="1042", percent=10, note="A long reason " * 20)
-    _, token = making.make(action_id=action.pk, person=making.Person(name="Vera Stone"), by=MAKER)
+    maker = approvals.Decider.of(rows.staff("nina", "agents.decide_action"))
+    _, token = making.make(action_id=action.pk, person=making.Person(name="Vera Stone"), by=maker)
     asked: list[str] = []
 
     with one_browser.opened() as browser:
