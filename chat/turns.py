@@ -267,9 +267,13 @@ def lock_customer(customer_id: UUID) -> None:
 
 
 @transaction.atomic
-def retry(*, customer_id: UUID | None, thread_id: str, turn_id: UUID | None = None) -> UUID:
+def retry(
+    *, customer_id: UUID | None, thread_id: str, turn_id: UUID | None = None, by_program: bool = False
+) -> UUID:
     """Queue the conversation's newest turn again, which failed; its id. It goes on where it broke: what the log has
-    recorded is not done again. `customer_id` None is staff. Raises ThreadNotFound, NotRetriable, UsageLimitReached.
+    recorded is not done again. `customer_id` None is staff, or, `by_program`, who calls with an API key.
+
+    Raises ThreadNotFound, NotRetriable, UsageLimitReached (not to staff).
     """
     owner = Conversation.objects.filter(thread_id=thread_id).values_list("customer_id", flat=True).first()
     if owner is None or (customer_id is not None and owner != customer_id):
@@ -291,8 +295,8 @@ def retry(*, customer_id: UUID | None, thread_id: str, turn_id: UUID | None = No
         sealed_at=None,
     ):
         raise NotRetriable()
-    if customer_id is not None:
-        limits.check(customer_id)  # answering again costs again; staff know what they do
+    if customer_id is not None or by_program:
+        limits.check(owner)  # answering again costs again; staff know what they do
     resolved = Conversation.objects.filter(pk=conversation.pk, status=ConversationStatus.RESOLVED)
     resolved.update(status=ConversationStatus.OPEN)
     fact = Fact("turn_retried", {"by": "staff" if customer_id is None else "customer"})

@@ -16,6 +16,7 @@ from agents.spending.limits import UsageLimitReached
 from chat import customers, staffing, submission, takeover, transcript, turns
 from chat.api import examples, reads, writes
 from chat.api import serializers as shapes
+from chat.authentication import Integrator
 from chat.search_words import OnlyLeftOut
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.ids import parse_uuid
@@ -237,14 +238,14 @@ class StopView(ApiView):
 class RetryView(ApiView):
     needs: ClassVar = {"POST": WRITE}
     answers: ClassVar = {"POST": examples.RETRIED}
-    problems: ClassVar = {"POST": (turns.NotRetriable,)}
+    problems: ClassVar = {"POST": (turns.NotRetriable, UsageLimitReached)}
 
     @extend_schema(
         operation_id="conversations_retry",
         summary="Try the newest message again after it failed",
         description=(
             "The turn goes on where it broke: what was done is not done again. 409 `not_retriable` unless the "
-            "conversation's newest turn has failed."
+            "conversation's newest turn has failed. With a key, budgets count as for a message; staff go beyond them."
         ),
         tags=["Conversations"],
         parameters=[THREAD],
@@ -252,7 +253,9 @@ class RetryView(ApiView):
         responses={202: shapes.RetriedSerializer},
     )
     def post(self, request: Request, thread_id: str) -> Response:
-        turn_id = turns.retry(customer_id=None, thread_id=checked_thread_id(thread_id))
+        thread_id = checked_thread_id(thread_id)
+        by_program = isinstance(request.user, Integrator)
+        turn_id = turns.retry(customer_id=None, thread_id=thread_id, by_program=by_program)
         return Response({"turn_id": turn_id, "thread_id": thread_id}, status=202)
 
 

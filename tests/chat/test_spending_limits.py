@@ -152,6 +152,22 @@ def test_a_failed_turn_is_not_tried_again_by_the_customer_but_by_staff() -> None
     assert turns.retry(customer_id=None, thread_id=thread) == turn.pk
 
 
+def test_a_program_with_a_key_tries_no_more_again_than_the_customer() -> None:
+    used_up()
+    turn = Turn.objects.get()
+    Turn.objects.update(status=TurnStatus.FAILED, sealed_at=timezone.now())
+    url, before = f"/api/v1/conversations/{turn.conversation.thread_id}/retry", log()
+    nina = Client(enforce_csrf_checks=False)
+    nina.force_login(rows.staff("nina", "chat.change_conversation"))
+
+    refused = Client(headers={"X-API-Key": rows.key("chat")}).post(url)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "usage_limit_reached")
+    assert refused.headers["Retry-After"]
+    assert (log(), Turn.objects.get().status) == (before, TurnStatus.FAILED)
+    assert nina.post(url).status_code == 202
+
+
 def test_without_budgets_a_message_costs_no_further_statement_and_with_them_one() -> None:
     ada = rows.customer()
     say(ada, "t-1")
