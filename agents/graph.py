@@ -22,6 +22,7 @@ from agents.acting import act, after_calls, gate
 from agents.cards import AgentCard, ToolCard
 from agents.context import TurnContext
 from agents.handoff_words import told
+from agents.last_words import last_words
 from agents.lexical import language_of
 from agents.lexical_mood import is_angry
 from agents.prompts import system_prompt
@@ -48,7 +49,6 @@ NOTHING_TO_ADD = (
 TOO_MANY_STEPS = (
     "I could not finish this in a reasonable number of steps. Please ask again, or ask for a person."
 )
-SWITCHED_OFF = "I can no longer help with this here. Please ask again, or ask for a person."
 
 
 async def route(
@@ -158,8 +158,9 @@ async def agent(state: State, runtime: Runtime[TurnContext]) -> Command[Next]:
 async def _gone(state: State, context: TurnContext, step: int) -> Command[Next]:
     """The agent at work was switched off meanwhile. The last one does not leave without a word."""
     if len(state["agents"]) == 1 and not context.journal.recorded(f"reply:{step}"):
+        text = last_words(state, context.journal)
         await context.journal.append(
-            facts.replied(agent=state["agents"][0], content=SWITCHED_OFF, key=f"reply:{step}")
+            facts.replied(agent=state["agents"][0], content=text, key=f"reply:{step}")
         )
     return _next_agent(state, {})
 

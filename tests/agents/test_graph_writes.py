@@ -309,8 +309,49 @@ async def test_an_agent_that_was_switched_off_while_its_approval_waited_leaves_n
 
     assert cancelled(stack) == ["1042"]
     assert [action["status"] for action in actions(stack, customer.thread_id)] == ["succeeded"]
-    assert texts(done) == ["I can no longer help with this here. Please ask again, or ask for a person."]
+    assert texts(done) == [
+        "What was approved has been carried out. I can no longer help with anything more here. Ask for a person if you "
+        "need one."
+    ]
     assert_sound(stack, customer.thread_id)
+
+
+async def test_an_agent_that_was_switched_off_does_not_ask_for_a_repeat_of_what_nobody_saw(
+    stack: Stack, model: RunningModel
+) -> None:
+    stack.db("UPDATE agents_tool SET repeat_safe = false WHERE name = 'cancel_order'")
+    stack.business.post("/_faults", json={"operation": "cancel_order", "drop": "after"})
+    model.script(routed("order_actions"), answers(CANCEL), answers(text="Never said."))
+    try:
+        async with Chatter(stack.socket_url) as customer:
+            await customer.say("Cancel order 1042")
+            stack.db("UPDATE agents_agent SET enabled = false WHERE name = 'order_actions'")
+            done = await customer.answer(True)
+    finally:
+        stack.db("UPDATE agents_agent SET enabled = true WHERE name = 'order_actions'")
+        stack.db("UPDATE agents_tool SET repeat_safe = true WHERE name = 'cancel_order'")
+
+    assert texts(done) == [
+        "Nobody knows yet whether what was approved took place: our staff will check, so please do not ask for it "
+        "again. I can no longer help with anything more here. Ask for a person if you need one."
+    ]
+
+
+async def test_an_agent_that_was_switched_off_says_nothing_of_having_done_what_was_declined(
+    stack: Stack, model: RunningModel
+) -> None:
+    model.script(routed("order_actions"), answers(CANCEL), answers(text="Never said."))
+
+    async with Chatter(stack.socket_url) as customer:
+        await customer.say("Cancel order 1042")
+        stack.db("UPDATE agents_agent SET enabled = false WHERE name = 'order_actions'")
+        try:
+            done = await customer.answer(False)
+        finally:
+            stack.db("UPDATE agents_agent SET enabled = true WHERE name = 'order_actions'")
+
+    assert cancelled(stack) == []
+    assert texts(done) == ["I can no longer help with this here. Please ask again, or ask for a person."]
 
 
 async def test_a_message_sent_while_an_approval_waits_is_answered_beside_it(
