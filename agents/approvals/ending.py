@@ -63,7 +63,8 @@ def cancel_open(*, turn_id: UUID) -> list[Action]:
         Action.objects.select_for_update(no_key=True).filter(turn_id=turn_id, status__in=waiting)
     )
     for action in cancelled:
-        action.status = ActionStatus.CANCELLED
+        was, action.status = action.status, ActionStatus.CANCELLED
         action.finished_at = timezone.now()
         action.save(update_fields=["status", "finished_at"])
+        log.info("approval_cancelled", action_id=str(action.pk), tool=action.tool_name, was=was)
     return cancelled

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from agents import approvals
 from agents.models import Action, Tool
@@ -304,6 +305,34 @@ def test_a_tool_that_is_switched_off_is_not_approved(api: Client) -> None:
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "tool_switched_off")
     assert action.status == "awaiting"
     assert decide(api, action, {"approved": False, "reason": "Off."}).json()["data"]["status"] == "rejected"
+
+
+@pytest.mark.parametrize("sent_again", [False, True])
+def test_a_refusal_that_has_written_something_keeps_it_also_under_an_idempotency_key(
+    api: Client, sent_again: bool
+) -> None:
+    """The route's transaction is not undone by them: that an approval is over, or has come back, is told at once."""
+    over, moved = rows.waiting_for_staff(), rows.waiting_for_staff()
+    Action.objects.filter(pk=over.pk).update(expires_at=timezone.now())
+
+    def sent(action: Action, key: str) -> tuple[int, str]:
+        url, headers = f"{URL}/{action.pk}/decision", {"Idempotency-Key": key}
+        answer = api.post(url, {"approved": True}, content_type="application/json", headers=headers)
+        return answer.status_code, answer.json()["error"]["code"]
+
+    assert sent(over, "d-1") == (410, "approval_expired")
+    Tool.objects.update(path="/orders/{order_id}/rebates")
+    assert sent(moved, "d-2") == (409, "tool_changed")
+    if sent_again:
+        assert sent(over, "d-1") == (410, "approval_expired")
+        assert sent(moved, "d-2") == (409, "arguments_changed")
+
+    over.refresh_from_db()
+    moved.refresh_from_db()
+    assert (over.status, moved.status, moved.reopened) == ("expired", "awaiting", 1)
+    told = Event.objects.filter(kind__in=["approval_expired", "approval_reopened"])
+    assert sorted(told.values_list("kind", flat=True)) == ["approval_expired", "approval_reopened"]
+    assert Turn.objects.get(pk=over.turn_id).status == "queued"
 
 
 def settle(client: Client, action: Action, body: Any) -> Any:

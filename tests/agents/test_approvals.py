@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import transaction
+from structlog.testing import capture_logs
 
 from agents import approvals
 from agents.approvals import ActionNotFound, AlreadyDecided, Decider, NotAllowed, decide
@@ -259,3 +260,15 @@ def test_a_stopped_turn_cancels_what_waits_and_a_late_yes_changes_nothing() -> N
         decide(action_id=action.pk, approved=True, by=customer_of(action))
 
     assert told.value.extra["resolution"] == "cancelled"
+
+
+@pytest.mark.parametrize("was", [ActionStatus.AWAITING, ActionStatus.APPROVED])
+def test_what_is_cancelled_with_its_turn_is_in_the_log_of_the_process_like_every_other_end(was: str) -> None:
+    action = waiting()
+    Action.objects.filter(pk=action.pk).update(status=was)
+
+    with capture_logs() as lines, transaction.atomic():
+        approvals.cancel_open(turn_id=action.turn_id)
+
+    [line] = [line for line in lines if line["event"] == "approval_cancelled"]
+    assert (line["action_id"], line["tool"], line["was"]) == (str(action.pk), action.tool_name, was)
