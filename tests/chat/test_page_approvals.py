@@ -296,6 +296,29 @@ def test_what_was_really_approved_is_shown_where_staff_changed_it(visitor: Visit
     expect(visitor.announced.last).to_contain_text("percent 10 instead of 20")
 
 
+def test_everything_that_is_decided_on_is_shown_however_much_it_is(visitor: Visitor, page: Page) -> None:
+    peer = _asked(visitor)
+    params = {f"a_{number:02}": number for number in range(60)} | {"zz_amount": 5000}
+
+    _ask(peer, params=params)
+
+    rows = _card(page, "Cancel order 1042?").locator("dd")
+    expect(rows).to_have_count(61)
+    expect(rows.last).to_have_text("5000")
+
+
+def test_a_number_is_shown_as_it_is_meant(visitor: Visitor, page: Page) -> None:
+    peer = _asked(visitor)
+    large = 1789012345678901234
+
+    _ask(peer, params={"order_id": large, "lines": [{"line": -large}], "weight": 0.1, "count": 2**53 - 1})
+
+    card = _card(page, "Cancel order 1042?")
+    expect(card.locator("dd")).to_have_text(
+        ["9007199254740991", re.compile(f'"line": "-{large}"'), str(large), "0.1"]
+    )
+
+
 def test_several_changes_of_every_type_are_told_in_words(visitor: Visitor, page: Page) -> None:
     peer = _asked(visitor)
     _discount(peer, 2)

@@ -138,6 +138,22 @@ def test_tools_are_told_in_plain_words_with_their_details_to_open(visitor: Visit
     expect(failed.locator("summary")).to_contain_text("did not work")
 
 
+def test_a_long_answer_of_a_tool_says_how_much_of_it_is_left_out(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+    visitor.say("Where is 1042?")
+    peer.accept(1, "t1")
+    call = {"turn_id": "t1", "agent": "order_lookup", "tool": "get_order_status", "call_id": "c1"}
+    many = {f"a_{number:02}": number for number in range(60)}
+    peer.send("tool_call", seq=2, args=many, **call)
+    peer.send("tool_result", seq=3, ok=True, result=many, **call)
+    page.locator("details.tool summary").click()
+
+    asked, answered = page.locator(".tool-body .facts").all()
+    expect(asked.locator("dd")).to_have_count(60)
+    expect(answered.locator("dd")).to_have_count(41)
+    expect(answered.locator("dd").last).to_have_text("20 more, not shown here")
+
+
 def test_a_queued_message_waits_at_the_end_and_keeps_its_own_answer(visitor: Visitor, page: Page) -> None:
     peer = visitor.open()
     visitor.say("First")

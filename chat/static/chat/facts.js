@@ -1,8 +1,7 @@
 /** Arguments and results as a small table a person can read; what is too deep for one is shown as JSON. */
 import { h } from "./dom.js";
+import { parseExact } from "./exact.js";
 import { prettify, text } from "./text.js";
-
-const ROWS = 40;
 
 /** @param {unknown} value @returns {value is Record<string, unknown>} */
 const isRecord = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -24,7 +23,7 @@ function plain(value) {
 function unpacked(value) {
   if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return value;
   try {
-    return JSON.parse(value);
+    return parseExact(value);
   } catch {
     return value;
   }
@@ -38,18 +37,20 @@ function cell(value) {
 }
 
 /**
- * Rows are sorted by name: the database does not keep the order of a JSON object, and a reload must not change it.
- * @param {unknown} value @returns {HTMLElement}
+ * Rows are sorted by name: the database does not keep the order of a JSON object, and a reload must not change it. What
+ * somebody decides on is shown whole; of an answer `atMost` so many rows, and how many are left out.
+ * @param {unknown} value @param {number} [atMost] @returns {HTMLElement}
  */
-export function facts(value) {
+export function facts(value, atMost = Infinity) {
   const read = unpacked(value);
   if (isRecord(read)) {
     const rows = Object.entries(read).sort(([a], [b]) => a.localeCompare(b, "en"));
     if (rows.length === 0) return h("p", { class: "facts-none", text: text.nothing });
     const list = h("dl", { class: "facts" });
-    for (const [name, one] of rows.slice(0, ROWS)) {
+    for (const [name, one] of rows.slice(0, atMost)) {
       list.append(h("div", {}, h("dt", { text: prettify(name) }), h("dd", {}, cell(one))));
     }
+    if (rows.length > atMost) list.append(h("div", {}, h("dt", { text: "…" }), h("dd", { text: text.moreRows(rows.length - atMost) })));
     return list;
   }
   if (isPlain(read)) return h("p", { class: "facts-text", text: plain(read) });

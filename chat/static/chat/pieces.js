@@ -198,11 +198,14 @@ function toolPiece(item) {
   };
 }
 
+/** Of an answer that nobody decides on. */
+const RESULT_ROWS = 40;
+
 /** @param {Item} item @returns {HTMLElement[]} */
 function toolBody(item) {
   const parts = [];
   if (item.args !== undefined) parts.push(h("h4", { text: text.toolArguments }), facts(item.args));
-  if (item.status === "done" && item.result !== undefined) parts.push(h("h4", { text: text.toolResult }), facts(item.result));
+  if (item.status === "done" && item.result !== undefined) parts.push(h("h4", { text: text.toolResult }), facts(item.result, RESULT_ROWS));
   if (item.error) parts.push(h("h4", { text: text.toolError }), facts(item.error.message ?? item.error));
   return parts;
 }

@@ -9,6 +9,8 @@
  * @property {(status: Status) => void} onStatus
  * @property {number} [heartbeatSeconds]  silence after which the server is asked whether it is still there
  */
+import { parseExact } from "./exact.js";
+
 const UNAUTHORIZED = 4001;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 20_000;
@@ -95,7 +97,7 @@ export class ReconnectingSocket {
     this.#heard();
     let frame;
     try {
-      frame = JSON.parse(event.data);
+      frame = parseExact(event.data);
     } catch {
       return;
     }

@@ -68,6 +68,7 @@ export const text = {
   toolResult: "Answer",
   toolError: "What went wrong",
   nothing: "Nothing",
+  moreRows: (/** @type {number} */ count) => `${count} more, not shown here`,
   yes: "Yes",
   no: "No",
   empty: "none",
