@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.chat.page_server import PageServer, Visitor
+from tests.live.chatter import token_for
 
 pytestmark = pytest.mark.browser
 # As chat/static/chat/socket.js and session.js have them.
@@ -215,15 +216,64 @@ def test_a_token_from_the_address_goes_to_the_socket_and_nowhere_else(visitor: V
 
 
 def test_a_customer_who_signs_in_again_is_connected_without_a_reload(visitor: Visitor, page: Page) -> None:
-    peer = visitor.open("#token=old")
+    old, new = token_for("cus_1", exp=1), token_for("cus_1")
+    peer = visitor.open(f"#token={old}")
     peer.refuse(4001, "Unauthorized")
     expect(page.get_by_text("We could not confirm who you are.")).to_be_visible()
 
-    page.evaluate("location.hash = 'token=new'")
+    page.evaluate("window.loadedOnce = true")
+    page.evaluate("token => { location.hash = `token=${token}` }", new)
 
-    assert visitor.pages.next_peer().token == "new"
+    assert visitor.pages.next_peer().token == new
     expect(page.locator("#banner")).to_be_hidden()
     expect(page).to_have_url(visitor.pages.url)
+    assert page.evaluate("window.loadedOnce") is True
+
+
+@pytest.mark.parametrize("how", ["another visit", "the same page"])
+def test_nothing_that_one_customer_began_is_left_for_the_next(visitor: Visitor, page: Page, how: str) -> None:
+    ada, bob = token_for("cus_ada"), token_for("cus_bob")
+    box = page.get_by_label("Your message")
+    peer = visitor.open(f"#token={ada}")
+    visitor.say("Cancel my order 1042")
+    sent = peer.receive("message")  # and never accepted
+    box.fill("My address is 5 Main St")
+    peer.cut()
+    visitor.pages.next_peer()
+
+    if how == "another visit":
+        page.goto(visitor.pages.blank)
+        peer = visitor.open(f"#token={bob}")
+    else:
+        page.evaluate("token => { location.hash = `token=${token}` }", bob)
+        peer = visitor.pages.next_peer()
+
+    assert peer.token == bob
+    expect(page.get_by_role("heading", name="Hello, how can we help?")).to_be_visible()
+    expect(box).to_have_value("")
+    visitor.shows()
+    expect(page).to_have_url(visitor.pages.url)
+    visitor.say("Hello")
+    assert peer.accept(1, "t1")["thread_id"] != sent["thread_id"]
+
+    # Whose it is finds it again.
+    page.goto(visitor.pages.blank)
+    peer = visitor.open(f"#token={ada}")
+    assert peer.token == ada
+    expect(box).to_have_value("My address is 5 Main St")
+    assert peer.receive("history")["thread_id"] == sent["thread_id"]
+    peer.send("error", code="thread_not_found", message="Thread not found")
+    assert peer.receive("message")["content"] == "Cancel my order 1042"
+
+
+def test_going_to_another_part_of_the_page_keeps_the_connection(visitor: Visitor, page: Page) -> None:
+    peer = visitor.open()
+
+    page.get_by_role("link", name="Skip to the message box").press("Enter")
+
+    expect(page).to_have_url(f"{visitor.pages.url}#message")
+    visitor.say("Hello")
+    peer.accept(1, "t1")
 
 
 def test_a_thread_that_the_server_does_not_know_starts_empty_without_a_word(

@@ -10,7 +10,7 @@ const SEEN = "seen";
 const VISITOR = "smartsupport.embed.visitor-credential";
 let prefix = "smartsupport.";
 
-/** From now on what is remembered is that of one customer of a framed chat. @param {string} scope */
+/** From now on what is remembered is that of one customer. @param {string} scope */
 export const keepApart = (scope) => void (prefix = `smartsupport.${scope}.`);
 
 /** @param {string} key */

@@ -6,6 +6,7 @@ import { EarlierMessages } from "./earlier.js";
 import { REWRITE } from "./errors.js";
 import { Session } from "./session.js";
 import { FeedbackCard } from "./feedback.js";
+import * as memory from "./memory.js";
 import { StickyScroll } from "./scroll.js";
 import { ConversationView } from "./view.js";
 import { isEmpty, isHeld } from "./order.js";
@@ -13,6 +14,7 @@ import { refusal } from "./pieces.js";
 import { ApprovalPointer } from "./pointer.js";
 import { text } from "./text.js";
 import { host } from "./widget_host.js";
+import { scopeOf } from "./widget_identity.js";
 import { Missed, isSaid } from "./widget_missed.js";
 
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id */
@@ -20,6 +22,9 @@ const byId = (id) => /** @type {T} */ (document.getElementById(id));
 
 const config = JSON.parse(byId("page-config").textContent ?? "{}");
 let token = host.framed ? null : takeToken();
+/** Whose page this is: what one customer has begun here is not the next one's, who signs in after them. */
+const scope = await scopeOf(token);
+if (token) memory.keepApart(scope);
 let unread = 0;
 const missed = new Missed();
 let frameAsked = false;
@@ -67,12 +72,25 @@ const earlier = new EarlierMessages(
   { load: () => void session.loadEarlier(), say: (words) => announcer.say(words) },
 );
 
-/** The customer's own token comes in the fragment, which no server ever sees; it is kept in memory alone. */
+/** The customer's own token in the fragment, which no server ever sees; a JWT is of URL-safe characters alone. */
+function tokenInAddress() {
+  return /(?:^#|&)token=([^&]+)/.exec(location.hash)?.[1] ?? null;
+}
+
+/** From here on it is kept in memory alone. */
 function takeToken() {
-  const found = /(?:^#|&)token=([^&]+)/.exec(location.hash);
-  if (!found) return null;
-  history.replaceState(history.state, "", location.pathname + location.search);
-  return found[1]; // a JWT is of URL-safe characters alone
+  const found = tokenInAddress();
+  if (found) history.replaceState(history.state, "", location.pathname + location.search);
+  return found;
+}
+
+/** A newer token came. With another customer the page begins again, and takes it then. */
+async function signIn() {
+  const given = tokenInAddress();
+  if (!given) return;
+  if ((await scopeOf(given)) !== scope) return location.reload();
+  token = takeToken();
+  session.reconnect();
 }
 
 function socketUrl() {
@@ -276,10 +294,7 @@ function listen() {
     unread = 0;
     scheduleRender();
   });
-  addEventListener("hashchange", () => {
-    token = takeToken() ?? token;
-    session.reconnect();
-  });
+  if (!host.framed) addEventListener("hashchange", () => void signIn());
   setInterval(everySecond, 1000);
 }
 

@@ -1,7 +1,8 @@
 /**
- * Who the customer of a framed chat is: the token that the page gave, or else an anonymous visitor. A browser that blocks
- * cookies of other sites gives a frame none, so the visitor's signed credential is kept in the frame's own storage, which
- * browsers keep apart for each site around it. Without storage it lasts as long as the page.
+ * Who the customer is, to tell one's things from another's. In a framed chat that is whom the token of the page around it
+ * names, or else an anonymous visitor: a browser that blocks cookies of other sites gives a frame none, so the visitor's
+ * signed credential is kept in the frame's own storage, which browsers keep apart for each site around it. Without storage
+ * it lasts as long as the page.
  */
 import * as memory from "./memory.js";
 
