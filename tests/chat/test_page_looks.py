@@ -118,6 +118,44 @@ def test_everything_is_readable_and_large_enough_and_fits(somebody: Visitor) -> 
     _assert_fits(page)
 
 
+# Texts that stick out of their place: the cell of a table of facts, or what stands in the conversation.
+STICKING_OUT = """() => {
+  const faults = [];
+  const walker = document.createTreeWalker(document.getElementById("log"), NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode, element = text.parentElement;
+    if (!text.data.trim() || !element.checkVisibility() || element.closest("pre, .wide, .visually-hidden")) continue;
+    const place = element.closest("dt, dd, .log > *").getBoundingClientRect();
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    for (const { left, right } of range.getClientRects())
+      if (right > place.right + 1 || left < place.left - 1) faults.push(element.className + text.data.slice(0, 9));
+  }
+  return faults;
+}"""
+
+
+def test_a_word_without_an_end_stays_in_its_place(somebody: Visitor) -> None:
+    """Names of tools, agents and fields are those of somebody's API; what went wrong is told in a business's words."""
+    word = "supercalifragilistic" * 12
+    peer = somebody.open()
+    somebody.say(word)
+    peer.accept(1, "t1")
+    peer.send("routing", seq=2, turn_id="t1", agents=[word], reason="")
+    call = {"turn_id": "t1", "agent": word, "tool": "get_order", "title": word, "call_id": "c1"}
+    peer.send("tool_call", seq=3, args={word: word}, **call)
+    somebody.page.locator("details.tool summary").click()
+    peer.send("tool_result", seq=4, ok=False, result={"kind": "transient", "message": word}, **call)
+    peer.send("agent_response", seq=5, turn_id="t1", agent=word, content=word, html=f"<p>{word}</p>")
+    ask = {"turn_id": "t1", "interrupt_id": "i1", "approver": "customer", "expires_at": LATER}
+    peer.send("interrupt", seq=6, action="cancel_order", message=word, params={word: word}, **ask)
+    peer.send("error", seq=7, turn_id="t1", code="x", message=word)
+
+    expect(somebody.log.locator(".problem")).to_be_visible()
+    assert somebody.page.evaluate(STICKING_OUT) == []
+    _assert_fits(somebody.page)
+
+
 def _tell_of_trouble(peer: Peer) -> None:
     """What is waited for, what failed, what came back, and a person who joins."""
     ask = {"turn_id": "t1", "interrupt_id": "i1", "action": "apply_discount", "message": "Discount?"}
