@@ -384,6 +384,30 @@ def test_keyboard_names_and_focus(stack: Stack, shop: Site, browser: Browser) ->
         assert customer.said == []
 
 
+@pytest.mark.parametrize("why", ["data-open", "it was open"])
+def test_a_chat_that_opens_by_itself_leaves_the_focus_where_it_is(
+    stack: Stack, shop: Site, browser: Browser, why: str
+) -> None:
+    field = "<input id=search autofocus style='display: block !important; transform: none !important'>"
+    url = serve(shop, stack, "data-open=true" if why == "data-open" else "", more=field + LISTENING)
+    with at(browser, url) as customer:
+        page = customer.page
+        if why == "it was open":
+            customer.launcher.click()
+            expect(customer.chat.get_by_label("Your message to")).to_be_focused()
+            page.reload()
+
+        until(lambda: page.evaluate("heard.some(([name]) => name === 'ready')"))
+        expect(customer.chat.get_by_text("how can we help?")).to_be_visible()
+        page.keyboard.type("hats")
+
+        expect(page.locator("#search")).to_have_value("hats")
+        expect(customer.chat.get_by_label("Your message to")).to_have_value("")
+        customer.chat.get_by_label("Your message to").click()
+        page.keyboard.press("Escape")
+        expect(customer.launcher).to_be_focused()
+
+
 def test_a_phone_is_filled_and_a_desk_is_not(stack: Stack, shop: Site, browser: Browser) -> None:
     with at(browser, serve(shop, stack), viewport=PHONE, has_touch=True) as customer:
         customer.launcher.tap()

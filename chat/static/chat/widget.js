@@ -102,8 +102,10 @@
   const small = matchMedia(SMALL_SCREEN);
   small.addEventListener("change", () => {
     if (!isOpen) return;
+    const inside = document.activeElement === place;
     panel.close();
     show();
+    if (inside) frame?.focus();
   });
   label();
   // Beside the page's body and not in it: what the page does to its body (transforms, swaps, inert) is not done to this.
@@ -289,7 +291,8 @@
   // Drawing
 
   function show() {
-    if (!panel.open) small.matches ? panel.showModal() : panel.show();
+    if (small.matches && !panel.open) panel.showModal();
+    else panel.setAttribute("open", ""); // its own method, show, would take the focus along
     label();
   }
 
