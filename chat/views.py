@@ -12,27 +12,6 @@ from agents.providers import model_label
 from chat import identity, limits
 from chat.submission import CONTENT_LIMIT
 
-SUGGESTIONS = {
-    "ecommerce": [
-        "What is the status of order 1042?",
-        "Cancel order 1043",
-        "Give me a 10% discount on order 1044",
-        "What is your return policy?",
-    ],
-    "saas": [
-        "Which plan am I on?",
-        "Change my plan to Business",
-        "Cancel my subscription",
-        "Where are my invoices?",
-    ],
-    "fintech": [
-        "Show my latest transactions",
-        "I want to dispute a transaction",
-        "What is the status of my dispute?",
-        "I lost my card",
-    ],
-}
-
 
 @never_cache
 @require_safe
@@ -55,23 +34,12 @@ def page(request: HttpRequest) -> HttpResponse:
 
 def page_context(**config: Any) -> dict[str, Any]:
     """What the page's template needs; `config` is told to its scripts beside the rest."""
-    suggestions = SUGGESTIONS[settings.TEMPLATE_NAME]
-    label = model_label()
     return {
-        "product_name": "Smart Support",
-        "company": {"name": "Smart Support Demo"},
-        "model_label": label,
+        "company": {"name": settings.COMPANY_NAME},
+        "model_label": model_label(),
         "provider": settings.LLM_PROVIDER,
-        "suggestions": suggestions,
-        "socket_path": "/ws",
-        "page_config_json": {
-            "socketPath": "/ws",
-            "maxLength": CONTENT_LIMIT,
-            "modelLabel": label,
-            "provider": settings.LLM_PROVIDER,
-            "suggestions": suggestions,
-            **config,
-        },
+        "suggestions": settings.CHAT_SUGGESTIONS,
+        "page_config_json": {"socketPath": "/ws", "maxLength": CONTENT_LIMIT, **config},
     }
 
 

@@ -36,6 +36,28 @@ def text(name: str, default: str) -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def short(name: str, default: str, *, at_most: int) -> str:
+    """A text that has to fit where it is shown."""
+    return _fitting(name, text(name, default), at_most)
+
+
+def sentences(name: str, default: list[str], *, at_most: int, characters: int) -> list[str]:
+    """Texts, separated by | as they may have commas."""
+    raw = text(name, "")
+    found = [part.strip() for part in raw.split("|") if part.strip()] if raw else default
+    if len(found) > at_most:
+        raise ImproperlyConfigured(
+            f"{name} must have at most {at_most} texts, separated by |, not {len(found)}."
+        )
+    return [_fitting(name, one, characters) for one in found]
+
+
+def _fitting(name: str, value: str, at_most: int) -> str:
+    if len(value) > at_most or len(value.splitlines()) > 1:
+        raise ImproperlyConfigured(f"{name} must be text of at most {at_most} characters in one line.")
+    return value
+
+
 def boolean(name: str, default: bool) -> bool:
     raw = text(name, "").lower()
     if not raw:

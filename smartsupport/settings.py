@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from chat.suggestions import OF_THE_DEMO
 from smartsupport import environment as env
 from smartsupport import logs, version
 from smartsupport.console import UNFOLD as UNFOLD
@@ -306,6 +307,11 @@ CUSTOMER_JWT_SECRET = env.secret(
     required="" if DEBUG or ALLOW_ANONYMOUS_CHAT else "when DEBUG is off and ALLOW_ANONYMOUS_CHAT is too",
 )
 CUSTOMER_JWT_SECRET_FALLBACKS = env.fallbacks("CUSTOMER_JWT_SECRET_FALLBACKS", at_least=1 if DEBUG else 32)
+# How the chat introduces itself. What the demonstration suggests is about the demo business.
+COMPANY_NAME = env.short("COMPANY_NAME", "Smart Support Demo" if DEBUG else "Smart Support", at_most=60)
+CHAT_SUGGESTIONS = env.sentences(
+    "CHAT_SUGGESTIONS", OF_THE_DEMO[TEMPLATE_NAME] if DEBUG else [], at_most=6, characters=120
+)
 DEMO_CUSTOMER_ID = env.text("DEMO_CUSTOMER_ID", "cus_1001" if DEBUG else "")
 SESSION_TTL_MINUTES = env.integer("SESSION_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)
 INTERRUPT_TTL_MINUTES = env.integer("INTERRUPT_TTL_MINUTES", 30, low=1, high=60 * 24 * 30)

@@ -71,6 +71,20 @@ def test_the_framed_page_names_who_may_frame_it_and_sets_no_cookie(client: Clien
     assert not page.cookies
 
 
+@pytest.mark.parametrize("path", ["/", "/embed"])
+def test_the_page_and_the_frame_say_whose_chat_it_is(client: Client, deployment: Any, path: str) -> None:
+    deployment.COMPANY_NAME = "Northwind <& Sons>"
+    deployment.CHAT_SUGGESTIONS = ["Where is my parcel?"]
+
+    page = client.get(path).content.decode()
+
+    assert "<title>Northwind &lt;&amp; Sons&gt; support</title>" in page
+    assert "Ask about anything at Northwind &lt;&amp; Sons&gt;" in page
+    assert 'data-suggestion="Where is my parcel?"' in page
+    assert "Demo" not in page.replace("Offline demo", "")
+    assert "1042" not in page
+
+
 def test_without_a_list_nobody_frames_anything(client: Client, deployment: Any) -> None:
     deployment.WIDGET_ORIGINS = []
 

@@ -52,6 +52,10 @@ BAD = [
     ("WIDGET_ORIGINS", "https://shop.example.com:99999"),
     ("WIDGET_ORIGINS", "https://someone@shop.example.com"),
     ("WIDGET_ORIGINS", "null"),
+    ("COMPANY_NAME", "N" * 61),
+    ("COMPANY_NAME", "Northwind\nOutfitters"),
+    ("CHAT_SUGGESTIONS", "a|b|c|d|e|f|g"),
+    ("CHAT_SUGGESTIONS", "Where is my order?|" + "N" * 121),
     ("LLM_PROVIDER", "gpt"),
     ("LLM_PROVIDER", "OpenAI"),
     ("OPENAI_BASE_URL", "localhost:8080/v1"),
@@ -253,7 +257,7 @@ def test_production_is_locked_down() -> None:
         "from smartsupport import startup; startup.read_settings(); from django.conf import settings as s;"
         "print(s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SECURE_SSL_REDIRECT, s.SECURE_HSTS_SECONDS > 0,"
         "s.ALLOW_ANONYMOUS_CHAT, s.DEMO_CUSTOMER_ID == '', s.SAFE_HTTP_ALLOWED_HOSTS == [],"
-        "s.SECURE_PROXY_SSL_HEADER, s.LOG_FORMAT)"
+        "s.SECURE_PROXY_SSL_HEADER, s.LOG_FORMAT, s.CHAT_SUGGESTIONS == [], 'Demo' not in s.COMPANY_NAME)"
     )
 
     ended = run([sys.executable, "-c", program], PRODUCTION)
@@ -268,4 +272,6 @@ def test_production_is_locked_down() -> None:
         "True",
         "None",
         "json",
+        "True",
+        "True",
     ], ended.stderr
