@@ -15,9 +15,10 @@ from websockets.sync.client import connect
 from tests.chat.test_page_looks import CONTRASTS
 from tests.chat.widget_site import Site, running_site
 from tests.live.chatter import token_for
-from tests.live.stack import Stack, until
+from tests.live.stack import ROOT, Stack, until
 
 pytestmark = [pytest.mark.xdist_group("widget"), pytest.mark.browser]
+EXAMPLE = ROOT / "docs/examples/widget/index.html"
 DESK = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
 NO_COOKIES = {
@@ -246,6 +247,17 @@ def test_a_page_that_breaks_everything_else_does_not_break_the_chat(
         customer.page.reload()  # known again, without a cookie
         customer.launcher.wait_for()
         expect(customer.told("Order 1062 was cancelled")).to_be_visible()
+
+
+def test_the_example_of_the_documentation_shows_the_chat(stack: Stack, shop: Site, browser: Browser) -> None:
+    shop.pages["/example"] = ({}, EXAMPLE.read_text().replace("http://localhost:8000", stack.url))
+    with at(browser, f"{shop.origin}/example") as customer:
+        customer.launcher.click()
+        customer.says("What is the status of order 1042?")
+
+        expect(customer.told("Order 1042 is")).to_be_visible()
+        expect(customer.chat.get_by_role("heading", name="Northwind")).to_be_visible()
+        customer.has_said(1)
 
 
 def test_a_site_that_is_not_on_the_list_shows_nothing_and_says_why(

@@ -51,6 +51,7 @@ Case = Live | Command | Offered | Compose | Held
 # A block that begins with what follows.
 BARE = "^"
 MAKE_RUN = Held("tests/ground/test_run.py::test_a_run_is_used_stopped_and_started_again")
+SHOW_WIDGET = Held("tests/chat/test_widget_browser.py::test_the_example_of_the_documentation_shows_the_chat")
 SERVE_STORES = Held("tests/docs/world.py::_stores")
 
 
@@ -109,6 +110,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("docs/quick-start.md", "make run\n"): MAKE_RUN,
     ("docs/demo-script.md", "make run\n"): MAKE_RUN,
     ("docs/quick-start.md", "http.server"): SERVE_STORES,
+    ("docs/widget.md", "make run\n"): SHOW_WIDGET,
+    ("docs/widget.md", "http.server"): SHOW_WIDGET,
     ("docs/demo-script.md", "http.server"): SERVE_STORES,
     ("docs/demo-api.md", "smartsupport.demo"): Held(
         "tests/demo/test_server.py::test_it_says_where_it_listens_and_ends_cleanly"

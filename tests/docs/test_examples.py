@@ -17,7 +17,8 @@ from standardwebhooks import WebhookVerificationError
 
 import agents.tool_request
 from agents.models import Tool
-from chat import webhook_signing
+from chat import identity, webhook_signing
+from chat.models import Customer
 from openapi_import.reading import build as building
 from openapi_import.reading import naming
 from smartsupport.lib.safe_http import SafeClient
@@ -103,11 +104,22 @@ def _run(source: str, **names: Any) -> dict[str, Any]:
 
 def test_every_python_block_is_run_here() -> None:
     """The tests below find each by a piece of it; the last one is run with the client that it is about."""
-    pieces = ("whsec_", "chat_model()", "scripted_model.script", "Names(", "SafeClient(")
+    pieces = ("jwt.encode", "whsec_", "chat_model()", "scripted_model.script", "Names(", "SafeClient(")
     pieces += ("def follow(", "streamable_http_client(")
     assert "smart_support_api_client" in (pages.ROOT / "tests/api/test_generated_client.py").read_text()
     pieces += ("smart_support_api_client",)
     assert [str(b) for b in pages.blocks("python") if sum(piece in b.text for piece in pieces) != 1] == []
+
+
+@pytest.mark.django_db
+def test_a_customers_token_is_good(settings: Any) -> None:
+    settings.CUSTOMER_JWT_SECRET = "the-secret-of-a-shop-and-of-its-desk"
+    names = {"customer_id": "cus_7", "CUSTOMER_JWT_SECRET": settings.CUSTOMER_JWT_SECRET}
+
+    token = _run(_text("python", "jwt.encode"), **names)["token"]
+
+    customer = Customer.objects.get(pk=identity.identify(token=token, cookie=None).customer_id)
+    assert (customer.subject, customer.business_id) == ("cus_7", "cus_7")
 
 
 def test_a_webhook_is_verified() -> None:
