@@ -5,7 +5,7 @@ systems can write that down in the same one.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -38,21 +38,26 @@ ON CONFLICT (budget_id, customer_id, period_start, percent) DO NOTHING RETURNING
 """No row where the budget or the customer was deleted meanwhile, and neither is until this one is written."""
 
 
-def look(*, whole_period: bool = False) -> int:
+def look(*, whole_period: bool = False, now: datetime | None = None) -> int:
     """Tell of budgets that have reached a percentage which nobody was told of; how many times. It looks at
-    customers for whom a model was called lately, or in the whole week: what was missed while no jobs ran."""
-    told = _tell(standings())
+    customers for whom a model was called lately, or in the whole week: what was missed while no jobs ran. What a
+    period has reached in its last moments, or while no jobs ran, is told in the next one."""
+    now = now or timezone.now()
+    today = periods.midnight(periods.begins(Period.DAY, now))
+    before = today - timedelta(microseconds=1)
+    moments = [now, before] if whole_period or now - RECENT < today else [now]
+    since = periods.midnight(periods.begins(Period.WEEK, before)) if whole_period else now - RECENT
+    told = sum(_tell(standings(at=at)) for at in moments)
     if not Budget.objects.filter(enabled=True).exclude(scope=Budget.Scope.DEPLOYMENT).exists():
         return told
-    customers = _customers(whole_period)
+    customers = _customers(since)
     for start in range(0, len(customers), AT_ONCE):
-        told += _tell(standings(customers[start : start + AT_ONCE], deployment=False))
+        these = customers[start : start + AT_ONCE]
+        told += sum(_tell(standings(these, deployment=False, at=at)) for at in moments)
     return told
 
 
-def _customers(whole_period: bool) -> list[UUID]:
-    now = timezone.now()
-    since = periods.midnight(periods.begins(Period.WEEK, now)) if whole_period else now - RECENT
+def _customers(since: datetime) -> list[UUID]:
     called = ModelCall.objects.filter(at__gte=since, customer_id__isnull=False).order_by()
     return list(called.values_list("customer_id", flat=True).distinct())
 
@@ -61,11 +66,18 @@ def _tell(found: Sequence[Standing]) -> int:
     due = [(one, percent) for one in found for percent in PERCENTS if _has_reached(one, percent)]
     if not due:
         return 0
+    budgets = {one.budget_id for one, _ in due}
     of_these = BudgetAlert.objects.filter(
-        budget_id__in={one.budget_id for one, _ in due}, period_start__in={one.period_start for one, _ in due}
+        budget_id__in=budgets, period_start__in={one.period_start for one, _ in due}
     )
     told = set(of_these.values_list("budget_id", "customer_id", "period_start", "percent"))
-    new = [(one, percent) for one, percent in due if (*_named(one), percent) not in told]
+    # A limit that was set since a period ended was none in it.
+    since = dict(Budget.objects.filter(pk__in=budgets).values_list("pk", "updated_at"))
+    new = [
+        (one, percent)
+        for one, percent in due
+        if (*_named(one), percent) not in told and since.get(one.budget_id, one.resets_at) < one.resets_at
+    ]
     return sum(_tell_once(standing, percent) for standing, percent in new)
 
 

@@ -69,8 +69,9 @@ class Standing:
 
 
 _STANDINGS = """
-WITH period(name, day, at) AS (
-    VALUES ('day', %(day)s::date, %(day_at)s::timestamptz), ('week', %(week)s::date, %(week_at)s::timestamptz)
+WITH period(name, day, at, ends) AS (
+    VALUES ('day', %(day)s::date, %(day_at)s::timestamptz, %(day_ends)s::timestamptz),
+        ('week', %(week)s::date, %(week_at)s::timestamptz, %(week_ends)s::timestamptz)
 ), limits AS (
     (SELECT DISTINCT ON (who.id, b.period) who.id AS customer, b.id, b.scope, b.period, b.limit_micros
      FROM unnest(%(customers)s::uuid[]) AS who(id)
@@ -85,9 +86,10 @@ SELECT limits.customer, limits.id, limits.scope, limits.period, limits.limit_mic
     COALESCE(exempt.kind = 'exempt' AND (exempt.until IS NULL OR exempt.until > %(now)s), false), exempt.until
 FROM limits JOIN period ON period.name = limits.period
 LEFT JOIN LATERAL (SELECT CASE WHEN limits.customer IS NULL
-    THEN (SELECT sum(total.micros) FROM agents_spendtotal total WHERE total.day >= period.day)
+    THEN (SELECT sum(total.micros) FROM agents_spendtotal total
+        WHERE total.day >= period.day AND total.day < (period.ends AT TIME ZONE 'UTC')::date)
     ELSE (SELECT sum(call.cost_micros) FROM agents_modelcall call
-          WHERE call.customer_id = limits.customer AND call.at >= period.at)
+          WHERE call.customer_id = limits.customer AND call.at >= period.at AND call.at < period.ends)
     END AS micros) AS spent ON true
 LEFT JOIN LATERAL (SELECT sum(c.micros) AS micros FROM agents_budgetchange c
     WHERE (c.customer_id = limits.customer OR c.customer_id IS NULL AND limits.customer IS NULL)
@@ -97,15 +99,18 @@ LEFT JOIN LATERAL (SELECT max(c.micros) AS micros FROM agents_budgetchange c
       AND c.kind = 'reset' AND c.period = limits.period AND c.period_start = period.day) AS forgiven ON true
 LEFT JOIN LATERAL (SELECT c.kind, c.until FROM agents_budgetchange c
     WHERE (c.customer_id = limits.customer OR c.customer_id IS NULL AND limits.customer IS NULL)
-      AND c.kind IN ('exempt', 'end_exempt')
+      AND c.kind IN ('exempt', 'end_exempt') AND c.at < period.ends
     ORDER BY c.at DESC, c.id DESC LIMIT 1) AS exempt ON true
 ORDER BY limits.customer, limits.period
 """
 
 
-def standings(customers: Sequence[UUID] = (), *, deployment: bool = True) -> list[Standing]:
-    """How the budgets of these customers stand, and the deployment's. One statement, however many they are."""
-    now = timezone.now()
+def standings(
+    customers: Sequence[UUID] = (), *, deployment: bool = True, at: datetime | None = None
+) -> list[Standing]:
+    """How the budgets of these customers stand, and the deployment's. One statement, however many they are. at: in the
+    periods of that moment (default: now); of those that are over, as they stood at their end."""
+    now = at or timezone.now()
     day, week = periods.begins(Period.DAY, now), periods.begins(Period.WEEK, now)
     parameters: dict[str, Any] = {
         "customers": list(customers),
@@ -113,8 +118,10 @@ def standings(customers: Sequence[UUID] = (), *, deployment: bool = True) -> lis
         "now": now,
         "day": day,
         "day_at": periods.midnight(day),
+        "day_ends": periods.ends(Period.DAY, now),
         "week": week,
         "week_at": periods.midnight(week),
+        "week_ends": periods.ends(Period.WEEK, now),
     }
     with connection.cursor() as cursor:
         cursor.execute(_STANDINGS, parameters)

@@ -293,6 +293,54 @@ def test_what_was_missed_while_no_jobs_ran_is_told_by_the_look_at_the_whole_week
     assert alerts.look(whole_period=True) == 2
 
 
+def yesterday(micros: int, owner: Customer) -> datetime:
+    """Spent in the last second of it; the moment at which it ended. All budgets that there are by now were there."""
+    end = periods.midnight(periods.begins(Period.DAY))
+    spent(micros, owner, at=end - timedelta(seconds=1))
+    SpendTotal.objects.update(day=end.date() - timedelta(days=1))
+    Budget.objects.update(updated_at=end - timedelta(hours=1))
+    return end
+
+
+@pytest.mark.parametrize("scope", ["each_customer", "deployment"])
+@pytest.mark.parametrize(
+    ("late", "whole_period"), [(timedelta(seconds=20), False), (timedelta(hours=9), True)]
+)
+def test_what_a_day_reached_at_its_end_or_while_no_jobs_ran_is_told_in_the_next(
+    scope: str, late: timedelta, whole_period: bool, settings: LazySettings
+) -> None:
+    settings.WEBHOOK_URL = "https://example.com/hook"
+    ada = rows.customer()
+    budget(1_000, scope)
+    end = yesterday(900, ada)
+
+    told = [alerts.look(whole_period=whole_period, now=end + late) for _ in range(2)]
+
+    assert told == [1, 0]
+    alert = BudgetAlert.objects.get()
+    assert (alert.percent, alert.period_start) == (80, end.date() - timedelta(days=1))
+    [sent] = WebhookDelivery.objects.filter(kind="budget.alert")
+    assert sent.payload["resets_at"] == end.isoformat()
+    assert (sent.payload["period_start"], sent.payload["spent_usd"]) == (str(alert.period_start), 0.0009)
+    assert refused(ada) == ""
+
+
+def test_what_is_spent_today_and_a_limit_that_is_set_today_change_nothing_of_yesterday() -> None:
+    ada = rows.customer()
+    budget(1_000)
+    end = yesterday(700, ada)
+    spent(700, ada, at=end)
+    own = budget(100, "customer", "day", ada.pk)
+    assert own.updated_at >= end
+
+    assert alerts.look(whole_period=True, now=end + timedelta(minutes=1)) == 2
+
+    assert set(BudgetAlert.objects.values_list("budget", "period_start", "percent")) == {
+        (own.pk, end.date(), 80),
+        (own.pk, end.date(), 100),
+    }
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_jobs_at_once_tell_once(settings: LazySettings) -> None:
     settings.WEBHOOK_URL = "https://example.com/hook"
