@@ -4,7 +4,7 @@
 the caller needs to go on (who decided first, say). A 500 says nothing about its cause; the log does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import (
@@ -51,6 +51,7 @@ MESSAGES = {
     500: "Something went wrong on our side. Please try again later.",
 }
 MISSING_KEY = "Missing X-API-Key header"
+DEEPEST = 200  # levels of a JSON body
 NOT_JSON = "The request body is not valid JSON."
 NO_FORM = "The request body is not a valid form: send it as multipart/form-data, with its boundary."
 TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
@@ -96,13 +97,26 @@ class EnvelopeRenderer(JSONRenderer):
 
 
 class BoundedJSONParser(JSONParser):
-    """JSON that is too deeply nested to be read is refused like any other that cannot be."""
+    """JSON that is nested more than DEEPEST levels is refused like any other that cannot be read: what may be read is
+    checked, stored and shown by functions that call themselves once a level."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         try:
-            return super().parse(stream, media_type, parser_context)
+            data = super().parse(stream, media_type, parser_context)
         except RecursionError:
             raise exceptions.ParseError(NOT_JSON) from None
+        level = [data]
+        for _ in range(DEEPEST):
+            level = [inner for item in level for inner in _inside(item)]
+            if not level:
+                return data
+        raise exceptions.ParseError(NOT_JSON)
+
+
+def _inside(item: Any) -> Iterable[Any]:
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, list) else ()
 
 
 class Nobody(BasePermission):

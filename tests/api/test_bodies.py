@@ -121,3 +121,25 @@ def test_half_a_character_is_told_as_one_that_is_missing(
     [(found, [fault])] = answer.json()["error"]["fields"].items()
     assert (answer.status_code, found, fault[: len(told)]) == (400, name, told)
     assert Event.objects.count() == before
+
+
+@pytest.mark.parametrize("depth", [250, 900, 935, 938, 939, 940, 943, 960, 990, 1_050])
+@pytest.mark.parametrize("inside", ["list", "object"])
+def test_a_body_that_is_nested_deeply_is_no_json_for_us(client: Client, depth: int, inside: str) -> None:
+    """Some depths can be read, and then not be checked: it broke."""
+    action = rows.action(rows.turn(rows.customer(), "t-1"), rows.tool())
+    deep = "[" * depth + "]" * depth if inside == "list" else '{"a":' * depth + "1" + "}" * depth
+    body = f'{{"responses":[{{"type":"edit","args":{deep}}}]}}'.encode()
+
+    answer = client.generic("POST", f"/api/v1/interrupts/{action.pk}/agent-inbox", body, "application/json")
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
+
+
+def test_a_body_may_be_as_deep_as_documents_are(client: Client) -> None:
+    rows.turn(rows.customer(), "t-1")
+    body = b'{"content":' + b"[" * 190 + b"]" * 190 + b"}"
+
+    answer = client.generic("POST", NOTES, body, "application/json")
+
+    assert answer.json()["error"]["code"] == "missing_content"
