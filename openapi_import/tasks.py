@@ -25,9 +25,9 @@ def sweep_imports() -> None:
 
 @shared_task(ignore_result=True)
 def empty_old_imports() -> None:
-    """Let go of old documents that were never published."""
-    emptied = sweeping.empty_old()
-    if emptied:
-        log.info("old_imports_emptied", count=emptied)
-        kind = "openapi_import.importjob"
-        audit.write(actor=audit.SYSTEM, verb="purge", object_type=kind, detail={"emptied": emptied})
+    """Let go of old documents that were never published, and at last of all that was made of them."""
+    for done, count in (("emptied", sweeping.empty_old()), ("deleted", sweeping.forget_old())):
+        if count:
+            log.info(f"old_imports_{done}", count=count)
+            kind = "openapi_import.importjob"
+            audit.write(actor=audit.SYSTEM, verb="purge", object_type=kind, detail={done: count})

@@ -476,16 +476,18 @@ def test_a_page_takes_few_statements_and_the_indexes(
 
 
 def test_the_jobs_record_what_they_purge(start: int) -> None:
-    long_ago = timezone.now() - timedelta(days=400)
     old = import_rows.job()
-    type(old).objects.filter(pk=old.pk).update(created_at=long_ago, finished_at=long_ago, content=b"{}")
+    for days, content in ((40, b"{}"), (400, None)):
+        ended = timezone.now() - timedelta(days=days)
+        type(old).objects.filter(pk=old.pk).update(created_at=ended, finished_at=ended, content=content)
 
-    empty_old_imports()
-    empty_old_imports()
+        empty_old_imports()
+        empty_old_imports()
 
-    (only,) = entries(start)
-    assert (only.actor_kind, only.verb, only.object_type) == ("system", "purge", "openapi_import.importjob")
-    assert only.detail == {"emptied": 1}
+    both = entries(start)
+    kind = "openapi_import.importjob"
+    assert [(one.actor_kind, one.verb, one.object_type) for one in both] == [("system", "purge", kind)] * 2
+    assert [one.detail for one in both] == [{"emptied": 1}, {"deleted": 1}]
 
 
 def test_commands_that_change_things_are_recorded_without_what_they_tell(

@@ -18,6 +18,7 @@ from openapi_import.errors import ImportRefused, JobNotFound, TooManyImports, Wr
 from openapi_import.models import Classification, ImportJob, ImportStatus, SpecSource
 from openapi_import.signals import import_finished
 from smartsupport.lib.sealing import unseal
+from smartsupport.models import AuditEntry
 from tests.agents.spending_rows import budget, spent
 from tests.at_once import at_once
 from tests.lib.wire import response
@@ -450,6 +451,46 @@ def test_old_documents_that_were_not_published_are_let_go() -> None:
     ImportJob.objects.filter(pk=old.pk).update(status=ImportStatus.FAILED)
     with pytest.raises(WrongStage, match="not kept"):
         jobs.retry(old.pk, "ada")
+
+
+def test_what_was_never_published_nor_looked_at_for_half_a_year_is_deleted() -> None:
+    """Whoever imports the same document every night would fill the disk with its operations."""
+    done, failed, cancelled, live, reviewed, fresh = (carried_out() for _ in range(6))
+    running = submitted()
+    long_ago = timezone.now() - timedelta(days=181)
+    ImportJob.objects.exclude(pk=fresh.pk).update(created_at=long_ago)
+    ended = ImportJob.objects.exclude(pk__in=[fresh.pk, running.pk])
+    ended.update(finished_at=long_ago)
+    ImportJob.objects.filter(pk=failed.pk).update(status=ImportStatus.FAILED)
+    ImportJob.objects.filter(pk=cancelled.pk).update(status=ImportStatus.CANCELLED)
+    published(live)
+    lately = timezone.now() - timedelta(days=179)
+    Classification.objects.filter(job=reviewed, index=0).update(reviewed_at=lately)
+    Classification.objects.filter(job=done, index=0).update(reviewed_at=long_ago)
+
+    tasks.empty_old_imports()
+
+    kept = [live, reviewed, fresh, running]
+    assert {job.pk for job in ImportJob.objects.all()} == {job.pk for job in kept}
+    assert {row.job_id for row in Classification.objects.all()} == {job.pk for job in kept[:3]}
+    assert rows(reviewed) == OPERATIONS
+    [told] = AuditEntry.objects.filter(verb="purge", detail__has_key="deleted")
+    assert told.detail == {"deleted": 3}
+    tasks.empty_old_imports()
+    assert ImportJob.objects.count() == 4
+
+
+def test_an_old_import_that_is_tried_again_or_published_at_this_moment_is_not_deleted() -> None:
+    old = carried_out()
+    long_ago = timezone.now() - timedelta(days=181)
+    ImportJob.objects.update(created_at=long_ago, finished_at=long_ago)
+
+    with transaction.atomic():
+        ImportJob.objects.select_for_update(no_key=True).get(pk=old.pk)
+        assert at_once([sweeping.forget_old]) == [0]
+
+    assert rows(old) == OPERATIONS
+    assert at_once([sweeping.forget_old] * 3).count(1) == 1
 
 
 def test_importing_writes_no_source_and_no_tools() -> None:
