@@ -47,6 +47,8 @@ UNAUTHORIZED = 4001
 TRY_AGAIN_LATER = 1013
 THREADS_PER_SOCKET = 50
 BROKE = "An error occurred processing your message."
+OF_A_DECISION = (approvals.AlreadyDecided, approvals.NotAllowed, approvals.ToolChanged)
+"""Why a decision is refused: told always."""
 
 
 class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
@@ -277,10 +279,10 @@ class ChatConsumer(DirectConsumer, AsyncWebsocketConsumer):
 
     async def _as_told(self, refusal: ServiceError) -> ServiceError:
         """The refusal, or to a customer of whom too much was refused already only that. Decisions are exempt."""
-        decision = refusal.code in (approvals.AlreadyDecided.code, approvals.NotAllowed.code)
-        if decision or await limits.allows(limits.REFUSED_FRAMES, self._visitor().customer_id):
+        if isinstance(refusal, OF_A_DECISION):
             return refusal
-        return submission.RateLimited()
+        told = await limits.allows(limits.REFUSED_FRAMES, self._visitor().customer_id)
+        return refusal if told else submission.RateLimited()
 
     def _address(self) -> str:
         return limits.address_of_socket(self.scope.get("client"), self.scope.get("headers", []))

@@ -10,6 +10,7 @@ import redis
 from channels.testing import WebsocketCommunicator
 from django.test import Client
 
+from agents.models import Tool
 from chat import identity, limits
 from chat.limits import REFUSED_FRAMES, RESUMES
 from chat.models import Conversation, Customer
@@ -223,6 +224,26 @@ def test_refused_frames_cost_no_message_no_decision_and_no_stop(talked: Conversa
     assert not [frame for frame in stopped if frame["type"] == "error"]
     cancel.refresh_from_db()
     assert cancel.status == "rejected"
+
+
+def test_a_decision_that_brings_the_approval_back_says_so_whatever_was_refused_before(
+    talked: Conversation,
+) -> None:
+    cancel = rows.action(rows.turn(talked.customer, talked.thread_id), rows.tool())
+    Tool.objects.update(path="/elsewhere/{order_id}")
+    decision = {
+        "type": "interrupt_response",
+        "thread_id": talked.thread_id,
+        "interrupt_id": str(cancel.pk),
+        "approved": True,
+    }
+
+    *_, first, second = asked(talked, *["no json"] * 5, decision, decision)
+
+    assert [frame["code"] for frame in first if frame["type"] == "error"] == ["tool_changed"]
+    assert [frame["code"] for frame in second if frame["type"] == "error"] == ["not_allowed"]
+    cancel.refresh_from_db()
+    assert (cancel.status, cancel.approver, cancel.reopened) == ("awaiting", "staff", 1)
 
 
 async def _close_code(address: str) -> tuple[int, str] | None:

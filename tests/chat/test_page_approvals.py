@@ -131,6 +131,30 @@ def test_somebody_else_was_first(visitor: Visitor, page: Page) -> None:
     expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 
 
+def test_a_yes_to_what_has_changed_meanwhile_goes_to_the_team_and_harms_no_message(
+    visitor: Visitor, page: Page
+) -> None:
+    peer = _asked(visitor)
+    _ask(peer)
+    visitor.say("And the address, please")
+    message = peer.receive("message")
+    page.get_by_role("button", name="Approve").click()
+    peer.receive("interrupt_response")
+
+    peer.send("error", code="tool_changed", message="The tool has changed since this was asked.")
+    peer.send("staff_message", seq=3, content="A colleague reads along.")
+    expect(page.get_by_text("A colleague reads along.", exact=True)).to_be_visible()
+
+    expect(page.get_by_text("Your answer did not arrive")).to_have_count(0)
+    expect(page.get_by_text("not sent")).to_have_count(0)
+    peer.send("accepted", turn_id="t2", seq=4, position=0, client_message_id=message["client_message_id"])
+    _ask(peer, 5, approver="staff")
+    card = _card(page, "Cancel order 1042?")
+    expect(card).to_contain_text("what it does has changed since")
+    expect(card).to_contain_text("A member of our team has to approve this")
+    expect(card.get_by_role("button")).to_have_count(0)
+
+
 def test_an_answer_that_was_refused_can_be_given_again(visitor: Visitor, page: Page) -> None:
     peer = _asked(visitor)
     _ask(peer)

@@ -10,6 +10,7 @@ const CODES = /** @type {Record<string, string>} */ ({
   thread_not_found: "thread",
   already_decided: "decided",
   not_allowed: "not_allowed",
+  tool_changed: "changed",
   invalid_interrupt_response: "invalid_answer",
   not_retriable: "not_retriable",
   invalid_feedback: "feedback",

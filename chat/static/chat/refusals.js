@@ -12,6 +12,7 @@ import { put } from "./state.js";
 export function refuse(state, frame) {
   const kind = kindOfError(frame);
   if (kind === "thread") state.ended = "gone";
+  else if (kind === "changed") return; // the approval itself comes again, for the team, and says why
   else if (kind === "not_retriable") refuseRetry(state, "refused");
   else if (["decided", "not_allowed", "invalid_answer"].includes(kind)) refuseAnswer(state, frame, kind);
   else if (kind === "feedback") refuseFeedback(state, kind);
