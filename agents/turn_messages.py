@@ -154,10 +154,14 @@ def succeeded(call: dict[str, Any], result: Any, *, shown: Sequence[str] = (), m
 
 
 def _edited(action: Action) -> dict[str, Any]:
-    """What staff made of the arguments, for the model to tell; {} where they approved them as they were."""
+    """What staff, or a new version of the tool, made of the arguments, for the model to tell; {} where they are as they
+    were."""
     if not action.proposed_arguments:
         return {}
-    note = "Our staff changed the arguments when they approved this. Tell the customer what was really done."
+    who = "Our staff changed the arguments when they approved this."
+    if not action.edited_by:
+        who = "Its tool has changed since this was asked, and so have the arguments."
+    note = f"{who} Tell the customer what was really done."
     return {"note": note, "arguments_used": action.args}
 
 

@@ -30,6 +30,7 @@ AWAITING = (
     f"Ask {STATUS} later what became of it; do not call the tool again."
 )
 EDITED = "Our staff changed the arguments when they approved this: see arguments_used."
+TOOL_CHANGED = "Its tool has changed since this was asked, and so have the arguments: see arguments_used."
 RUNNING = f"This is still being worked on. Ask {STATUS} later what became of it; do not call the tool again."
 BROKE = "This could not be worked on. Nothing is known to have happened."
 
@@ -86,7 +87,8 @@ def _of_read(payload: dict[str, Any]) -> Outcome:
 def of_action(action: Action) -> Outcome:
     """The state of an approval and of what it was for. Who decided is not told, why is."""
     known: dict[str, Any] = {"status": str(action.status), "interrupt_id": str(action.pk)}
-    used = {"note": EDITED, "arguments_used": action.args} if action.proposed_arguments else {}
+    note = EDITED if action.edited_by else TOOL_CHANGED
+    used = {"note": note, "arguments_used": action.args} if action.proposed_arguments else {}
     match action.status:
         case ActionStatus.AWAITING:
             asked = {"question": action.message, "approver": action.approver}

@@ -19,6 +19,8 @@ from agents.approvals import (
     decide,
 )
 from agents.models import Action, ActionStatus, Tool
+from agents.turn_messages import action_result
+from chat.mcp.outcomes import of_action
 from chat.models import Event, Turn, TurnStatus
 from tests import rows
 from tests.agents.test_approvals import customer_of, nothing_changes
@@ -269,6 +271,29 @@ def test_what_a_changed_tool_fills_in_is_shown_before_it_is_approved(needed: int
         decided = decide(action_id=action.pk, approved=True, by=by, seen=seen)
     assert (decided.status, decided.args, decided.edited_by) == (ActionStatus.APPROVED, shown, "")
     assert decided.arguments_hash == seen
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_nobody_is_told_that_staff_changed_what_the_tool_did(edited: bool) -> None:
+    action = rows.waiting_for_staff()
+    with_defaults(action)
+    with pytest.raises(ToolChanged):
+        decide(action_id=action.pk, approved=True, by=SAM)
+    action.refresh_from_db()
+    arguments = {**action.args, "percent": 5} if edited else None
+    decide(action_id=action.pk, approved=True, by=SAM, seen=action.arguments_hash, arguments=arguments)
+    Action.objects.filter(pk=action.pk).update(status=ActionStatus.SUCCEEDED, result={})
+    done = Action.objects.select_related("tool").get(pk=action.pk)
+
+    model = str(action_result({"id": "c", "name": "apply_discount", "args": {}}, done).content)
+    caller = of_action(done).content
+
+    assert ("Our staff changed" in model, "Our staff changed" in caller["note"]) == (edited, edited)
+    assert ("Its tool has changed" in model, "Its tool has changed" in caller["note"]) == (
+        not edited,
+        not edited,
+    )
+    assert json.loads(model)["arguments_used"] == caller["arguments_used"] == done.args
 
 
 def test_arguments_that_a_changed_tool_does_not_take_come_back_as_they_were() -> None:
