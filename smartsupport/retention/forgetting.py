@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from smartsupport.lib import audit
@@ -25,6 +25,8 @@ MODES = (DELETE, PSEUDONYMISE)
 AT_ONCE = 100
 MOST = 20_000
 """Conversations that one run of the jobs forgets; the next one goes on."""
+MOST_FAILED = 20
+"""So many that cannot be forgotten do not keep the others; where there are more, something larger is amiss."""
 
 # Where rows are to go, those that an earlier setting has only emptied go as well. Otherwise there is an index without
 # them (`conversation_to_forget`): there are more of them every hour.
@@ -61,13 +63,18 @@ _STRANGERS = _WITHOUT_CONVERSATIONS + "LIMIT %(limit)s FOR UPDATE OF k SKIP LOCK
 _BEGINNING = datetime.min.replace(year=2, tzinfo=timezone.get_fixed_timezone(0))
 
 
+_Candidate = tuple[UUID, datetime, UUID]
+"""A conversation, when something happened in it last, its customer."""
+
+
 @dataclass(slots=True)
 class Forgotten:
-    """`open`: left alone because something of them is not finished."""
+    """`open`: left alone because something of them is not finished. `failed`: conversations that could not be."""
 
     conversations: int = 0
     customers: int = 0
     open: int = 0
+    failed: int = 0
 
 
 def due(*, days: int, mode: str) -> Forgotten:
@@ -96,7 +103,10 @@ def forget(
         if not page:
             break
         last, at, _ = page[-1]
-        gone, unfinished = _forget(page, values, mode)
+        try:
+            gone, unfinished = _forget(page, values, mode)
+        except DatabaseError:
+            gone, unfinished = _each(page, values, mode, done)
         done.conversations += gone
         done.open += unfinished
         told(done)
@@ -117,14 +127,14 @@ def _values(days: int) -> dict[str, Any]:
     return {"before": timezone.now() - timedelta(days=days)}
 
 
-def _candidates(values: dict[str, Any], mode: str) -> list[tuple[UUID, datetime, UUID]]:
+def _candidates(values: dict[str, Any], mode: str) -> list[_Candidate]:
     with connection.cursor() as cursor:
         cursor.execute(_CANDIDATES.format(which=_WHICH[mode]), values)
         return cursor.fetchall()
 
 
 @transaction.atomic
-def _forget(page: list[tuple[UUID, datetime, UUID]], values: dict[str, Any], mode: str) -> tuple[int, int]:
+def _forget(page: list[_Candidate], values: dict[str, Any], mode: str) -> tuple[int, int]:
     """Those of the page that nobody else has locked, as they are now: how many went, how many are not finished."""
     emptying.hold()
     with connection.cursor() as cursor:
@@ -139,6 +149,22 @@ def _forget(page: list[tuple[UUID, datetime, UUID]], values: dict[str, Any], mod
     elif finished:
         emptying.empty(finished)
     return len(finished), len(locked) - len(finished)
+
+
+def _each(page: list[_Candidate], values: dict[str, Any], mode: str, done: Forgotten) -> tuple[int, int]:
+    """As `_forget`, one by one: one that cannot be forgotten is logged, and keeps no other one."""
+    gone = unfinished = 0
+    for one in page:
+        try:
+            own = _forget([one], values, mode)
+        except DatabaseError:
+            log.exception("conversation_not_forgotten", conversation_id=str(one[0]))
+            done.failed += 1
+            if done.failed > MOST_FAILED:
+                raise
+        else:
+            gone, unfinished = gone + own[0], unfinished + own[1]
+    return gone, unfinished
 
 
 @transaction.atomic

@@ -509,6 +509,35 @@ def test_many_that_nobody_finishes_do_not_keep_the_others(monkeypatch: pytest.Mo
     assert (done.conversations, done.open) == (1, 2)
 
 
+@pytest.mark.parametrize("mode", forgetting.MODES)
+def test_one_that_the_database_does_not_let_go_keeps_no_other(
+    mode: str, caplog: pytest.LogCaptureFixture, settings: LazySettings
+) -> None:
+    """A rule of the operator's own, a legal hold for instance."""
+    held, *others = (somebody(f"cus_{number}", timedelta(days=31)) for number in range(3))
+    kept = conversation_of(held)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION legal_hold() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN IF OLD.id = '{kept.pk}' THEN RAISE 'on hold'; END IF; RETURN coalesce(NEW, OLD); END $$;"
+            "CREATE TRIGGER legal_hold BEFORE DELETE OR UPDATE OF customer_id ON chat_conversation "
+            "FOR EACH ROW EXECUTE FUNCTION legal_hold()"
+        )
+    settings.RETENTION_DAYS, settings.RETENTION_MODE = 30, mode
+
+    done = forgetting.forget_what_is_due()
+
+    assert done is not None
+    assert (done.conversations, done.failed) == (2, 1)
+    assert str(kept.pk) in caplog.text
+    assert "on hold" in caplog.text
+    kept.refresh_from_db()
+    assert (kept.customer_id, kept.emptied_at) == (held.pk, None)
+    assert not Conversation.objects.filter(customer__in=others).exists()
+    with pytest.raises(CommandError, match="1 could not be forgotten"):
+        command("apply_retention")
+
+
 def test_the_customer_of_a_key_that_works_stays_and_goes_with_it_when_erased() -> None:
     who = rows.customer()
     Customer.objects.filter(pk=who.pk).update(created_at=timezone.now() - timedelta(days=90))

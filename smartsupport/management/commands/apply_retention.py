@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from smartsupport.retention import forgetting
 
@@ -40,3 +40,5 @@ class Command(BaseCommand):
             f"{word} {done.conversations} conversations, and deleted {done.customers} customers without any. "
             f"Not finished, and left alone: {done.open}."
         )
+        if done.failed:
+            raise CommandError(f"{done.failed} could not be forgotten. The log says which, and why.")
