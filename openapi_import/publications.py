@@ -103,6 +103,8 @@ def _decline(names: dict[UUID, str], by: Decider) -> None:
         try:
             with transaction.atomic():
                 action = approvals.locked(action_id)
+                if approvals.expire(action):
+                    continue
                 if action.approver != "staff":
                     approvals.reopen(action, approvals.drift(action))
                 approvals.decide(

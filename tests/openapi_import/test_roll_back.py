@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from agents import approvals, registry
 from agents.approvals import Decider, NotAllowed
@@ -217,6 +218,21 @@ def waiting(tool_name: str, approver: str = "customer") -> Action:
     Tool.objects.filter(name=tool_name).update(approval=approver)
     owner = rows.customer()
     return rows.action(rows.turn(owner), Tool.objects.get(name=tool_name), order_id="1042")
+
+
+@pytest.mark.parametrize("approver", ["customer", "staff"])
+def test_deleting_finds_what_is_over_expired_and_asks_nobody_once_more(approver: str) -> None:
+    published()
+    action = waiting("cancel_order", approver)
+    Action.objects.filter(pk=action.pk).update(expires_at=timezone.now())
+
+    publications.delete(source().pk, KIM)
+
+    action.refresh_from_db()
+    assert (action.status, action.reopened, action.decided_by) == (ActionStatus.EXPIRED, 0, "")
+    assert action.turn.status == TurnStatus.QUEUED
+    told = Event.objects.filter(turn=action.turn, kind__startswith="approval_").order_by("seq")
+    assert list(told.values_list("kind", flat=True)) == ["approval_opened", "approval_expired"]
 
 
 @pytest.mark.parametrize("approver", ["customer", "staff"])
