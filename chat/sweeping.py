@@ -42,13 +42,19 @@ class Swept:
 
 def sweep() -> Swept:
     """Queue turns again whose worker lost its lease, and end as stopped what was stopped, or taken over by a person,
-    while no worker was there to end it."""
+    while no worker was there to end it. One that cannot be ended is logged, and the others are ended all the same."""
     with connection.cursor() as cursor:
         cursor.execute(_QUEUE_AGAIN)
         queued = cursor.rowcount
     if queued:
         wake_from_sync()
-    return Swept(queued, sum(_end(turn_id) for turn_id in _to_end()))
+    ended = 0
+    for turn_id in _to_end():
+        try:
+            ended += _end(turn_id)
+        except Exception:
+            log.exception("turn_not_ended", turn_id=str(turn_id))
+    return Swept(queued, ended)
 
 
 def _to_end(only: UUID | None = None) -> list[UUID]:

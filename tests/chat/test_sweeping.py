@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from celery import current_app
 from django.conf import settings
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -82,6 +83,32 @@ def test_a_turn_that_was_to_stop_ends_as_stopped() -> None:
     told = list(Event.objects.filter(turn=turn).order_by("seq").values_list("kind", flat=True))
     assert turn.status == "stopped"
     assert told == ["message_received", "tool_called", "tool_returned", "turn_stopped"]
+
+
+def test_a_turn_that_cannot_be_ended_keeps_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    found = [rows.turn(rows.customer()) for _ in range(3)]
+    for _ in found:
+        claim()
+    gone = timezone.now() - timedelta(seconds=1)
+    Turn.objects.update(lease_until=gone, stop_requested=True)
+    stuck = found[1]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of order'; END $$;"
+            "CREATE TRIGGER refuse BEFORE UPDATE ON chat_turn FOR EACH ROW "
+            f"WHEN (OLD.id = '{stuck.pk}') EXECUTE FUNCTION refuse()"
+        )
+    try:
+        assert sweeping.sweep() == Swept(queued=0, ended=2)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION refuse CASCADE")
+
+    assert f"{stuck.pk}" in caplog.text
+    assert set(Turn.objects.values_list("pk", "status")) == {
+        (turn.pk, "running" if turn == stuck else "stopped") for turn in found
+    }
+    assert sweeping.sweep() == Swept(queued=0, ended=1)
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "waiting"])
