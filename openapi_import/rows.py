@@ -56,7 +56,9 @@ def _copy_in(rows: list[Classification]) -> None:
     fields = [field for field in Classification._meta.concrete_fields if not field.primary_key]
     columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     table = connection.ops.quote_name(Classification._meta.db_table)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+    statement = f"COPY {table} ({columns}) FROM STDIN"
+    # Postgres answers at the end of the copy, where Django does not look after its errors by itself.
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(
                 [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]

@@ -373,5 +373,29 @@ def test_a_worker_that_is_killed_is_survived(
     assert any("more" in fault["pointer"] for fault in job.faults), job.faults
 
 
+def test_a_database_that_goes_away_while_rows_are_copied_in_fails_no_import() -> None:
+    job = submitted()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE SEQUENCE inserted; CREATE FUNCTION go_away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "IF nextval('inserted') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NEW; "
+            "END $$; CREATE TRIGGER go_away BEFORE INSERT ON openapi_import_classification "
+            "FOR EACH ROW EXECUTE FUNCTION go_away()"
+        )
+    try:
+        with pytest.raises(DatabaseError):
+            jobs.run(job.pk)
+        connection.close()
+        assert now(job).running, now(job).error_message
+        ImportJob.objects.filter(pk=job.pk).update(leased_until=timezone.now())
+        jobs.run(job.pk)
+    finally:
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION go_away CASCADE; DROP SEQUENCE inserted")
+
+    assert (now(job).status, now(job).attempts, rows(job)) == (ImportStatus.DONE, 2, OPERATIONS)
+
+
 def test_nobody_claims_what_does_not_exist() -> None:
     assert jobs.claim(uuid4()) is None
