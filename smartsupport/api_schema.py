@@ -85,6 +85,8 @@ class OperationSchema(AutoSchema):
             return operation
         if need := self.view.needs.get(self.method):
             _say_who(operation, need)
+        elif self.method in getattr(self.view, "own", ()):
+            _say_it_is_the_customers(operation)
         _say_nothing_of_events(operation)
         if len(operation.get("requestBody", {}).get("content", {})) > 1:  # a document, in one way or another
             operation["requestBody"]["required"] = True
@@ -185,6 +187,11 @@ def _say_who(operation: dict[str, Any], need: Need) -> None:
     permissions = "the permission" if len(staff) == 1 else "the permissions"
     who = f"Needs the scope `{need.scope}`; of a member of staff, {permissions} {words}."
     operation["description"] = "\n\n".join(filter(None, [operation.get("description"), who]))
+
+
+def _say_it_is_the_customers(operation: dict[str, Any]) -> None:
+    operation["security"] = [asked for asked in operation.get("security", []) if "customerToken" in asked]
+    operation["description"] = f"{operation['description']}\n\nNeeds the customer's own token."
 
 
 def _say_nothing_of_events(operation: dict[str, Any]) -> None:

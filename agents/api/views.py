@@ -130,9 +130,10 @@ class DecisionView(ApiView):
         summary="Approve or decline what waits for staff",
         description=(
             "The first decision counts. A later one gets 409 with who was first, one that is too late 410. "
-            "What the customer has to decide cannot be decided here (403), and nobody approves what they asked for "
-            "themselves. Where two people have to agree, the first gets the approval back with `status` still "
-            "`awaiting` and its `votes`. With `args`, it is approved with those arguments instead."
+            "What the customer has to decide cannot be decided here (403), but at `answer`, with their own token. "
+            "Nobody approves what they asked for themselves. Where two people have to agree, the first gets the "
+            "approval back with `status` still `awaiting` and its `votes`. With `args`, it is approved with those "
+            "arguments instead."
         ),
         tags=["Approvals"],
         parameters=[INTERRUPT],

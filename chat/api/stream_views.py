@@ -16,9 +16,9 @@ from rest_framework.request import Request
 from agents.api.yaml_body import JsonWhateverAsked
 from chat import limits, streaming
 from chat.api import reads
-from chat.api.usage_views import CustomerTokenAuthentication, MayReadUsage, TokenHolder
+from chat.api.own import AUTHENTICATION, MayCallOrOwn, TokenHolder
 from chat.api.views import READ, THREAD
-from chat.authentication import ApiKeyAuthentication, Integrator, StaffSessionAuthentication
+from chat.authentication import Integrator
 from chat.stream_places import Caller, NoRoom, TooManyStreams, enter
 from smartsupport.lib.api_view import ApiView
 from smartsupport.lib.rest import checked_thread_id, read_query
@@ -54,8 +54,8 @@ class StreamQuery(serializers.Serializer[Any]):
 class StreamView(ApiView):
     needs: ClassVar = {"GET": READ}
     problems: ClassVar = {"GET": (TooManyStreams, NoRoom)}
-    authentication_classes = [ApiKeyAuthentication, CustomerTokenAuthentication, StaffSessionAuthentication]
-    permission_classes = [MayReadUsage]
+    authentication_classes = AUTHENTICATION
+    permission_classes = [MayCallOrOwn]
     content_negotiation_class = JsonWhateverAsked
 
     @extend_schema(

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from chat.api import (
+    answer_views,
     desk_views,
     feedback_views,
     key_views,
@@ -30,6 +31,7 @@ urlpatterns = [
     path("conversations/<str:thread_id>/retry", views.RetryView.as_view()),
     path("conversations/<str:thread_id>/takeover", views.TakeOverView.as_view()),
     path("conversations/<str:thread_id>/handback", views.HandBackView.as_view()),
+    path("interrupts/<str:interrupt_id>/answer", answer_views.AnswerView.as_view()),
     path("keys", key_views.KeysView.as_view()),
     path("keys/<str:key_id>", key_views.KeyView.as_view()),
     path("keys/<str:key_id>/rotate", key_views.RotateView.as_view()),

@@ -1,29 +1,24 @@
 """REST: what models cost, by customer, and what staff do to budgets. A customer may ask for their own percentage."""
 
 from typing import Any, ClassVar, cast
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from agents.approvals import Decider
 from agents.spending import changes
 from agents.spending.limits import standings
 from agents.spending.models import BudgetChange
-from chat import customers, held, identity
+from chat import customers, held
 from chat.api import examples
 from chat.api import usage_reads as reads
 from chat.api import usage_shapes as shapes
+from chat.api.own import AUTHENTICATION, MayCallOrOwn, TokenHolder
 from chat.api.serializers import idempotency_key
-from chat.authentication import ApiKeyAuthentication, MayCall, StaffSessionAuthentication
 from smartsupport.lib.api_view import ApiView
-from smartsupport.lib.errors import ServiceError
 from smartsupport.lib.rest import Need, decider_id, held_to, read_body, read_query
 
 READ = Need("usage:read", "agents.view_modelcall")
@@ -39,57 +34,6 @@ CHANGE_PROBLEMS = (
 CUSTOMER = OpenApiParameter(
     "customer", str, OpenApiParameter.PATH, description="A customer's `id` here, or your own (`sub`)."
 )
-
-
-class TokenHolder:
-    """A customer with their own token. It is no user, and good for nothing but their own usage."""
-
-    is_authenticated = is_active = True
-    is_anonymous = is_staff = is_superuser = False
-    pk = id = None
-
-    def __init__(self, customer_id: UUID) -> None:
-        self.customer_id = customer_id
-
-
-class CustomerTokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer` with the token of the chat socket. A bad one: 401, whatever else the caller holds."""
-
-    def authenticate(self, request: Request) -> tuple[TokenHolder, None] | None:
-        kind, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
-        if kind.lower() != "bearer":
-            return None
-        try:
-            visitor = identity.identify(token=token.strip(), cookie=None)
-        except ServiceError:
-            raise AuthenticationFailed("Unauthorized") from None
-        return TokenHolder(visitor.customer_id), None
-
-
-class CustomerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "chat.api.usage_views.CustomerTokenAuthentication"
-    name = "customerToken"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "A customer's own token, as the chat socket takes it.",
-        }
-
-
-class MayReadUsage(MayCall):
-    """As everywhere, and a customer their own."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        caller: Any = request.user
-        if isinstance(caller, TokenHolder):
-            if request.method not in ("GET", "HEAD"):
-                raise MethodNotAllowed(str(request.method))
-            held.admit(caller.customer_id, view, "GET")
-            return True
-        return super().has_permission(request, view)
 
 
 class UsageView(ApiView):
@@ -114,8 +58,8 @@ class CustomerUsageView(ApiView):
     needs: ClassVar = {"GET": READ}
     answers: ClassVar = {"GET": examples.CUSTOMER_USAGE}
     problems: ClassVar = {"GET": (customers.CustomerNotFound,)}
-    authentication_classes = [ApiKeyAuthentication, CustomerTokenAuthentication, StaffSessionAuthentication]
-    permission_classes = [MayReadUsage]
+    authentication_classes = AUTHENTICATION
+    permission_classes = [MayCallOrOwn]
 
     @extend_schema(
         operation_id="usage_get",

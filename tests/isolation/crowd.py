@@ -98,6 +98,10 @@ def signed_in(user: User) -> dict[str, str]:
     return {settings.SESSION_COOKIE_NAME: client.cookies[settings.SESSION_COOKIE_NAME].value}
 
 
+def the_customer(who: Customer) -> Caller:
+    return Caller("the customer's token", (), headers={"Authorization": f"Bearer {customers_token(who)}"})
+
+
 def customers_token(customer: Customer) -> str:
     claims = {"sub": customer.subject, "exp": int(time.time()) + HOURS * 3600}
     return jwt.encode(claims, settings.CUSTOMER_JWT_SECRET, algorithm="HS256")

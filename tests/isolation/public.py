@@ -18,6 +18,7 @@ TO_EVERYBODY = {
 
 TO_THE_CUSTOMER = {
     "api/v1/conversations/<str:thread_id>/stream": "their own conversation, as the chat socket tells it; no other",
+    "api/v1/interrupts/<str:interrupt_id>/answer": "their own yes or no to what waits for them, as on the chat socket",
     "api/v1/usage/<path:customer>": "how much of their own limits is used, in percent; nothing of anybody else's",
 }
 """Answers a customer's own token, in the header, about that customer. To another customer's nothing is there."""

@@ -49,7 +49,7 @@ def test_an_id_that_is_looked_up_without_its_owner_is_found(world: World) -> Non
     route = added()["api/v1/leak/<str:thread_id>/turns/<str:turn_id>"]
 
     assert faults(route, world, {}) == []  # whoever has no right is refused
-    [fault, *_] = mixed_up(route, world, right_caller(route), {})
+    [fault, *_] = mixed_up(route, world, right_caller(route, world), {})
     assert "another customer's ids are answered 200" in fault
 
 

@@ -43,7 +43,7 @@ def test_whoever_has_the_right_gets_in(
     route: Route, method: str, world: World, bodies: dict[tuple[str, str], Any]
 ) -> None:
     """Otherwise the refusals above would say nothing: any wrong address is refused."""
-    caller = right_caller(route)
+    caller = right_caller(route, world)
     body = body_for(route, method, bodies)
     body.pop("customer", None)  # it has one
     url = route.url(world.for_staff, model=model_of(route))
@@ -63,14 +63,14 @@ def test_where_nobody_gets_in_it_is_because_the_console_has_no_such_page() -> No
 def test_what_is_another_customers_does_not_exist_under_this_one(
     route: Route, world: World, bodies: dict[tuple[str, str], Any]
 ) -> None:
-    assert mixed_up(route, world, right_caller(route), bodies) == []
+    assert mixed_up(route, world, right_caller(route, world), bodies) == []
 
 
 @pytest.mark.parametrize("route", [one for one in PRIVATE if one.parameters], ids=str)
 def test_what_does_not_exist_is_not_made(
     route: Route, world: World, bodies: dict[tuple[str, str], Any]
 ) -> None:
-    caller = right_caller(route)
+    caller = right_caller(route, world)
     client = caller.client()
     used_just_now()
     before = everything()
