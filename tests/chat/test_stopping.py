@@ -337,6 +337,7 @@ async def test_two_sockets_queue_into_one_next_turn(
     model.script(routed("order_lookup"), answers(text="First.", hold=0), answers(text="All three."))
     async with Chatter(stack.socket_url) as here, Chatter(stack.socket_url) as nobody:
         await here.message(QUESTION)
+        await here.until("accepted")
         model.holds()
         async with Chatter(stack.socket_url, cookie=here.cookie) as there:
             there.thread_id = here.thread_id
