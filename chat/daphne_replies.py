@@ -27,7 +27,22 @@ LOOK_SECONDS = 0.05
 
 
 @implementer(IPushProducer)
-class WholeReplies(WebSocketProtocol):
+class Paced:
+    """What Twisted tells a producer: `room` is set while its connection takes more."""
+
+    room: asyncio.Event
+
+    def pauseProducing(self) -> None:
+        self.room.clear()
+
+    def resumeProducing(self) -> None:
+        self.room.set()
+
+    def stopProducing(self) -> None:
+        self.room.set()
+
+
+class WholeReplies(Paced, WebSocketProtocol):
     """A socket that is paced in both directions. Twisted tells when its connection is full, and when it has room again;
     what a client has sent is left in the connection while so much of it waits here."""
 
@@ -73,15 +88,6 @@ class WholeReplies(WebSocketProtocol):
             self.stopProducing()
             self.dropConnection(abort=True)
 
-    def pauseProducing(self) -> None:
-        self.room.clear()
-
-    def resumeProducing(self) -> None:
-        self.room.set()
-
-    def stopProducing(self) -> None:
-        self.room.set()
-
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.accept" and message.get("headers"):
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message["headers"]}
@@ -114,8 +120,7 @@ class WholeReplies(WebSocketProtocol):
         self.server.protocol_disconnected(self)
 
 
-@implementer(IPushProducer)
-class PacedRequest(WebRequest):
+class PacedRequest(Paced, WebRequest):
     """A request whose event stream is paced by its connection: Twisted tells when that is full, and when it has room
     again."""
 
@@ -139,15 +144,6 @@ class PacedRequest(WebRequest):
     def connectionLost(self, reason: Any) -> None:
         self.room.set()
         super().connectionLost(reason)
-
-    def pauseProducing(self) -> None:
-        self.room.clear()
-
-    def resumeProducing(self) -> None:
-        self.room.set()
-
-    def stopProducing(self) -> None:
-        self.room.set()
 
 
 def _is_stream(message: dict[str, Any]) -> bool:

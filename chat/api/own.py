@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed, PermissionDenied
 from rest_framework.request import Request
@@ -40,19 +39,6 @@ class CustomerTokenAuthentication(BaseAuthentication):
         except ServiceError:
             raise AuthenticationFailed("Unauthorized") from None
         return TokenHolder(visitor.customer_id), None
-
-
-class CustomerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "chat.api.own.CustomerTokenAuthentication"
-    name = "customerToken"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "A customer's own token, as the chat socket takes it.",
-        }
 
 
 class MayCallOrOwn(MayCall):

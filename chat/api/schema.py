@@ -1,4 +1,4 @@
-"""How the two kinds of credential appear in the published OpenAPI document. Importing this registers them."""
+"""How the kinds of credential appear in the published OpenAPI document. Importing this registers them."""
 
 from typing import Any
 
@@ -31,4 +31,17 @@ class StaffSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unt
             "in": "cookie",
             "name": settings.SESSION_COOKIE_NAME,
             "description": "The console's session. Writes need the header X-CSRFToken as well.",
+        }
+
+
+class CustomerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "chat.api.own.CustomerTokenAuthentication"
+    name = "customerToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A customer's own token, as the chat socket takes it.",
         }
